@@ -1,0 +1,109 @@
+"""The reference that writes itself: every method, and every key of a recipe with its type, default and meaning.
+
+``python -m minbert.reference`` prints ``docs/recipes.md``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from minbert.methods import Method, Settings, families
+from minbert.recipe import Recipe
+from minbert.shipped import find_recipe, recipe_names
+
+_INTRODUCTION = """\
+# Recipes: every key
+
+<!-- Written by `make reference`; edit the descriptions in the code, not this page. -->
+
+A recipe is a YAML file. `minbert recipes` lists the ones that ship, `minbert recipes copy NAME FILE` starts your own,
+and `--set KEY=VALUE` changes any key for one run (`--set training.epochs=5`, `--set tasks.sentiment.weight=2`).
+`extends: NAME_OR_PATH` builds on another recipe: mappings are merged key by key, anything else is replaced. A relative
+`data` folder is meant from the recipe's own folder. Where a *method* is asked for, give its name, or a mapping of
+`name` and its settings.
+"""
+
+
+def method_lines() -> list[str]:
+    """Return every method, family by family: recipe key, name, what it is, source."""
+    lines = []
+    for family, base in sorted(families.items()):
+        lines.append(f"{family}:")
+        for name, member in sorted(base.members.items()):
+            lines += [f"  {name:22} {member.title}", f"  {'':22} {member.source}"]
+    return lines
+
+
+def recipes_page() -> str:
+    """Return the page of all recipe keys, in Markdown."""
+    parts = [_INTRODUCTION, "## Keys\n", *_keys("", Recipe), "\n## Methods\n"]
+    for family, base in sorted(families.items()):
+        parts.append(f"\n### {family}\n")
+        for name, member in sorted(base.members.items()):
+            parts.append(f"\n**`{name}`**: {member.title}. Source: {member.source}.\n")
+            parts += _keys("", member)
+    parts.append("\n## Recipes that ship\n")
+    for name in recipe_names():
+        parts.append(f"\n### {name}\n\n```yaml\n{find_recipe(name).read_text(encoding='utf-8').rstrip()}\n```")
+    return "\n".join(parts) + "\n"
+
+
+def _keys(prefix: str, model: type[Settings]) -> Iterator[str]:
+    """Yield a bullet a key, the keys of inner mappings after it."""
+    for name, field in model.model_fields.items():
+        yield f"- `{prefix}{name}` ({_type(field.annotation)}{_default(field)}): {field.description or ''}"
+        for inner in _inner_models(field.annotation):
+            placeholder = "NAME." if _is_mapping(field.annotation) else ""
+            yield from _keys(f"{prefix}{name}.{placeholder}", inner)
+
+
+def _is_mapping(annotation: Any) -> bool:
+    return getattr(annotation, "__origin__", None) is dict
+
+
+def _inner_models(annotation: Any) -> list[type[Settings]]:
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return [] if issubclass(annotation, Method) else [annotation]
+    return [model for argument in get_args(annotation) for model in _inner_models(argument)]
+
+
+def _type(annotation: Any) -> str:
+    if isinstance(annotation, type):
+        if issubclass(annotation, Method):
+            return f"a {annotation.family}"
+        if issubclass(annotation, Settings):
+            return "mapping"
+        return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "NoneType": "null"}.get(
+            annotation.__name__, annotation.__name__
+        )
+    arguments = get_args(annotation)
+    origin = getattr(annotation, "__origin__", None)
+    if origin is dict:
+        return "mapping of names"
+    if origin in (list, tuple):
+        return "list of " + " and ".join(dict.fromkeys(map(_type, (a for a in arguments if a is not Ellipsis))))
+    if origin is not None and str(origin) == "typing.Literal":
+        return " | ".join(map(str, arguments))
+    if hasattr(annotation, "__metadata__"):
+        return _type(arguments[0])
+    return " or ".join(map(_type, arguments))
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "; needed"
+    value = field.default
+    if isinstance(value, Method):
+        return f"; default `{value.name}`"
+    if isinstance(value, Settings):
+        return ""
+    return f"; default `{json.dumps(value)}`"
+
+
+if __name__ == "__main__":
+    print(recipes_page(), end="")

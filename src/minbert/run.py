@@ -1,0 +1,197 @@
+"""A run, from recipe to predictions. The folder it leaves is all that anything else reads of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+
+from minbert.data.examples import read_split
+from minbert.data.places import resolve_data
+from minbert.errors import UserError
+from minbert.evaluation.baselines import Baseline, baseline
+from minbert.evaluation.prediction_files import PredictionFile, write_predictions
+from minbert.files import read_json, write_json, write_text
+from minbert.multitask.inference import task_logits
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.model_files import save_model
+from minbert.prepare import Prepared, available_device, prepare, step_gradients
+from minbert.recipe import Recipe, parse_recipe
+from minbert.tasks.predictions import predictions
+from minbert.training.display import Display
+from minbert.training.loop import CHECKPOINT, TrainingLoop, TrainingResult
+from minbert.training.plan import Plan, plan_run
+from minbert.training.scoring import DevScores, score_dev
+
+RECIPE = "recipe.yaml"
+METRICS = "metrics.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a finished run has to show."""
+
+    folder: Path
+    metrics: dict[str, Any]
+    """``metrics.json``."""
+    untrained: dict[str, float]
+    """Each task's own metric before the first step."""
+    baselines: dict[str, Baseline]
+
+
+def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> RunSummary:
+    """Train ``recipe`` in the folder ``out`` and write everything a run folder holds.
+
+    With ``resume``, an unfinished run of the same recipe goes on where its last checkpoint stands, and a finished one
+    is only summed up.
+
+    Raises:
+        UserError: ``out`` holds something else; or see ``prepare`` and ``TrainingLoop.run``.
+        Interrupted: the user asked to stop; ``resume`` goes on.
+    """
+    _check_folder(out, recipe, resume)
+    if not (resume and (out / METRICS).is_file()):
+        prepared = prepare(recipe, display)
+        gradients = step_gradients(recipe, prepared, display)
+        if not (out / CHECKPOINT).is_file():
+            write_text(out / RECIPE, recipe.to_yaml())
+            save_model(prepared.model, out)
+        loop = TrainingLoop(
+            gradients,
+            prepared.dev,
+            recipe.schedule.method,
+            prepared.sizes,
+            recipe.training,
+            recipe.optimizer,
+            recipe.seed,
+            out,
+            display,
+        )
+        _finish(recipe, prepared, loop.run(resume=(out / CHECKPOINT).is_file()), out)
+    return _summary(recipe, out)
+
+
+def plan_recipe(recipe: Recipe, display: Display) -> Plan:
+    """Return what training ``recipe`` would do and cost on this machine; writes nothing."""
+    prepared = prepare(recipe, display)
+    return plan_run(
+        step_gradients(recipe, prepared, display),
+        prepared.dev,
+        recipe.schedule.method,
+        prepared.sizes,
+        recipe.training,
+        recipe.seed,
+    )
+
+
+def evaluate_run(folder: Path, data: str | None, split: Literal["train", "dev", "test"], display: Display) -> DevScores:
+    """Return a run's scores on a labelled split of ``data`` (by default the run's own).
+
+    Raises:
+        UserError: the folder is no run, the model's files are damaged, or the split cannot be read or has no labels.
+    """
+    recipe = read_run(folder)
+    place = resolve_data(recipe.data if data is None else data)
+    named = {name: task for name, task in recipe.tasks.items() if split in task.files.by_split}
+    if not named:
+        raise UserError(f"{folder}: its recipe names no {split} file for any task.")
+    rows = {name: read_split(place / task.files.by_split[split], task, task) for name, task in named.items()}
+    model = MultitaskModel.from_pretrained(folder).to(available_device())
+    answers = {}
+    for name, task in named.items():
+        assert (labels := rows[name].labels) is not None
+        sequences = model.sequences(name, rows[name].texts)
+        with display.counting(f"{name} ({split})", len(sequences)) as bar:
+            logits = task_logits(model, name, sequences, recipe.training.precision, bar.advance)
+        answers[name] = (predictions(logits, task), labels)
+    return score_dev(model.tasks, answers)
+
+
+def read_run(folder: Path) -> Recipe:
+    """Return the recipe of a run folder.
+
+    Raises:
+        UserError: the folder is no run.
+    """
+    path = folder / RECIPE
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        raise UserError(f"{folder}: is no run folder (it has no readable {RECIPE}).") from None
+    return parse_recipe(tree, str(path))
+
+
+def text_columns(run: str, task: str, chosen: Sequence[str]) -> Sequence[str]:
+    """Return the columns a task's texts stand in: those ``chosen``, else the ones the run was trained from.
+
+    Raises:
+        UserError: none are chosen and ``run`` is no run folder that could tell.
+    """
+    if chosen:
+        return chosen
+    if not (Path(run) / RECIPE).is_file():
+        raise UserError(f"{run}: has no {RECIPE} that names columns; give the text's column (or both) with --text.")
+    return read_run(Path(run)).tasks[task].text_columns
+
+
+def _check_folder(out: Path, recipe: Recipe, resume: bool) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / RECIPE).is_file():
+        raise UserError(f"{out}: is not empty and no run of minbert's; choose another --out.")
+    if read_run(out) != recipe:
+        raise UserError(
+            f"{out}: holds a run of another recipe; choose another --out, or go on with that one: "
+            f"minbert train {out / RECIPE} --out {out} --resume"
+        )
+    if not resume:
+        state = "a finished" if (out / METRICS).is_file() else "an unfinished"
+        raise UserError(f"{out}: holds {state} run of this recipe; add --resume to go on, or choose another --out.")
+
+
+def _finish(recipe: Recipe, prepared: Prepared, result: TrainingResult, out: Path) -> None:
+    """Write prediction files and metrics of the kept model, read back from its files as a user would."""
+    model = MultitaskModel.from_pretrained(out).to(available_device())
+    answers = {}
+    for split, tasks in (("dev", prepared.dev), ("test", prepared.test)):
+        for name, rows in tasks.items():
+            task = recipe.tasks[name]
+            output = task.output or PredictionFile(file=name, column="Predicted")
+            predicted = predictions(task_logits(model, name, rows.sequences, recipe.training.precision), task)
+            path = out / "predictions" / f"{output.file}-{split}-output.csv"
+            write_predictions(path, output.column, rows.ids, predicted, task.kind)
+            if split == "dev":
+                answers[name] = (predicted, rows.known_labels)
+    state = result.state
+    assert state.best is not None
+    metrics = {
+        "dev": score_dev(model.tasks, answers).as_json(),
+        "best_step": state.best.step,
+        "best_of_task": {task: best.model_dump() for task, best in state.best_of_task.items()},
+        "steps": state.step,
+        "train_seconds": round(state.train_seconds, 3),
+        "examples_per_second": round(state.examples / state.train_seconds, 2),
+        "real_tokens_per_second": round(state.tokens / state.train_seconds, 1),
+        "encoder": recipe.encoder.name,
+        "seed": recipe.seed,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "device": str(available_device()),
+        "untrained": result.history[0]["dev"],
+        "baselines": {
+            name: baseline(task, prepared.train[name].known_labels, answers[name][1])._asdict()
+            for name, task in model.tasks.items()
+        },
+    }
+    write_json(out / METRICS, metrics)
+
+
+def _summary(recipe: Recipe, out: Path) -> RunSummary:
+    metrics = read_json(out / METRICS)
+    untrained = {name: metrics["untrained"][name][task.metric] for name, task in recipe.tasks.items()}
+    baselines = {name: Baseline(**value) for name, value in metrics["baselines"].items()}
+    return RunSummary(out, metrics, untrained, baselines)

@@ -1,0 +1,36 @@
+"""The recipes that ship with minbert, by name. Light: listing them loads nothing heavy."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from minbert.errors import UserError, did_you_mean
+
+
+def recipes_folder() -> Path:
+    """Return where the shipped recipes are."""
+    return Path(str(files("minbert"))) / "recipes"
+
+
+def recipe_names() -> list[str]:
+    """Return the names of all shipped recipes: paths below the folder, without ``.yaml``."""
+    folder = recipes_folder()
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+
+
+def find_recipe(source: str, beside: Path | None = None) -> Path:
+    """Return the file of a recipe: a shipped name, or a path (meant from ``beside``, by default from here).
+
+    Raises:
+        UserError: it is neither.
+    """
+    if source in recipe_names():
+        return recipes_folder() / f"{source}.yaml"
+    path = (beside or Path()) / Path(source).expanduser()
+    if path.is_file():
+        return path.resolve()
+    raise UserError(
+        f"recipe '{source}': neither a shipped recipe nor a file{did_you_mean(source, recipe_names())}. "
+        "minbert recipes lists the shipped ones."
+    )
