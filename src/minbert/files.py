@@ -30,7 +30,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)
+        temporary.replace(path)
         flush_folder(path.parent)
     except OSError as error:
         if error.filename is not None and Path(error.filename) not in (temporary, path, path.parent):
@@ -77,6 +77,7 @@ def read_json(path: Path) -> Any:
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not UTF-8 text, so it cannot be JSON.") from None
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: is not valid JSON ({error.msg}). Is the file cut short?") from None
+        where = f"{path}, line {error.lineno}"
+        raise UserError(f"{where}: is not valid JSON ({error.msg}). Is the file cut short?") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from None

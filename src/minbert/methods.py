@@ -4,8 +4,8 @@ A *family* (losses, heads, schedules, ...) is an abstract ``Method``; its member
 ``source`` and are found by importing every file of the family's folder (``import_members``). In a recipe a method is
 written as its name alone or as a mapping of its name and settings::
 
-    loss: mse
-    loss: {name: mse}
+    head: linear
+    head: {name: linear, dropout: 0.3}
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Method(Settings):
     """The paper, with its section or equation, or the field's standard text."""
     family: ClassVar[str]
     """The recipe key that chooses among the family's members."""
+    default: ClassVar[str | None] = None
+    """The member that settings without a name are meant for."""
     members: ClassVar[dict[str, type[Method]]]
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -56,6 +58,8 @@ class Method(Settings):
             return handler(value)  # a member's own constructor
         if isinstance(value, str):
             value = {"name": value}
+        if isinstance(value, Mapping) and "name" not in value and cls.default:
+            value = {"name": cls.default, **value}
         if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
             raise ValueError(f"give the name of a {cls.family}, or a mapping with 'name' and its settings")
         settings = {key: setting for key, setting in value.items() if key != "name"}

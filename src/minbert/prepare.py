@@ -56,7 +56,8 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
         if cut := part.sequences.truncated():
             display.note(f"{name}: {cut} of its {split} sequences are cut to {model.max_length} tokens")
     train, dev, test = (
-        {name: rows[split, name] for name in recipe.tasks if (split, name) in rows} for split in ("train", "dev", "test")
+        {name: rows[split, name] for name in recipe.tasks if (split, name) in rows}
+        for split in ("train", "dev", "test")
     )
     return Prepared(model, train, dev, test, sizes)
 
@@ -127,7 +128,7 @@ def _build(recipe: Recipe) -> MultitaskModel:
     files = find_encoder(recipe.encoder.name)
     torch.manual_seed(recipe.seed)
     encoder = load_encoder(
-        files,
+        recipe.encoder.name,
         hidden_dropout=recipe.encoder.hidden_dropout,
         attention_dropout=recipe.encoder.attention_dropout,
     )
@@ -144,8 +145,9 @@ def _tokenize(
 ) -> dict[tuple[str, str], Rows]:
     """Tokenize every distinct text of all tasks and splits once, into one table."""
     columns = [column for split in texts.values() for column in (split.first, split.second or [])]
+    everything = [text for column in columns for text in column]
     with display.counting("tokenizing") as bar:
-        table, numbers = TokenTable.from_texts([text for column in columns for text in column], model.tokenizer, bar.reached)
+        table, numbers = TokenTable.from_texts(everything, model.tokenizer, bar.reached)
     rows = {}
     start = 0
     for (split_name, name), split in texts.items():

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import yaml
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
@@ -15,7 +15,7 @@ from minbert.data.schedules import Schedule
 from minbert.data.task_files import TaskFiles
 from minbert.errors import UserError
 from minbert.evaluation.prediction_files import PredictionFile
-from minbert.methods import Settings
+from minbert.methods import Method, Settings
 from minbert.optim.settings import OptimizerSettings
 from minbert.shipped import find_recipe
 from minbert.tasks.settings import TaskSettings
@@ -123,7 +123,7 @@ def parse_recipe(tree: Any, where: str) -> Recipe:
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
-        lines = [_explain(tree, problem) for problem in error.errors()]
+        lines = [_explain(problem) for problem in error.errors()]
         shown = "\n".join(f"  {line}" for line in lines[:8])
         more = f"\n  and {len(lines) - 8} more" if len(lines) > 8 else ""
         raise UserError(f"{where}: this recipe cannot be used:\n{shown}{more}") from None
@@ -174,7 +174,7 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
     tree[last] = value
 
 
-def _explain(tree: Any, problem: Any) -> str:
+def _explain(problem: Any) -> str:
     """Return one problem as ``key: what is wrong``, with the nearest known key for one that is unknown."""
     location = [str(part) for part in problem["loc"]]
     key = ".".join(location)
@@ -202,8 +202,8 @@ def _known_keys(path: Sequence[str]) -> list[str]:
 
 
 def _models_in(annotation: Any) -> list[type[Settings]]:
-    from typing import get_args
-
+    if isinstance(annotation, type) and issubclass(annotation, Method):
+        return list(annotation.members.values())
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         return [annotation]
     return [model for argument in get_args(annotation) for model in _models_in(argument)]

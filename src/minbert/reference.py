@@ -28,6 +28,8 @@ and `--set KEY=VALUE` changes any key for one run (`--set training.epochs=5`, `-
 `name` and its settings.
 """
 
+_TYPE_NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "null"}
+
 
 def method_lines() -> list[str]:
     """Return every method, family by family: recipe key, name, what it is, source."""
@@ -78,9 +80,7 @@ def _type(annotation: Any) -> str:
             return f"a {annotation.family}"
         if issubclass(annotation, Settings):
             return "mapping"
-        return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "NoneType": "null"}.get(
-            annotation.__name__, annotation.__name__
-        )
+        return _TYPE_NAMES[annotation]
     arguments = get_args(annotation)
     origin = getattr(annotation, "__origin__", None)
     if origin is dict:

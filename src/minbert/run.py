@@ -103,7 +103,8 @@ def evaluate_run(folder: Path, data: str | None, split: Literal["train", "dev", 
     model = MultitaskModel.from_pretrained(folder).to(available_device())
     answers = {}
     for name, task in named.items():
-        assert (labels := rows[name].labels) is not None
+        labels = rows[name].labels
+        assert labels is not None
         sequences = model.sequences(name, rows[name].texts)
         with display.counting(f"{name} ({split})", len(sequences)) as bar:
             logits = task_logits(model, name, sequences, recipe.training.precision, bar.advance)

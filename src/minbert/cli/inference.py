@@ -1,0 +1,98 @@
+"""``minbert evaluate``, ``predict`` and ``encode``: using a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or a minbert model's id on the hub.")]
+PrecisionOption = Annotated[Literal["fp32", "bf16"], typer.Option(help="Number format of matrix products.")]
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    data: Annotated[str | None, typer.Option(help="Folder of the files; by default the run's own.")] = None,
+    split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which labelled split to score.")] = "dev",
+) -> None:
+    """Score a run on a labelled split."""
+    from rich.console import Console
+
+    from minbert.cli import tables
+    from minbert.run import evaluate_run
+    from minbert.training.display import Display
+
+    console = Console()
+    console.print(tables.scores(evaluate_run(run, data, split, Display(console)), split))
+
+
+def predict(
+    run: Run,
+    task: Annotated[str, typer.Option(help="Which of the model's tasks.")],
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts; for a task on pairs, two of them a pair.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--input", help="A .tsv, .csv, .jsonl or .parquet file, or - for standard input.")
+    ] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option("--text", help="Column of the text; give it twice for a pair.")
+    ] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="Column of the id; by default the line number.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A .tsv, .csv or .jsonl file; else standard output.")] = None,
+    precision: PrecisionOption = "fp32",
+) -> None:
+    """Predict one task for texts given here, or for every row of a file (of any size)."""
+    from rich.console import Console
+
+    from minbert.errors import UserError
+    from minbert.evaluation.streaming import predict_file
+    from minbert.multitask.model import MultitaskModel
+    from minbert.run import text_columns
+    from minbert.training.display import Display
+
+    if bool(texts) == (source is not None):
+        raise UserError("give either texts or --input FILE.")
+    model = MultitaskModel.from_pretrained(run)
+    if source is not None:
+        chosen = text_columns(run, task, columns or [])
+        with Display(Console(stderr=True)).counting(f"predicting {task}") as bar:
+            predict_file(model, task, source, chosen, id_column, output, precision, bar.advance)
+        return
+    from minbert.cli.tables import predicted
+
+    rows = _rows(texts or [], model.task(task).pair is not None)
+    Console(soft_wrap=True).print(predicted(rows, model.predict(task, rows, precision)))
+
+
+def encode(
+    run: Run,
+    source: Annotated[Path, typer.Option("--input", help="A .tsv, .csv, .jsonl or .parquet file, or -.")],
+    output: Annotated[Path, typer.Option(help="The .npy file to write: a row of fp32 numbers a text.")],
+    column: Annotated[str, typer.Option("--text", help="Column of the text.")] = "text",
+    pooling: Annotated[
+        Literal["pooler", "cls", "mean"], typer.Option(help="How token states become one vector.")
+    ] = "mean",
+    precision: PrecisionOption = "fp32",
+) -> None:
+    """Write the sentence vector of every row of a file."""
+    from rich.console import Console
+
+    from minbert.evaluation.streaming import encode_file
+    from minbert.multitask.model import MultitaskModel
+    from minbert.training.display import Display
+
+    model = MultitaskModel.from_pretrained(run)
+    console = Console(stderr=True)
+    with Display(console).counting("encoding") as bar:
+        count = encode_file(model, source, column, output, pooling, precision, bar.advance)
+    console.print(f"{output}: {count} vectors of {model.encoder.config.hidden_size} numbers")
+
+
+def _rows(texts: list[str], pairs: bool) -> list[str | tuple[str, str]]:
+    from minbert.errors import UserError
+
+    if not pairs:
+        return list(texts)
+    if len(texts) % 2:
+        raise UserError("this task takes pairs: give an even number of texts.")
+    return list(zip(texts[::2], texts[1::2], strict=True))

@@ -1,0 +1,54 @@
+"""``minbert recipes`` and ``minbert methods``: what there is to choose from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from minbert.errors import UserError
+from minbert.shipped import find_recipe, recipe_names
+
+recipes_app = typer.Typer(help="List, show and copy the recipes that ship with minbert.", invoke_without_command=True)
+
+
+@recipes_app.callback()
+def listing(context: typer.Context) -> None:
+    """List, show and copy the recipes that ship with minbert."""
+    if context.invoked_subcommand is not None:
+        return
+    import yaml
+
+    names = recipe_names()
+    width = max(map(len, names))
+    for name in names:
+        tree = yaml.safe_load(find_recipe(name).read_text(encoding="utf-8"))
+        typer.echo(f"{name:{width}}  {tree.get('description', '')}")
+
+
+@recipes_app.command()
+def show(name: Annotated[str, typer.Argument(help="A shipped recipe's name.")]) -> None:
+    """Print a recipe as it is written."""
+    typer.echo(find_recipe(name).read_text(encoding="utf-8"), nl=False)
+
+
+@recipes_app.command()
+def copy(
+    name: Annotated[str, typer.Argument(help="A shipped recipe's name.")],
+    file: Annotated[Path, typer.Argument(help="The new file; it must not exist yet.")],
+) -> None:
+    """Copy a recipe to a file of your own, to change there."""
+    from minbert.files import write_text
+
+    if file.exists():
+        raise UserError(f"{file}: is there already; choose another name.")
+    write_text(file, find_recipe(name).read_text(encoding="utf-8"))
+    typer.echo(f"{file}: a copy of {name}. Train it with: minbert train {file} --data DIR")
+
+
+def methods() -> None:
+    """List every method a recipe can choose, with its settings' key and source."""
+    from minbert.reference import method_lines
+
+    typer.echo("\n".join(method_lines()))

@@ -1,0 +1,56 @@
+"""The command line: ``minbert COMMAND``. Each command reads its options and calls one function of a lower floor."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from minbert.cli import data, inference, listings, training
+from minbert.errors import UserError
+
+app = typer.Typer(
+    name="minbert",
+    help="One BERT encoder for several text tasks at once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(training.train)
+app.command()(inference.evaluate)
+app.command()(inference.predict)
+app.command()(inference.encode)
+app.command()(listings.methods)
+app.add_typer(listings.recipes_app, name="recipes")
+app.add_typer(data.app, name="data")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"minbert {version('minbert')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """One BERT encoder for several text tasks at once."""
+
+
+def run() -> None:
+    """Run the command line; the user's own errors become one message and exit code 2, Ctrl-C exits with 130."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has had enough, as `head` does
+        sys.stderr.close()
+        sys.exit(0)

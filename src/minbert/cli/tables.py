@@ -1,0 +1,111 @@
+"""How results look on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from minbert.multitask.model import Text
+    from minbert.recipe import Recipe
+    from minbert.run import RunSummary
+    from minbert.tasks.predictions import Predictions
+    from minbert.training.plan import Plan
+    from minbert.training.scoring import DevScores
+
+
+def summary(run: RunSummary, recipe: Recipe) -> Table:
+    """Return the closing table: each task's dev score beside its baseline and beside untrained heads."""
+    table = Table(title="dev scores of the kept model", title_justify="left")
+    for column in ("task", "metric", "baseline", "untrained", "trained"):
+        table.add_column(column, justify="left" if column in ("task", "metric", "baseline") else "right")
+    for name, task in recipe.tasks.items():
+        base = run.baselines[name]
+        table.add_row(
+            name,
+            task.metric,
+            f"{base.score:.3f} ({base.name})",
+            f"{run.untrained[name]:.3f}",
+            f"[bold]{run.metrics['dev'][name][task.metric]:.3f}[/bold]",
+        )
+    if len(recipe.tasks) > 1:
+        table.add_section()
+        before, after = (run.metrics[when]["overall"] for when in ("untrained", "dev"))
+        table.add_row("overall", "mean", "", f"{before:.3f}", f"{after:.3f}")
+    return table
+
+
+def closing_words(run: RunSummary, recipe: Recipe) -> str:
+    """Return where the run is, what it cost, what to know of its encoder, and what to try next."""
+    from minbert.encoder.sources import MINILM_DESCRIPTION
+
+    metrics = run.metrics
+    task = next(iter(recipe.tasks))
+    texts = '"One text."' if recipe.tasks[task].pair is None else "--input pairs.tsv"
+    lines = [
+        f"{metrics['train_seconds']:.0f} s of training, {metrics['examples_per_second']:.0f} examples/s, "
+        f"{metrics['real_tokens_per_second']:.0f} real tokens/s on {metrics['device']}; "
+        f"best at step {metrics['best_step']}.",
+    ]
+    if recipe.encoder.name == "minilm":
+        lines.append(MINILM_DESCRIPTION)
+    lines += [
+        f"The run is in {run.folder}. Next, for example:",
+        f"  minbert predict {run.folder} --task {task} {texts}",
+        f"  minbert evaluate {run.folder}",
+        "  minbert recipes",
+    ]
+    return "\n".join(lines)
+
+
+def plan(planned: Plan) -> Table:
+    """Return what a run would do and cost."""
+    hours = timedelta(seconds=round(planned.seconds))
+    table = Table(
+        title="plan of the run",
+        title_justify="left",
+        caption=(
+            f"{planned.steps} steps ({planned.steps_per_epoch} an epoch), {planned.tokens:,} real tokens, "
+            f"{planned.evaluations} evaluations on dev\n"
+            f"about {hours} and {planned.peak_bytes / 2**30:.1f} GiB of memory here, judged by a few trial steps"
+        ),
+        caption_justify="left",
+    )
+    for column in ("task", "rows", "batch", "batches", "examples", "real tokens", "truncated"):
+        table.add_column(column, justify="left" if column == "task" else "right")
+    for name, task in planned.tasks.items():
+        numbers = (task.rows, task.batch_size, task.batches, task.examples, task.tokens, task.truncated)
+        table.add_row(name, *(f"{number:,}" for number in numbers))
+    return table
+
+
+def scores(dev: DevScores, split: str) -> Table:
+    """Return every metric of every task."""
+    table = Table(title=f"scores on {split}", title_justify="left")
+    for column in ("task", "metric", "score"):
+        table.add_column(column, justify="right" if column == "score" else "left")
+    for task, metrics in dev.tasks.items():
+        for metric, score in metrics.items():
+            table.add_row(task, metric, f"{score:.4f}")
+    table.add_section()
+    for name, score in dev.overall.items():
+        table.add_row(name, "", f"{score:.4f}")
+    return table
+
+
+def predicted(rows: Sequence[Text], predictions: Predictions) -> Table:
+    """Return texts beside what the model says of them."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("prediction")
+    table.add_column("text", overflow="fold")
+    for index, row in enumerate(rows):
+        if predictions.probabilities is None:
+            said = f"{predictions.values[index]:.3f}"
+        else:
+            said = f"{predictions.names[index]} ({predictions.probabilities[index].max():.2f})"
+        table.add_row(said, escape(row if isinstance(row, str) else " | ".join(row)))
+    return table

@@ -1,0 +1,67 @@
+"""``minbert train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from minbert.recipe import Recipe
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name (see 'minbert recipes') or a YAML file.")],
+    data: Annotated[str | None, typer.Option(help="Folder of the tasks' files; 'sample' is the shipped set.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="'minilm', a folder, or an id on the hub.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/RECIPE, numbered.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change any key of the recipe; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of this recipe.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show steps, tokens, time and memory.")] = False,
+) -> None:
+    """Train one encoder on all tasks of a recipe."""
+    from rich.console import Console
+
+    from minbert.cli import tables
+    from minbert.recipe import load_recipe
+    from minbert.run import plan_recipe, train_recipe
+    from minbert.training.display import Display
+    from minbert.training.interrupt import Interrupted
+
+    overrides = {
+        "data": data if data in (None, "sample") else str(Path(data).expanduser().resolve()),
+        "encoder.name": encoder,
+        "seed": seed,
+    }
+    loaded = load_recipe(recipe, {key: value for key, value in overrides.items() if value is not None}, settings or [])
+    console = Console()
+    if dry_run:
+        console.print(tables.plan(plan_recipe(loaded, Display(console))))
+        return
+    folder = out or _default_folder(recipe, loaded, resume)
+    try:
+        summary = train_recipe(loaded, folder, resume, Display(console))
+    except Interrupted:
+        again = f"minbert train {recipe} ... --out {folder} --resume"
+        console.print(f"stopped; the checkpoint is written. To go on, repeat the command with --resume: {again}")
+        raise typer.Exit(130) from None
+    console.print(tables.summary(summary, loaded))
+    console.print(tables.closing_words(summary, loaded), soft_wrap=True, highlight=False)
+
+
+def _default_folder(source: str, recipe: Recipe, resume: bool) -> Path:
+    """Return ``runs/NAME`` or, where that is taken, ``runs/NAME-2`` and so on; the newest of this recipe to resume."""
+    from minbert.run import RECIPE, read_run
+
+    name = Path(source).with_suffix("").name if source.endswith((".yaml", ".yml")) else source.replace("/", "-")
+    number = 1
+    newest = None
+    while (folder := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
+        if (folder / RECIPE).is_file() and read_run(folder) == recipe:
+            newest = folder
+        number += 1
+    return newest if resume and newest else folder

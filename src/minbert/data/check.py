@@ -1,0 +1,216 @@
+"""What is in the files of a recipe's tasks, and what is wrong with it: ``minbert data check``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, combinations
+from pathlib import Path
+
+import numpy as np
+
+from minbert.data.examples import Split, examine_split, same_content
+from minbert.data.task_files import TaskFiles
+from minbert.errors import UserError
+from minbert.tasks.kinds import LabelSettings
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long the texts of a split are; each text of a pair counts by itself."""
+
+    minimum: int
+    median: float
+    percentile_95: int
+    maximum: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The labels of a regression split."""
+
+    mean: float
+    deviation: float
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """One file: what its usable rows hold, and the problems of the others.
+
+    ``classes`` counts the rows of each class, ``scores`` stands for regression; neither where there are no labels.
+    ``too_long`` counts the texts of more tokens than the limit, and ``repeated`` the rows that say the same as an
+    earlier one.
+    """
+
+    name: str
+    path: Path
+    rows: int = 0
+    classes: dict[str, int] | None = None
+    scores: Scores | None = None
+    words: Lengths | None = None
+    tokens: Lengths | None = None
+    too_long: int = 0
+    repeated: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How many rows of the split ``later`` also stand in the split ``earlier``."""
+
+    earlier: str
+    later: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """The files of one task."""
+
+    name: str
+    splits: list[SplitReport]
+    overlaps: list[Overlap]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``check`` found. Problems make the data unusable; overlaps and repeated rows are worth knowing."""
+
+    tasks: list[TaskReport]
+    max_length: int | None = None
+
+    @property
+    def problems(self) -> list[str]:
+        """The problems of all files."""
+        return [problem for task in self.tasks for split in task.splits for problem in split.problems]
+
+
+def check(
+    tasks: Mapping[str, tuple[TaskFiles, LabelSettings]],
+    folder: Path,
+    count_tokens: Callable[[list[str]], list[int]] | None = None,
+    max_length: int | None = None,
+) -> Report:
+    """Read every file of every task, and report.
+
+    Args:
+        tasks: for each task, its files and its labels.
+        folder: the data folder.
+        count_tokens: maps texts to their numbers of tokens; without it no tokens are counted.
+        max_length: the number of tokens above which a text counts as too long.
+    """
+    return Report([_check_task(name, *tasks[name], folder, count_tokens, max_length) for name in tasks], max_length)
+
+
+def _check_task(
+    name: str,
+    files: TaskFiles,
+    labels: LabelSettings,
+    folder: Path,
+    count_tokens: Callable[[list[str]], list[int]] | None,
+    max_length: int | None,
+) -> TaskReport:
+    reports: list[SplitReport] = []
+    contents: dict[str, list[str]] = {}
+    for split_name, file in files.files.by_split.items():
+        path = folder / file
+        try:
+            split, problems = examine_split(path, files, labels, labelled=None if split_name == "test" else True)
+        except UserError as error:
+            reports.append(SplitReport(split_name, path, problems=[str(error)]))
+            continue
+        columns = [split.first] if split.second is None else [split.first, split.second]
+        contents[split_name] = [same_content(texts) for texts in zip(*columns, strict=True)]
+        texts = list(chain(*columns))
+        words = np.array([len(text.split()) for text in texts], dtype=np.int64)
+        tokens = np.array(count_tokens(texts) if count_tokens else [], dtype=np.int64)
+        reports.append(
+            SplitReport(
+                split_name,
+                path,
+                rows=len(split),
+                classes=_classes(split, labels),
+                scores=_scores(split, labels),
+                words=_lengths(words),
+                tokens=_lengths(tokens),
+                too_long=0 if max_length is None else int((tokens > max_length).sum()),
+                repeated=len(split) - len(set(contents[split_name])),
+                problems=[str(problem) for problem in problems],
+            )
+        )
+    return TaskReport(name, reports, _overlaps(contents))
+
+
+def _classes(split: Split, labels: LabelSettings) -> dict[str, int] | None:
+    if split.labels is None or labels.kind == "regression":
+        return None
+    counts = Counter(split.labels.astype(int).tolist())
+    return {name: counts[label] for label, name in enumerate(labels.class_names)}
+
+
+def _scores(split: Split, labels: LabelSettings) -> Scores | None:
+    if split.labels is None or labels.kind != "regression" or not len(split):
+        return None
+    values = split.labels
+    return Scores(float(values.mean()), float(values.std()), float(values.min()), float(values.max()))
+
+
+def _lengths(counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Lengths | None:
+    if not len(counts):
+        return None
+    # The smallest length that 95 % of the texts do not exceed, not a value between two lengths.
+    percentile_95 = np.percentile(counts, 95, method="inverted_cdf")
+    return Lengths(int(counts.min()), float(np.median(counts)), int(percentile_95), int(counts.max()))
+
+
+def _overlaps(contents: Mapping[str, list[str]]) -> list[Overlap]:
+    overlaps: list[Overlap] = []
+    for earlier, later in combinations(contents, 2):
+        known = set(contents[earlier])
+        rows = sum(content in known for content in contents[later])
+        if rows:
+            overlaps.append(Overlap(earlier, later, rows))
+    return overlaps
+
+
+def render(report: Report) -> list[str]:
+    """Return the report as lines of text."""
+    lines: list[str] = []
+    for task in report.tasks:
+        lines.append(task.name)
+        for split in task.splits:
+            lines += [f"  {line}" for line in _render_split(split, report.max_length)]
+        lines += [
+            f"  warning: {_count(overlap.rows, 'row')} of {overlap.later} also in {overlap.earlier}"
+            for overlap in task.overlaps
+        ]
+    count = len(report.problems)
+    return [*lines, f"{_count(count, 'problem')} found." if count else "No problems found."]
+
+
+def _render_split(split: SplitReport, max_length: int | None) -> list[str]:
+    lines = [f"{split.name}: {_count(split.rows, 'row')} ({split.path})"]
+    if split.classes is not None:
+        total = max(split.rows, 1)
+        shares = (f"{name}: {count:,} ({count / total:.1%})" for name, count in split.classes.items())
+        lines.append(f"  labels: {', '.join(shares)}")
+    if split.scores is not None:
+        scores = split.scores
+        spread = f"standard deviation {scores.deviation:.3f}, from {scores.minimum:g} to {scores.maximum:g}"
+        lines.append(f"  labels: mean {scores.mean:.3f}, {spread}")
+    for unit, lengths in (("words", split.words), ("tokens", split.tokens)):
+        if lengths is not None:
+            middle = f"median {lengths.median:g}, 95% at most {lengths.percentile_95:,}"
+            lines.append(f"  {unit} a text: {lengths.minimum:,} to {lengths.maximum:,}, {middle}")
+    if split.too_long:
+        lines.append(f"  {_count(split.too_long, 'text')} longer than {max_length:,} tokens")
+    if split.repeated:
+        lines.append(f"  warning: {_count(split.repeated, 'row')} with the content of an earlier one")
+    return lines + [f"  problem: {problem}" for problem in split.problems]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,150 @@
+"""The examples of one split of a task, read strictly: either every row is usable, or the reading tells all faults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minbert.data.row import Problem, Row, shown
+from minbert.data.rows import read_rows
+from minbert.data.task_files import TaskFiles
+from minbert.errors import UserError, did_you_mean
+from minbert.tasks.kinds import LabelSettings
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one file, column by column; ``second`` only for pairs, ``labels`` only where there are any."""
+
+    path: Path
+    ids: list[str]
+    first: list[str]
+    second: list[str] | None
+    labels: NDArray[np.float64] | None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def texts(self) -> list[str] | list[tuple[str, str]]:
+        """The text of each row, or its two texts."""
+        return self.first if self.second is None else list(zip(self.first, self.second, strict=True))
+
+
+def same_content(texts: Sequence[str]) -> str:
+    """Return a key that rows share when only case, white space or the order of a pair tells them apart."""
+    return "\0".join(sorted(" ".join(text.casefold().split()) for text in texts))
+
+
+class BadDataError(UserError):
+    """Rows of a file cannot be used. ``problems`` holds all of them, the message the first five."""
+
+    def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+        rows = "1 row" if len(problems) == 1 else f"{len(problems):,} rows"
+        lines = [f"{path}: {rows} cannot be used.", *(f"  {problem}" for problem in problems[:5])]
+        if len(problems) > 5:
+            lines.append(f"  ... and {len(problems) - 5:,} more; 'minbert data check' shows all of them.")
+        super().__init__("\n".join(lines))
+
+
+def read_split(path: Path, files: TaskFiles, labels: LabelSettings, labelled: bool | None = True) -> Split:
+    """Read the examples of one file. Texts, ids and labels are stripped of outer white space.
+
+    Args:
+        path: the file.
+        files: which columns hold what.
+        labels: which labels the task may have.
+        labelled: True reads the labels, False leaves them out, None reads them if the file has their column.
+
+    Raises:
+        BadDataError: rows cannot be used.
+        UserError: the file cannot be used as a whole, lacks a column, or holds no rows.
+    """
+    split, problems = examine_split(path, files, labels, labelled)
+    if problems:
+        raise BadDataError(path, problems)
+    return split
+
+
+def examine_split(
+    path: Path, files: TaskFiles, labels: LabelSettings, labelled: bool | None = True
+) -> tuple[Split, list[Problem]]:
+    """Return the usable examples of one file, and what is wrong with each of the others (see ``read_split``).
+
+    Raises:
+        UserError: the file cannot be used as a whole, lacks a column, or holds no rows.
+    """
+    problems: list[Problem] = []
+    collected: _Collected | None = None
+    number = 0
+    for number, row in enumerate(read_rows(path), start=1):
+        if isinstance(row, Problem):
+            problems.append(row)
+            continue
+        if collected is None:
+            with_labels = files.label in row.values if labelled is None else labelled
+            _require_columns(path, row, files, with_labels)
+            collected = _Collected(files, labels if with_labels else None)
+        faults = collected.add(number, row)
+        if faults:
+            problems.append(Problem(path, row.line, "; ".join(faults)))
+    if number == 0:
+        raise UserError(f"{path}: holds no rows.")
+    return (collected or _Collected(files, labels)).split(path), problems
+
+
+@dataclass
+class _Collected:
+    """The usable rows so far. ``labels`` is None where labels are not read."""
+
+    files: TaskFiles
+    labels: LabelSettings | None
+    ids: list[str] = field(default_factory=list)
+    texts: list[list[str]] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    line_of_id: dict[str, int] = field(default_factory=dict)
+
+    def add(self, number: int, row: Row) -> list[str]:
+        """Keep the row if nothing is wrong with it; return what is."""
+        columns = self.files.text_columns
+        texts = [row.values.get(column, "").strip() for column in columns]
+        faults = [f"no text in column '{column}'" for column, text in zip(columns, texts, strict=True) if not text]
+        row_id = str(number) if self.files.id is None else row.values.get(self.files.id, "").strip()
+        if not row_id:
+            faults.append(f"no id in column '{self.files.id}'")
+        elif self.line_of_id.setdefault(row_id, row.line) != row.line:
+            faults.append(f"the id '{shown(row_id)}' stands already on line {self.line_of_id[row_id]}")
+        if self.labels is not None:
+            label = row.values.get(self.files.label, "").strip()
+            try:
+                value = self.labels.parse(label)
+            except ValueError as error:
+                missing = f"no label in column '{self.files.label}'"
+                faults.append(str(error).replace(label, shown(label)) if label else missing)
+        if not faults:
+            self.ids.append(row_id)
+            self.texts.append(texts)
+            if self.labels is not None:
+                self.values.append(value)
+        return faults
+
+    def split(self, path: Path) -> Split:
+        """Return the kept rows."""
+        first = [texts[0] for texts in self.texts]
+        second = [texts[1] for texts in self.texts] if len(self.files.text_columns) == 2 else None
+        labels = None if self.labels is None else np.array(self.values, dtype=np.float64)
+        return Split(path, self.ids, first, second, labels)
+
+
+def _require_columns(path: Path, row: Row, files: TaskFiles, labelled: bool) -> None:
+    wanted = [*files.text_columns, *([files.label] if labelled else []), *([files.id] if files.id else [])]
+    for column in wanted:
+        if column not in row.values:
+            there = ", ".join(shown(name) for name in list(row.values)[:20])
+            hint = did_you_mean(column, row.values)
+            raise UserError(f"{path}: there is no column '{column}'{hint}. The columns are: {there}.")

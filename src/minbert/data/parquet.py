@@ -1,0 +1,81 @@
+"""Parquet: the columns that hold text, numbers or booleans, read some hundred rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from minbert.data.row import Problem, Row, as_text, checked_row, shown
+from minbert.errors import UserError
+
+
+def read_parquet(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:
+    """Yield the rows; a row's line is its number.
+
+    Raises:
+        UserError: the file is cut short, is damaged or is no Parquet file; or it has no usable column, or one twice.
+    """
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    line = 0
+    try:
+        file = ParquetFile(stream)
+        names = _column_names(file.schema_arrow, path)
+        for batch in file.iter_batches(batch_size=512, columns=names):
+            columns = [_values(batch.column(name)) for name in names]
+            for values in zip(*columns, strict=True):
+                line += 1
+                yield _row(path, line, dict(zip(names, values, strict=True)))
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        reason = shown(str(error).partition("\n")[0])
+        raise UserError(f"{path}: not a whole Parquet file ({reason}). Was it cut short? Fetch it again.") from error
+
+
+def _column_names(schema: Any, path: Path) -> list[str]:
+    names = [field.name for field in schema if field.name and _is_usable(field.type)]
+    if not names:
+        raise UserError(f"{path}: no column holds text or numbers.")
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{path}: there are two columns '{shown(name)}'.")
+    return names
+
+
+def _is_usable(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind)
+    return _is_text(kind) or is_number or types.is_null(kind)
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    text_types = (types.is_string, types.is_large_string, types.is_string_view, types.is_binary, types.is_large_binary)
+    return any(is_type(kind) for is_type in text_types)
+
+
+def _values(column: Any) -> list[Any]:
+    import pyarrow
+
+    if pyarrow.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if _is_text(column.type):
+        # As bytes, because the format does not check that text is UTF-8, and one bad value would spoil all others.
+        column = column.cast(pyarrow.large_binary())
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+def _row(path: Path, line: int, values: dict[str, Any]) -> Row | Problem:
+    texts: dict[str, str] = {}
+    for name, value in values.items():
+        try:
+            texts[name] = as_text(value) or ""
+        except UnicodeDecodeError:
+            return Problem(path, line, f"not UTF-8, in column '{shown(name)}'")
+    return checked_row(path, line, texts)

@@ -1,0 +1,38 @@
+"""Where data stand: in a folder of the user's, or in the package."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from minbert.errors import UserError, did_you_mean
+
+
+def sample_folder() -> Path:
+    """Return the folder of the sample set, which is part of the package."""
+    return Path(str(resources.files("minbert.data"))) / "sample"
+
+
+def resolve_data(name: str) -> Path:
+    """Return the folder that ``name`` means: ``sample`` is the sample set, anything else a path.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if name == "sample":
+        return sample_folder()
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise UserError(f"{folder}: is a file; give the folder that holds the data.")
+    hint = did_you_mean(folder.name, names_beside(folder))
+    raise UserError(f"{folder}: there is no such data folder{hint}. 'sample' is the set that comes with minbert.")
+
+
+def names_beside(path: Path) -> list[str]:
+    """Return the names in the folder of ``path``, to find what a misspelled one may mean; none if it cannot be read."""
+    try:
+        return [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return []

@@ -1,0 +1,30 @@
+"""Prediction files in the format of the course (CS 224N's default project), which its graders read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from minbert.files import write_text
+from minbert.methods import Settings
+from minbert.tasks.kinds import Kind
+from minbert.tasks.predictions import Predictions
+
+
+class PredictionFile(Settings):
+    """How a task's prediction files are called."""
+
+    file: str = Field(pattern=r"^[\w.-]+$", description="the files are FILE-dev-output.csv and FILE-test-output.csv")
+    column: str = Field(description="what the header calls the predicted value")
+
+
+def write_predictions(path: Path, column: str, ids: Sequence[str], predicted: Predictions, kind: Kind) -> None:
+    """Write a header and a line ``ID , VALUE`` a row.
+
+    As in the course, a class is a whole number, yes and no are ``1.0`` and ``0.0``, and a score is a decimal number.
+    """
+    values = [str(int(value)) if kind == "classification" else repr(float(value)) for value in predicted.values]
+    lines = [f"{row} , {value} \n" for row, value in zip(ids, values, strict=True)]
+    write_text(path, f"id \t {column} \n" + "".join(lines))

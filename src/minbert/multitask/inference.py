@@ -1,0 +1,83 @@
+"""Running a model without gradients: every distinct sequence once, in batches of like length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from minbert.encoder.pooling import Pooling, pool
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.precision import Precision, mixed_precision
+from minbert.multitask.sequences import Indices, Sequences
+
+TOKENS_PER_BATCH = 4096
+"""Enough to keep two cores in large matrix products, few enough that hidden states stay near the cache."""
+
+Progress = Callable[[int], None]
+"""Called with the number of sequences just finished."""
+
+
+def sentence_vectors(
+    model: MultitaskModel,
+    sequences: Sequences,
+    pooling: Pooling,
+    precision: Precision,
+    progress: Progress = lambda done: None,  # noqa: ARG005
+) -> Tensor:
+    """Return the vectors of all ``S`` distinct sequences, (S, hidden), fp32 on the model's device, dropout off."""
+    vectors = torch.empty(len(sequences), model.encoder.config.hidden_size, device=model.device)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), mixed_precision(model.device, precision):
+            for numbers in _batches(sequences.lengths()):
+                batch = sequences.pack(numbers).to(model.device)
+                vectors[torch.from_numpy(numbers)] = pool(model.encoder(batch), batch.offsets, pooling).float()
+                progress(len(numbers))
+    finally:
+        model.train(was_training)
+    return vectors
+
+
+def task_logits(
+    model: MultitaskModel,
+    task: str,
+    sequences: Sequences,
+    precision: Precision,
+    progress: Progress = lambda done: None,  # noqa: ARG005
+) -> Tensor:
+    """Return a task's logits for all ``R`` rows of ``sequences``, (R, outputs), fp32 on the CPU."""
+    vectors = sentence_vectors(model, sequences, model.task(task).pooling, precision, progress)
+    return head_logits(model, task, sequences, vectors)
+
+
+def head_logits(model: MultitaskModel, task: str, sequences: Sequences, vectors: Tensor) -> Tensor:
+    """Return a task's logits (R, outputs) from the vectors (S, hidden) of its sequences, dropout off."""
+    head = model.head(task)
+    was_training = head.training
+    head.eval()
+    rows = np.arange(len(sequences.rows))
+    try:
+        with torch.no_grad():
+            chunks = [
+                head(vectors[torch.from_numpy(sequences.of(chunk))]).logits.cpu()
+                for chunk in np.array_split(rows, max(1, -(-len(rows) // 8192)))
+            ]
+    finally:
+        head.train(was_training)
+    return torch.cat(chunks)
+
+
+def _batches(lengths: Indices) -> Iterator[Indices]:
+    """Yield sequence numbers, longest first (so memory peaks at once, not at the end), TOKENS_PER_BATCH at a time."""
+    order = np.argsort(-lengths, kind="stable")
+    ends = np.cumsum(lengths[order])
+    start = 0
+    while start < len(order):
+        limit = (ends[start - 1] if start else 0) + TOKENS_PER_BATCH
+        stop = max(start + 1, int(np.searchsorted(ends, limit, side="right")))
+        yield order[start:stop]
+        start = stop

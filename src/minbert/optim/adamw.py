@@ -1,0 +1,137 @@
+"""AdamW: Adam with weight decay taken out of the gradient (Loshchilov & Hutter 2019, Algorithm 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.adamw import adamw as torch_adamw
+from torch.optim.optimizer import Optimizer
+
+FUSED_DEVICES = frozenset({"cpu", "cuda"})
+"""Where torch has one kernel for the whole update. MiniLM's 22.7 million parameters take it 0.014 s a step on two CPU
+cores; one by one, by ``update_``, they take 0.085 s."""
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay.
+
+    For a parameter ``w`` with gradient ``g``, at its ``t``-th step::
+
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        w = w - lr * weight_decay * w - lr * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)
+
+    The paper multiplies the decay by the schedule alone; here, as in torch, by the whole learning rate, so a schedule
+    set through ``lr`` scales both. A parameter without a gradient is left alone: no decay, no step, moments as they
+    were.
+
+    The state of a parameter is ``step`` (), ``exp_avg`` and ``exp_avg_sq`` (both like the parameter): plain tensors.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        """Take the parameters, or groups of them with settings of their own.
+
+        Raises:
+            ValueError: a setting is out of its range, or a parameter is neither float32 nor float64.
+        """
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters with settings of their own; see ``__init__`` for what is refused."""
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        for key in ("lr", "eps", "weight_decay"):
+            if not 0 <= group[key] < float("inf"):
+                raise ValueError(f"{key} must be a finite number, 0 or more, not {group[key]}")
+        if not all(0 <= beta < 1 for beta in group["betas"]):
+            raise ValueError(f"betas must lie from 0 up to 1, 1 not included, not {group['betas']}")
+        for parameter in group["params"]:
+            # In bfloat16 a weight of 0.04 has neighbours 1.2e-4 to 2.4e-4 away: steps of 2e-5 would all be rounded off.
+            if parameter.dtype not in (torch.float32, torch.float64):
+                raise ValueError(
+                    f"a parameter is {parameter.dtype}: keep parameters in float32, and compute in a smaller type "
+                    "under torch.autocast"
+                )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the state of ``state_dict``; it may come from another device."""
+        super().load_state_dict(state_dict)
+        for parameter, state in self.state.items():
+            state["step"] = state["step"].to(_step_device(parameter))
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]  # no closure: the loop computes gradients first
+        """Update every parameter that has a gradient."""
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            settings = {"lr": group["lr"], "beta1": beta1, "beta2": beta2}
+            settings |= {"eps": group["eps"], "weight_decay": group["weight_decay"]}
+            fused: list[tuple[Tensor, ...]] = []
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                if not self.state[parameter]:
+                    self.state[parameter] = _fresh_state(parameter)
+                state = self.state[parameter]
+                tensors = (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"], state["step"])
+                if _fused_kernel_serves(tensors):
+                    fused.append(tensors)
+                else:
+                    update_(*tensors, **settings)
+            if fused:
+                parameters, gradients, exp_avgs, exp_avg_sqs, steps = map(list, zip(*fused, strict=True))
+                flags: dict[str, Any] = {"fused": True, "amsgrad": False, "maximize": False}
+                torch_adamw(parameters, gradients, exp_avgs, exp_avg_sqs, [], steps, **flags, **settings)
+
+
+def update_(
+    parameter: Tensor,
+    gradient: Tensor,
+    exp_avg: Tensor,
+    exp_avg_sq: Tensor,
+    step: Tensor,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """Update one parameter and its state in place: the formula of ``AdamW``, line by line."""
+    step += 1
+    exp_avg.lerp_(gradient, 1 - beta1)
+    exp_avg_sq.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+    steps = step.item()
+    first_moment = exp_avg / (1 - beta1**steps)
+    second_moment = exp_avg_sq / (1 - beta2**steps)
+    parameter.mul_(1 - lr * weight_decay)
+    parameter.addcdiv_(first_moment, second_moment.sqrt_().add_(eps), value=-lr)
+
+
+def _fused_kernel_serves(tensors: Iterable[Tensor]) -> bool:
+    # On the CPU torch's kernel walks memory in storage order and never looks at strides: where a gradient is laid out
+    # otherwise than its parameter, it silently pairs the wrong elements (seen in torch 2.13).
+    return all(tensor.device.type in FUSED_DEVICES and tensor.is_contiguous() for tensor in tensors)
+
+
+def _fresh_state(parameter: Tensor) -> dict[str, Tensor]:
+    return {
+        "step": torch.zeros((), dtype=torch.float32, device=_step_device(parameter)),
+        "exp_avg": torch.zeros_like(parameter),
+        "exp_avg_sq": torch.zeros_like(parameter),
+    }
+
+
+def _step_device(parameter: Tensor) -> torch.device:
+    """Return where the step count lives: with the parameter for the fused kernel, else where reading it is free."""
+    return parameter.device if parameter.device.type in FUSED_DEVICES else torch.device("cpu")

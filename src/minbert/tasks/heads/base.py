@@ -1,0 +1,61 @@
+"""What a head is: settings that build a module from sentence vectors to logits."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, Literal, NamedTuple
+
+from torch import Tensor, nn
+
+from minbert.methods import Method
+from minbert.tasks.kinds import LabelSettings
+
+Pair = Literal["bi", "cross"]
+"""How the two texts of a pair meet the encoder: as two sequences, or joined into one with segments."""
+
+
+class HeadOutput(NamedTuple):
+    """What a head makes of ``R`` rows."""
+
+    logits: Tensor
+    """(R, outputs), fp32."""
+    vectors: tuple[Tensor, Tensor] | None
+    """For pairs encoded as two sequences: the sentence vectors of both sides, each (R, width). Else None."""
+
+
+class HeadModule(nn.Module):
+    """A built head. Subclasses map the vectors of ``R`` rows to logits.
+
+    ``forward`` takes sentence vectors (N, width): N = R, or, for a ``bi`` pair, N = 2R, all first texts and then all
+    second texts.
+    """
+
+    def __init__(self, pair: Pair | None) -> None:
+        super().__init__()
+        self.pair = pair
+
+    def forward(self, vectors: Tensor) -> HeadOutput:
+        """Return the logits (R, outputs), and the two sides' vectors of a ``bi`` pair."""
+        if self.pair != "bi":
+            return HeadOutput(self.logits(vectors, None).float(), None)
+        first, second = vectors.chunk(2)
+        return HeadOutput(self.logits(first, second).float(), (first, second))
+
+    def logits(self, first: Tensor, second: Tensor | None) -> Tensor:
+        """Return logits (R, outputs) from one or two sentence vectors a row, each (R, width)."""
+        raise NotImplementedError
+
+
+class Head(Method):
+    """A recipe's choice of head."""
+
+    family: ClassVar[str] = "head"
+    default: ClassVar[str | None] = "linear"
+
+    def refusal(self, labels: LabelSettings, pair: Pair | None) -> str | None:  # noqa: ARG002
+        """Return why this head cannot serve such a task, or None where it can."""
+        return None
+
+    @abstractmethod
+    def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> HeadModule:
+        """Return a freshly initialised head over sentence vectors of ``width`` numbers."""

@@ -1,0 +1,25 @@
+"""Binary cross entropy on one logit."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from minbert.tasks.heads.base import HeadOutput
+from minbert.tasks.kinds import Kind
+from minbert.tasks.losses.base import Loss
+
+
+class BinaryCrossEntropy(Loss):
+    """``-y log s(z) - (1 - y) log(1 - s(z))`` with s the logistic function of the logit z, free of overflow."""
+
+    name: ClassVar[str] = "binary_cross_entropy"
+    title: ClassVar[str] = "binary cross entropy with logits"
+    source: ClassVar[str] = "the log-likelihood of a Bernoulli variable; used by all five papers for paraphrase"
+    kind: ClassVar[Kind] = "binary"
+
+    def __call__(self, output: HeadOutput, labels: Tensor) -> Tensor:
+        """Return the mean over rows."""
+        return F.binary_cross_entropy_with_logits(output.logits.squeeze(-1), labels)

@@ -1,0 +1,96 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped, in one file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from minbert.errors import UserError
+from minbert.files import atomic_path
+
+
+class Best(BaseModel):
+    """The best value of a score so far, and where it was seen."""
+
+    score: float
+    step: int
+
+
+class LoopState(BaseModel):
+    """Where the loop stands. The random order of rows follows from the seed and ``step``; nothing else is drawn on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: int = 0
+    """Optimizer steps taken."""
+    finished: bool = False
+    evaluations_without_improvement: int = 0
+    best: Best | None = None
+    """By the score that decides which model is kept."""
+    best_of_task: dict[str, Best] = {}
+    """By each task's own metric."""
+    loss_sums: dict[str, tuple[float, int]] = {}
+    """Since the last evaluation: each task's summed step losses, and of how many steps."""
+    train_seconds: float = 0.0
+    """Seconds spent in steps; evaluation and checkpoints do not count."""
+    examples: int = 0
+    """Rows trained on, repeats included."""
+    tokens: int = 0
+    """Real tokens that the encoder has read in training."""
+
+
+def save_checkpoint(path: Path, state: LoopState, model: nn.Module, optimizer: Optimizer) -> None:
+    """Write one file with the model, the optimizer, torch's generators and ``state``; whole or not at all."""
+    tensors: dict[str, Tensor] = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for index, slots in optimizer.state_dict()["state"].items():
+        for slot, value in slots.items():
+            tensors[f"optimizer.{index}.{slot}"] = torch.as_tensor(value)
+    tensors["generator.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["generator.cuda"] = torch.cuda.get_rng_state()
+    # Tied tensors would share storage, which the format refuses; a copy on the CPU never does.
+    tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={"state": state.model_dump_json()})
+
+
+def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> LoopState:
+    """Put a checkpoint's tensors into ``model``, ``optimizer`` and torch's generators; return the loop's state.
+
+    Raises:
+        UserError: the file is cut short, or belongs to another model.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = LoopState.model_validate_json((file.metadata() or {})["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+    except (SafetensorError, OSError, KeyError, ValidationError, json.JSONDecodeError) as error:
+        raise UserError(
+            f"{path}: is no whole checkpoint ({error}). Delete it and the run folder, then start anew."
+        ) from None
+    slots: dict[int, dict[str, Any]] = {}
+    weights: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition(".")
+        if kind == "model":
+            weights[rest] = tensor
+        elif kind == "optimizer":
+            index, _, slot = rest.partition(".")
+            slots.setdefault(int(index), {})[slot] = tensor
+    try:
+        model.load_state_dict(weights)
+        optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"{path}: holds another model than the recipe builds: {error}") from None
+    torch.set_rng_state(tensors["generator.cpu"])
+    if "generator.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["generator.cuda"])
+    return state

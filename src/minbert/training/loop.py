@@ -1,0 +1,225 @@
+"""The training loop: steps, evaluations, the best model, checkpoints."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minbert.data.schedules import Schedule, TaskSize
+from minbert.errors import UserError
+from minbert.files import write_text
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.model_files import save_weights
+from minbert.optim.adamw import AdamW
+from minbert.optim.settings import OptimizerSettings, parameter_groups
+from minbert.tasks.predictions import predictions
+from minbert.training.checkpoint import Best, LoopState, load_checkpoint, save_checkpoint
+from minbert.training.display import Display
+from minbert.training.gradients import StepGradients
+from minbert.training.interrupt import Interrupted, StopRequest, stop_on_signal
+from minbert.training.micro_batches import Step, step_tokens
+from minbert.training.rows import Rows
+from minbert.training.scoring import DevScores, score_dev
+from minbert.training.settings import TrainingSettings
+
+CHECKPOINT = "checkpoints/last.safetensors"
+HISTORY = "history.jsonl"
+
+
+class NotFiniteError(UserError):
+    """A loss or gradient became infinite or no number, so training stopped."""
+
+
+@dataclass(slots=True)
+class TrainingResult:
+    """How a run ended. The kept model's weights are in the run folder."""
+
+    state: LoopState
+    history: list[dict[str, Any]]
+    """What ``history.jsonl`` holds; the first entry is the untrained model."""
+
+
+class TrainingLoop:
+    """One run of the loop in one folder. Call ``run`` once."""
+
+    def __init__(
+        self,
+        gradients: StepGradients,
+        dev: Mapping[str, Rows],
+        schedule: Schedule,
+        sizes: Mapping[str, TaskSize],
+        settings: TrainingSettings,
+        optimizer: OptimizerSettings,
+        seed: int,
+        folder: Path,
+        display: Display,
+    ) -> None:
+        """Train ``gradients.model`` in place; the best one's weights and all records go to ``folder``."""
+        self.gradients = gradients
+        self.model: MultitaskModel = gradients.model
+        self.dev = dev
+        self.schedule = schedule
+        self.sizes = sizes
+        self.settings = settings
+        self.optimizer_settings = optimizer
+        self.seed = seed
+        self.folder = folder
+        self.display = display
+        frozen = settings.encoder == "frozen"
+        self.model.encoder.requires_grad_(not frozen)
+        self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.optimizer = AdamW(parameter_groups(self.model.encoder, self.model.heads, optimizer))
+        self.steps_per_epoch = schedule.steps_per_epoch(sizes)
+        self.total_steps = self.steps_per_epoch * settings.epochs
+        self.state = LoopState()
+        self.history: list[dict[str, Any]] = []
+        self.last_checkpoint = time.monotonic()
+
+    def run(self, resume: bool) -> TrainingResult:
+        """Train to the end, or from the last checkpoint to the end if ``resume``.
+
+        Raises:
+            NotFiniteError: a loss or gradient is not finite; names the step, the task and the rows.
+            Interrupted: the user asked to stop; a checkpoint has been written.
+            UserError: the checkpoint is damaged, or the disk is full.
+        """
+        if resume:
+            self._resume()
+        else:
+            self._evaluate()  # the untrained heads: what training must beat
+            self._checkpoint()
+        if self.state.finished:
+            return TrainingResult(self.state, self.history)
+        steps = self.schedule.steps(self.sizes, self.settings.epochs, self.seed, skip=self.state.step)
+        with stop_on_signal() as stop, self.display.training(self.total_steps, self.state.step):
+            self._steps(steps, stop)
+        return TrainingResult(self.state, self.history)
+
+    def _steps(self, steps: Iterator[tuple[int, Step]], stop: StopRequest) -> None:
+        evaluate_every = self.settings.evaluate_every or self.steps_per_epoch
+        self.model.train()
+        for _, step in steps:
+            self._step(step)
+            last = self.state.step == self.total_steps
+            if last or self.state.step % evaluate_every == 0:
+                improved = self._evaluate()
+                patience = self.settings.patience
+                self.state.evaluations_without_improvement = (
+                    0 if improved else self.state.evaluations_without_improvement + 1
+                )
+                exhausted = patience is not None and self.state.evaluations_without_improvement >= patience
+                if exhausted and not last:
+                    self.display.note(f"no better score in {patience} evaluations: training stops early")
+                self.state.finished = last or exhausted
+                self._checkpoint()
+                if self.state.finished:
+                    return
+            elif time.monotonic() - self.last_checkpoint > 60 * self.settings.checkpoint_minutes:
+                self._checkpoint()
+            if stop.made:
+                self._checkpoint()
+                raise Interrupted
+
+    def _step(self, step: Step) -> None:
+        started = time.perf_counter()
+        factor = self.optimizer_settings.factor(self.state.step, self.total_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base_learning_rate"] * factor
+        losses = self.gradients.accumulate(step)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        self._check_finite(step, losses, norm)
+        if (limit := self.optimizer_settings.max_gradient_norm) is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters, limit, norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        state = self.state
+        state.step += 1
+        state.train_seconds += time.perf_counter() - started
+        state.examples += sum(len(rows) for rows in step.values())
+        state.tokens += step_tokens(step, self.gradients.lengths)
+        for task, loss in zip(step, losses.tolist(), strict=True):
+            total, count = state.loss_sums.get(task, (0.0, 0))
+            state.loss_sums[task] = (total + loss, count + 1)
+        self.display.step(state.step, self._mean_losses(), state.examples / state.train_seconds)
+
+    def _check_finite(self, step: Step, losses: Tensor, norm: Tensor) -> None:
+        if torch.isfinite(losses).all() and torch.isfinite(norm):
+            return
+        for task, loss in zip(step, losses.tolist(), strict=True):
+            if not torch.isfinite(torch.tensor(loss)):
+                what, tasks = f"the loss of task '{task}' is {loss}", [task]
+                break
+        else:
+            what, tasks = f"the gradient's norm is {norm.item()}", list(step)
+        rows = "; ".join(f"{task}: {', '.join(self._ids(task, step)[:32])}" for task in tasks)
+        raise NotFiniteError(
+            f"step {self.state.step + 1}: {what}, so training stopped. Rows of the step: {rows}. "
+            f"The last good checkpoint is {self.folder / CHECKPOINT}. "
+            "Try a lower optimizer.learning_rate, or training.precision=fp32."
+        )
+
+    def _ids(self, task: str, step: Step) -> list[str]:
+        ids = self.gradients.train[task].ids
+        return [ids[row] for row in step[task]]
+
+    def _mean_losses(self) -> dict[str, float]:
+        return {task: total / count for task, (total, count) in self.state.loss_sums.items()}
+
+    def _evaluate(self) -> bool:
+        """Score dev, record a line of history, keep the model if it is the best; return whether it is."""
+        dev = self._dev_scores()
+        state = self.state
+        chosen = dev.selected(self.settings.select)
+        improved = state.best is None or chosen > state.best.score
+        losses = self._mean_losses()
+        self.history.append(
+            {
+                "step": state.step,
+                "seconds": round(state.train_seconds, 3),
+                "losses": losses,
+                "dev": dev.as_json(),
+            }
+        )
+        write_text(self.folder / HISTORY, "".join(json.dumps(line) + "\n" for line in self.history))
+        for task, score in dev.primary.items():
+            if task not in state.best_of_task or score > state.best_of_task[task].score:
+                state.best_of_task[task] = Best(score=score, step=state.step)
+        if improved:
+            state.best = Best(score=chosen, step=state.step)
+            save_weights(self.model, self.folder)
+        state.loss_sums = {}
+        self.display.evaluated(state.step, state.step / self.steps_per_epoch, losses, dev, improved)
+        return improved
+
+    def _dev_scores(self) -> DevScores:
+        answers = {}
+        for task, rows in self.dev.items():
+            logits = self.gradients.logits(task, rows)
+            if not torch.isfinite(logits).all():
+                raise NotFiniteError(
+                    f"step {self.state.step}: a dev prediction of task '{task}' is not a finite number, "
+                    f"so training stopped. The last good checkpoint is {self.folder / CHECKPOINT}."
+                )
+            answers[task] = (predictions(logits, self.model.tasks[task]), rows.known_labels)
+        return score_dev(self.model.tasks, answers)
+
+    def _checkpoint(self) -> None:
+        save_checkpoint(self.folder / CHECKPOINT, self.state, self.model, self.optimizer)
+        self.last_checkpoint = time.monotonic()
+
+    def _resume(self) -> None:
+        self.state = load_checkpoint(self.folder / CHECKPOINT, self.model, self.optimizer)
+        try:
+            lines = (self.folder / HISTORY).read_text(encoding="utf-8").splitlines()
+            # An evaluation after the checkpoint will come again.
+            self.history = [line for line in map(json.loads, lines) if line["step"] <= self.state.step]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            where = self.folder / HISTORY
+            raise UserError(f"{where}: cannot be read ({error}); start anew in another --out.") from None

@@ -1,0 +1,61 @@
+"""Cutting a step into pieces that fit in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from minbert.multitask.sequences import Indices
+from minbert.training.rows import Rows
+
+Step = Mapping[str, Indices]
+"""Task name to row numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some of one task's rows of a step."""
+
+    task: str
+    rows: Indices
+    share: float
+    """These rows as a share of the task's rows in the step: what their mean loss counts."""
+
+
+def micro_batches(step: Step, lengths: Mapping[str, Indices], budget: int) -> Iterator[list[Piece]]:
+    """Yield the step's rows in groups of at most ``budget`` tokens, each row once, tasks in order.
+
+    ``lengths`` holds each task's tokens a row. A single row longer than the budget is a group of its own: nothing
+    smaller can be computed.
+    """
+    group: list[Piece] = []
+    room = budget
+    for task, rows in step.items():
+        start = 0
+        ends = np.cumsum(lengths[task][rows])
+        while start < len(rows):
+            done = int(ends[start - 1]) if start else 0
+            stop = int(np.searchsorted(ends, done + room, side="right"))
+            if stop <= start:  # nothing more fits; less than nothing does behind a row over the budget
+                if group:
+                    yield group
+                    group, room = [], budget
+                    continue
+                stop = start + 1
+            group.append(Piece(task, rows[start:stop], (stop - start) / len(rows)))
+            room -= int(ends[stop - 1]) - done
+            start = stop
+    if group:
+        yield group
+
+
+def step_tokens(step: Step, lengths: Mapping[str, Indices]) -> int:
+    """Return how many tokens the encoder reads in a step."""
+    return sum(int(lengths[task][rows].sum()) for task, rows in step.items())
+
+
+def row_lengths(rows: Mapping[str, Rows]) -> dict[str, Indices]:
+    """Return each task's tokens a row."""
+    return {task: part.sequences.row_lengths() for task, part in rows.items()}

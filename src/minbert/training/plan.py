@@ -1,0 +1,108 @@
+"""What a run will do and cost, before it does it."""
+
+from __future__ import annotations
+
+import itertools
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from minbert.data.schedules import Schedule, TaskSize
+from minbert.training.gradients import FrozenGradients, StepGradients
+from minbert.training.micro_batches import row_lengths, step_tokens
+from minbert.training.rows import Rows
+from minbert.training.settings import TrainingSettings
+
+_TRIAL_STEPS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    """One task's part of a run."""
+
+    rows: int
+    batch_size: int
+    batches: int
+    """Over all epochs."""
+    examples: int
+    """Rows trained on over all epochs, repeats included."""
+    tokens: int
+    """Real tokens over all epochs."""
+    truncated: int
+    """Distinct training sequences that are cut to the longest length allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole run."""
+
+    tasks: dict[str, TaskPlan]
+    steps_per_epoch: int
+    steps: int
+    tokens: int
+    evaluations: int
+    seconds: float
+    """Estimated from a few trial steps on this machine, dev evaluations included."""
+    peak_bytes: int
+    """Memory: what the trial steps needed, plus the optimizer's two moments."""
+
+
+def plan_run(
+    gradients: StepGradients,
+    dev: Mapping[str, Rows],
+    schedule: Schedule,
+    sizes: Mapping[str, TaskSize],
+    settings: TrainingSettings,
+    seed: int,
+) -> Plan:
+    """Return the plan of a run. Takes a few steps to time them; their gradients are thrown away."""
+    lengths = row_lengths(gradients.train)
+    steps_per_epoch = schedule.steps_per_epoch(sizes)
+    counts = dict.fromkeys(sizes, (0, 0, 0))
+    for _, step in schedule.steps(sizes, settings.epochs, seed):
+        for task, rows in step.items():
+            batches, examples, tokens = counts[task]
+            counts[task] = (batches + 1, examples + len(rows), tokens + int(lengths[task][rows].sum()))
+    tasks = {
+        task: TaskPlan(size.rows, size.batch_size, *counts[task], gradients.train[task].sequences.truncated())
+        for task, size in sizes.items()
+    }
+    total = sum(task.tokens for task in tasks.values())
+    steps = steps_per_epoch * settings.epochs
+    evaluations = steps // (settings.evaluate_every or steps_per_epoch) + 1
+    seconds_per_token = _trial(gradients, schedule, sizes, settings, seed)
+    dev_tokens = sum(int(rows.sequences.lengths().sum()) for rows in dev.values())
+    # A forward pass is a third of the arithmetic of forward and backward.
+    evaluated = dev_tokens if isinstance(gradients, FrozenGradients) else dev_tokens * evaluations
+    seconds = seconds_per_token * (total + evaluated / 3)
+    trained = sum(parameter.numel() for parameter in gradients.model.parameters() if parameter.requires_grad)
+    return Plan(tasks, steps_per_epoch, steps, total, evaluations, seconds, _peak_bytes() + 8 * trained)
+
+
+def _trial(
+    gradients: StepGradients,
+    schedule: Schedule,
+    sizes: Mapping[str, TaskSize],
+    settings: TrainingSettings,
+    seed: int,
+) -> float:
+    """Return seconds a token of a few steps, the first (which warms up) left out."""
+    lengths = row_lengths(gradients.train)
+    gradients.model.train()
+    tokens = 0
+    started = time.perf_counter()
+    steps = schedule.steps(sizes, settings.epochs, seed)
+    for number, (_, step) in enumerate(itertools.islice(steps, _TRIAL_STEPS + 1)):
+        if number == 1:
+            tokens, started = 0, time.perf_counter()
+        gradients.accumulate(step)
+        gradients.model.zero_grad(set_to_none=True)
+        tokens += step_tokens(step, lengths)
+    return (time.perf_counter() - started) / tokens
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

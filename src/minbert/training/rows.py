@@ -1,0 +1,30 @@
+"""The rows of one split of one task, ready for the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minbert.multitask.sequences import Sequences
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """``R`` rows: what to read, what to answer."""
+
+    ids: list[str]
+    sequences: Sequences
+    labels: NDArray[np.float64] | None
+    """(R,) class numbers, 0/1 or scores; None where labels are withheld."""
+
+    def __len__(self) -> int:
+        """Return R."""
+        return len(self.ids)
+
+    @property
+    def known_labels(self) -> NDArray[np.float64]:
+        """The labels of a split that has them."""
+        assert self.labels is not None
+        return self.labels

@@ -1,0 +1,37 @@
+"""The loop's piece of the recipe."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from minbert.methods import Settings
+from minbert.multitask.precision import Precision
+
+
+class TrainingSettings(Settings):
+    """How long to train, how often to look, what to keep."""
+
+    encoder: Literal["finetuned", "frozen"] = Field(
+        "finetuned",
+        description="'frozen' (the papers' \"pretrain\" mode) trains the heads alone: the encoder reads each text once",
+    )
+    epochs: int = Field(3, ge=1, description="how many epochs; what an epoch is, the schedule says")
+    evaluate_every: int | None = Field(None, ge=1, description="score dev every so many steps; else after each epoch")
+    patience: int | None = Field(
+        None, ge=1, description="stop after so many evaluations without a better score; never where not given"
+    )
+    select: str = Field(
+        "overall",
+        description="the dev score that decides what is kept: overall, overall_leaderboard, TASK, or TASK.METRIC",
+    )
+    precision: Precision = Field(
+        "fp32", description="bf16 runs matrix products in bfloat16, everything else in fp32; faster, not bit-exact"
+    )
+    tokens_per_microbatch: int = Field(
+        8192, ge=1, description="a step's rows go through the encoder at most so many tokens at a time: bounds memory"
+    )
+    checkpoint_minutes: float = Field(
+        5.0, gt=0, description="write a checkpoint at least so often (and at every evaluation)"
+    )

@@ -1,0 +1,111 @@
+"""What many tests need: a tiny encoder on disk, small files of two tasks, and a recipe over them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from rich.console import Console
+
+from minbert.training.display import Display
+
+WORDS = "the a film question is good bad fine dull bright river train learn how why do people cook rice on cold days".split()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _two_threads() -> None:
+    torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random BERT of two layers, 32 wide, and a vocabulary of a few words."""
+    from minbert.encoder.bert import BertEncoder
+    from minbert.encoder.config import EncoderConfig
+    from minbert.encoder.sources import save_encoder
+
+    folder = tmp_path_factory.mktemp("tiny")
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    torch.manual_seed(3)
+    config = EncoderConfig(
+        vocabulary_size=len(vocabulary),
+        hidden_size=32,
+        layers=2,
+        attention_heads=4,
+        intermediate_size=64,
+        max_positions=64,
+    )
+    save_encoder(BertEncoder(config), folder)
+    return folder
+
+
+@pytest.fixture
+def quiet() -> Display:
+    """A display that prints nowhere."""
+    return Display(Console(file=io.StringIO()))
+
+
+def sentence(random: np.random.Generator, *extra: str) -> str:
+    """Return a few of the known words, and the given ones, in random order."""
+    words = [*random.choice(WORDS, size=random.integers(2, 9)), *extra]
+    random.shuffle(words)
+    return " ".join(words)
+
+
+@pytest.fixture
+def two_tasks(tmp_path: Path, tiny_encoder: Path) -> dict[str, Any]:
+    """A recipe over two small tasks (three classes; similarity of pairs) whose files are written for it."""
+    random = np.random.default_rng(5)
+    data = tmp_path / "data"
+    data.mkdir()
+    for split, rows in (("train", 24), ("dev", 10), ("test", 5)):
+        lines = ["id\ttext\tlabel"]
+        lines += [f"m{split}{n}\t{sentence(random, WORDS[5 + n % 3])}\t{n % 3}" for n in range(rows)]
+        (data / f"mood-{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        pairs = []
+        for n in range(rows):
+            first = sentence(random)
+            second = first if n % 2 else sentence(random)
+            pairs.append({"id": f"c{split}{n}", "a": first, "b": second, "score": 5.0 if n % 2 else 1.5})
+        (data / f"close-{split}.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
+    return {
+        "data": str(data),
+        "encoder": {"name": str(tiny_encoder)},
+        "tasks": {
+            "mood": {
+                "kind": "classification",
+                "classes": 3,
+                "files": {split: f"mood-{split}.tsv" for split in ("train", "dev", "test")},
+                "id": "id",
+                "text": "text",
+                "label": "label",
+            },
+            "close": {
+                "kind": "regression",
+                "range": [0, 5],
+                "files": {split: f"close-{split}.jsonl" for split in ("train", "dev", "test")},
+                "id": "id",
+                "text": ["a", "b"],
+                "label": "score",
+            },
+        },
+        "schedule": {"batch_size": 4},
+        "optimizer": {"learning_rate": 1e-3},
+        "training": {"epochs": 2, "evaluate_every": 3},
+    }
+
+
+@pytest.fixture
+def two_tasks_file(tmp_path: Path, two_tasks: dict[str, Any]) -> Path:
+    """The recipe of ``two_tasks`` as a YAML file."""
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump(two_tasks), encoding="utf-8")
+    return path

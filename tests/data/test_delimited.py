@@ -1,0 +1,169 @@
+"""CSV and TSV: headers, quotes, broken bytes, and rows that do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from minbert.data.delimited import longest_field, read_delimited
+from minbert.data.lines import Line
+from minbert.data.rows import Problem, Row, read_rows
+from minbert.errors import UserError
+
+
+def read(path: Path, content: str | bytes) -> list[Row | Problem]:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return list(read_rows(path))
+
+
+def summary(rows: list[Row | Problem]) -> list[tuple[int, object]]:
+    return [(row.line, list(row.values.values()) if isinstance(row, Row) else row.message) for row in rows]
+
+
+@pytest.fixture
+def tsv(tmp_path: Path) -> Path:
+    return tmp_path / "rows.tsv"
+
+
+@pytest.fixture
+def comma(tmp_path: Path) -> Path:
+    return tmp_path / "rows.csv"
+
+
+def test_a_row_comes_as_soon_as_it_is_read(tsv: Path) -> None:
+    def lines() -> Iterator[Line]:
+        yield Line(1, "a\tb\n", None)
+        yield Line(2, "1\t2\n", None)
+        raise AssertionError("read ahead")
+
+    assert next(read_delimited(lines(), tsv, "\t")) == Row(2, {"a": "1", "b": "2"})
+
+
+def test_columns_without_a_name_are_ignored(comma: Path) -> None:
+    assert read(comma, "\tid\t text \t\n0\tx\ty\tz\n") == [Row(2, {"id": "x", "text": "y"})]
+
+
+def test_byte_order_mark_and_windows_line_ends(comma: Path) -> None:
+    assert read(comma, b"\xef\xbb\xbfid,text\r\n1,a\r\n\r\n2,b") == [
+        Row(2, {"id": "1", "text": "a"}),
+        Row(4, {"id": "2", "text": "b"}),
+    ]
+
+
+def test_lines_are_counted_through_fields_of_several_lines(comma: Path) -> None:
+    assert summary(read(comma, 'a,b\n"1\n2","3\r\n4"\n5,6\n')) == [(2, ["1\n2", "3\r\n4"]), (5, ["5", "6"])]
+
+
+def test_tab_separated_fields_may_hold_tabs_in_quotes(tsv: Path) -> None:
+    assert summary(read(tsv, 'a\tb\n"1\t2"\t3\n')) == [(2, ["1\t2", "3"])]
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('"Well\t3', '"Well'),
+        ('"Well" he said\t3', '"Well" he said'),
+        ('""Well"" he said\t3', '""Well"" he said'),
+        ('"Well"\t3', "Well"),
+        ('he said "well"\t3', 'he said "well"'),
+        ('"He said ""well"""\t3', 'He said "well"'),
+    ],
+)
+def test_a_tab_separated_text_may_start_with_a_quote(tsv: Path, line: str, text: str) -> None:
+    assert summary(read(tsv, f"text\tlabel\n{line}\nnext\t4\n")) == [(2, [text, "3"]), (3, ["next", "4"])]
+
+
+def test_plain_quotes_do_not_swallow_rows(tsv: Path) -> None:
+    content = 'text\tlabel\n"one\t1\ntwo\t2\nthree"\t3\n'
+    assert summary(read(tsv, content)) == [(2, ['"one', "1"]), (3, ["two", "2"]), (4, ['three"', "3"])]
+
+
+def test_a_quote_that_never_closes(comma: Path) -> None:
+    rows = read(comma, 'text,label\ngood,1\n"open,2\nfine,3\n')
+    assert [row.line for row in rows] == [2, 3, 4]
+    assert str(rows[1]) == f"{comma}:3: a quote opens a field here and never closes it"
+    assert rows[2] == Row(4, {"text": "fine", "label": "3"})
+
+
+def test_a_quote_that_never_closes_in_a_tab_separated_row_of_a_wrong_length(tsv: Path) -> None:
+    assert summary(read(tsv, 'a\tb\n1\t2\n"open\n3\t4\n')) == [
+        (2, ["1", "2"]),
+        (3, "a quote opens a field here and never closes it"),
+        (4, ["3", "4"]),
+    ]
+
+
+def test_the_line_of_a_quote_that_opens_in_a_later_line_of_its_row(comma: Path) -> None:
+    problem = read(comma, 'text,label\n"a\nb","open\n')[0]
+    assert (problem.line, "never closes" in str(problem)) == (3, True)
+
+
+def test_a_quote_open_for_too_many_lines(comma: Path) -> None:
+    inside = 'text,label\n"' + "x\n" * (longest_field - 1) + 'x",1\n'
+    assert len(read(comma, inside)) == 1
+    beyond = 'text,label\n"' + "x,0\n" * (longest_field + 1) + 'x",1\n'
+    rows = read(comma, beyond)
+    assert (rows[0].line, isinstance(rows[0], Problem)) == (2, True)
+    assert rows[1] == Row(3, {"text": "x", "label": "0"})
+
+
+def test_a_quote_inside_quotes_must_be_doubled(comma: Path) -> None:
+    rows = read(comma, 'text,label\n"a" b,1\nc,2\n')
+    assert str(rows[0]) == f'{comma}:2: a quote opens a field here; inside it, quotes must be doubled ("")'
+    assert rows[1] == Row(3, {"text": "c", "label": "2"})
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (b"a\xffb\t1", "not UTF-8 (byte 0xff, number 2 of the line)"),
+        (b"a\xc3\t1", "not UTF-8 (byte 0xc3, number 2 of the line)"),
+        (b"a\0b\t1", "a NUL byte"),
+        (b"a\t1\t2", "number of fields: 3 in the row, 2 in the header"),
+        (b"a", "number of fields: 1 in the row, 2 in the header"),
+        (b'"a\n\xff"\t1', "not UTF-8 (byte 0xff, number 1 of the line)"),
+    ],
+)
+def test_a_bad_row_is_told_and_reading_goes_on(tsv: Path, bad: bytes, message: str) -> None:
+    rows = read(tsv, b"text\tlabel\ngood\t1\n" + bad + b"\ngood\t2\n")
+    line = 3 + bad.count(b"\n")
+    assert summary(rows) == [(2, ["good", "1"]), (line, message), (line + 1, ["good", "2"])]
+    assert str(rows[1]) == f"{tsv}:{line}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"\n \n", "the file is empty"),
+        (b"text,id,text\n", "1: the header names the column 'text' twice"),
+        (b",,\n", "1: the header names no column"),
+        (b"te\xffxt,id\n", "1: not UTF-8 .*, in the header"),
+        ("text,id\n".encode("utf-16"), "1: not UTF-8 .*, in the header"),
+        ("text,id\n".encode("utf-16-le"), "1: a NUL byte, in the header"),
+        (b'"text,id\n', "1: a quote in the header does not close"),
+    ],
+)
+def test_bad_headers(comma: Path, content: bytes, message: str) -> None:
+    with pytest.raises(UserError, match=rf"rows\.csv:? ?{message}"):
+        read(comma, content)
+
+
+@pytest.mark.parametrize("fields", [2, 4])
+def test_a_header_that_fits_no_row_is_told_once(comma: Path, fields: int) -> None:
+    row = ",".join("abcd"[:fields]) + "\n"
+    with pytest.raises(UserError, match=rf"the header has 3 fields, but every row has {fields} \(see line 2\)"):
+        read(comma, "x,y,z\n" + row * 5000)
+
+
+def test_one_row_that_fits_makes_the_others_problems(comma: Path) -> None:
+    rows = read(comma, "x,y\n" + "1,2,3\n" * 5 + "1,2\n" + "1,2,3\n" * 5)
+    assert [isinstance(row, Problem) for row in rows] == [True] * 5 + [False] + [True] * 5
+
+
+def test_a_line_without_end(comma: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minbert.data.lines.longest_line", 100)
+    with pytest.raises(UserError, match=r"rows\.csv:2: the line is longer than 100 bytes"):
+        read(comma, "text,label\n" + "x" * 200)

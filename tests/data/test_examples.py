@@ -1,0 +1,181 @@
+"""Strict reading of a split: what comes out of good files, and what is told of bad ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minbert.data.examples import BadDataError, read_split, same_content
+from minbert.data.task_files import SplitFiles, TaskFiles
+from minbert.errors import UserError
+from minbert.tasks.kinds import LabelSettings
+
+files = TaskFiles(files=SplitFiles(train="train.tsv"), text="text", label="label", id="id")
+pair_files = TaskFiles(files=SplitFiles(train="train.tsv"), text=("first", "second"), label="label")
+classes = LabelSettings(kind="classification", classes=3)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "train.tsv"
+
+
+def test_single_texts(path: Path) -> None:
+    path.write_text("id\ttext\tlabel\n x \t  a b \t2.0\ny\tc\t0\n")
+    split = read_split(path, files, classes)
+    assert (split.path, split.ids, split.first, split.second) == (path, ["x", "y"], ["a b", "c"], None)
+    assert split.labels is not None
+    assert split.labels.dtype == np.float64
+    assert split.labels.tolist() == [2.0, 0.0]
+    assert (len(split), split.texts) == (2, ["a b", "c"])
+
+
+def test_pairs_without_an_id_column(path: Path) -> None:
+    path.write_text("first\tsecond\tlabel\na\tb\t3.8\n\nc\td\t5\n")
+    split = read_split(path, pair_files, LabelSettings(kind="regression", range=(0, 5)))
+    assert (split.ids, split.first, split.second) == (["1", "2"], ["a", "c"], ["b", "d"])
+    assert split.labels is not None
+    assert split.labels.tolist() == [3.8, 5.0]
+    assert split.texts == [("a", "b"), ("c", "d")]
+
+
+@pytest.mark.parametrize(
+    ("header", "labelled", "read"),
+    [
+        ("label", True, True),
+        ("label", None, True),
+        ("label", False, False),
+        ("other", None, False),
+        ("other", False, False),
+    ],
+)
+def test_labels_are_read_where_they_are_wanted(path: Path, header: str, labelled: bool | None, read: bool) -> None:
+    path.write_text(f"id\ttext\t{header}\nx\ta\t1\n")
+    assert (read_split(path, files, classes, labelled).labels is not None) == read
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("\ta\t1", "no id in column 'id'"),
+        ("x\ta\t1", "the id 'x' stands already on line 2"),
+        ("y\t  \t1", "no text in column 'text'"),
+        ("y\ta\t", "no label in column 'label'"),
+        ("y\ta\t3", "label '3' is none of: 0, 1, 2"),
+        ("y\ta\t1.5", "label '1.5' is none of: 0, 1, 2"),
+        ("y\ta\tnan", "label 'nan' is none of"),
+        ("y\t\tbad", "no text in column 'text'; label 'bad' is none of: 0, 1, 2"),
+        ("y\ta", "number of fields: 2 in the row, 3 in the header"),
+        ("y\ta\t1\t1", "number of fields: 4 in the row, 3 in the header"),
+        ("y\ta\0\t1", "a NUL byte"),
+        ("y\t" + "a" * 1000 + "\t" + "b" * 1000, "label '" + "b" * 59 + "…' is none of: 0, 1, 2"),
+        ("y\ta\t\x1b[31m", "label '\N{REPLACEMENT CHARACTER}[31m' is none of: 0, 1, 2"),
+    ],
+)
+def test_a_bad_row(path: Path, row: str, message: str) -> None:
+    path.write_text(f"id\ttext\tlabel\nx\ta\t1\n{row}\nz\ta\t2\n")
+    with pytest.raises(BadDataError) as caught:
+        read_split(path, files, classes)
+    assert [(problem.line, problem.path) for problem in caught.value.problems] == [(3, path)]
+    assert str(caught.value) == f"{path}: 1 row cannot be used.\n  {path}:3: {caught.value.problems[0].message}"
+    assert caught.value.problems[0].message.startswith(message)
+
+
+def test_broken_utf8(path: Path) -> None:
+    path.write_bytes(b"id\ttext\tlabel\nx\ta\t1\ny\t\xe9t\xe9\t1\n")
+    with pytest.raises(BadDataError, match=r"train\.tsv:3: not UTF-8 \(byte 0xe9, number 3 of the line\)"):
+        read_split(path, files, classes)
+
+
+def test_the_first_five_of_many_bad_rows_are_shown(path: Path) -> None:
+    path.write_text("id\ttext\tlabel\n" + "".join(f"{number}\ta\t7\n" for number in range(1200)))
+    with pytest.raises(BadDataError) as caught:
+        read_split(path, files, classes)
+    assert len(caught.value.problems) == 1200
+    lines = str(caught.value).split("\n")
+    assert lines[0] == f"{path}: 1,200 rows cannot be used."
+    assert lines[1:6] == [f"  {path}:{line}: label '7' is none of: 0, 1, 2" for line in range(2, 7)]
+    assert lines[6:] == ["  ... and 1,195 more; 'minbert data check' shows all of them."]
+
+
+def test_a_wrong_column(path: Path) -> None:
+    path.write_text("id\ttexts\tlabel\nx\ta\t1\n")
+    with pytest.raises(UserError) as caught:
+        read_split(path, files, classes)
+    assert str(caught.value) == (
+        f"{path}: there is no column 'text' (did you mean 'texts'?). The columns are: id, texts, label."
+    )
+
+
+@pytest.mark.parametrize("missing", ["id", "label"])
+def test_a_missing_column(path: Path, missing: str) -> None:
+    path.write_text("id\ttext\tlabel\nx\ta\t1\n".replace(missing, "other"))
+    with pytest.raises(UserError, match=rf"train\.tsv: there is no column '{missing}'"):
+        read_split(path, files, classes)
+
+
+def test_json_lines_that_lack_a_key(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text('{"id": 1, "text": "a", "label": 1}\n{"id": 2, "text": "b"}\n')
+    with pytest.raises(BadDataError, match=r"train\.jsonl:2: no label in column 'label'"):
+        read_split(path, files, classes)
+
+
+@pytest.mark.parametrize("name", ["train.tsv", "train.jsonl"])
+def test_no_rows(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("" if name.endswith("jsonl") else "id\ttext\tlabel\n")
+    with pytest.raises(UserError, match="holds no rows"):
+        read_split(tmp_path / name, files, classes)
+
+
+def test_rows_that_are_all_bad(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text("a\nb\n")
+    with pytest.raises(BadDataError, match="2 rows cannot be used"):
+        read_split(tmp_path / "train.jsonl", files, classes)
+
+
+def test_content_knows_no_case_space_or_order() -> None:
+    assert same_content(["A  b", "c"]) == same_content([" C", "a B "])
+    assert same_content(["a", "b c"]) != same_content(["a b", "c"])
+
+
+data_folder = Path(os.environ.get("MINBERT_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+sentiment = TaskFiles(files=SplitFiles(dev="-"), text="sentence", label="sentiment", id="id")
+duplicates = TaskFiles(files=SplitFiles(dev="-"), text=("sentence1", "sentence2"), label="is_duplicate", id="id")
+similarity = TaskFiles(files=SplitFiles(dev="-"), text=("sentence1", "sentence2"), label="similarity", id="id")
+five_classes = LabelSettings(kind="classification", classes=5)
+binary = LabelSettings(kind="binary")
+zero_to_five = LabelSettings(kind="regression", range=(0, 5))
+
+
+@pytest.mark.skipif(not data_folder.is_dir(), reason="the papers' data are not here; MINBERT_DATA names their folder")
+@pytest.mark.parametrize(
+    ("name", "rows", "task", "labels"),
+    [
+        ("ids-sst-train", 8544, sentiment, five_classes),
+        ("ids-sst-dev", 1101, sentiment, five_classes),
+        ("ids-sst-test-student", 2210, sentiment, five_classes),
+        ("ids-cfimdb-train", 1707, sentiment, binary),
+        ("ids-cfimdb-dev", 245, sentiment, binary),
+        ("ids-cfimdb-test-student", 488, sentiment, binary),
+        ("sts-train", 6040, similarity, zero_to_five),
+        ("sts-dev", 863, similarity, zero_to_five),
+        ("sts-test-student", 1725, similarity, zero_to_five),
+        ("quora-train", 14151, duplicates, binary),
+        ("quora-dev", 2021, duplicates, binary),
+        ("quora-test-student", 4040, duplicates, binary),
+        ("quora-train-large", 63865, duplicates, binary),
+        ("quora-train-extra-positives", 12094, duplicates, binary),
+    ],
+)
+def test_the_papers_files_read_whole(name: str, rows: int, task: TaskFiles, labels: LabelSettings) -> None:
+    split = read_split(data_folder / f"{name}.csv", task, labels, labelled=None)
+    assert len(split) == rows
+    assert {len(row_id) for row_id in split.ids} == {25}
+    assert (split.labels is None) == name.endswith("test-student")
+    if name == "quora-train-extra-positives":
+        assert split.labels is not None
+        assert split.labels.all()

@@ -1,0 +1,186 @@
+"""Whatever the format: what is well-formed reads back as it was written, and garbage never gives more than problems."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minbert.data.rows import Problem, Row, read_rows
+from minbert.errors import UserError
+
+characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+awkward = st.sampled_from("\",\t\n\r 'é\u2028\x85\ufeff")
+no_tab = st.one_of(awkward, characters).filter(lambda character: character != "\t")
+
+
+def tables(alphabet: st.SearchStrategy[str]) -> st.SearchStrategy[list[list[str]]]:
+    field = st.text(alphabet, max_size=12)
+    return st.integers(2, 4).flatmap(
+        lambda width: st.lists(st.lists(field, min_size=width, max_size=width), min_size=1, max_size=6)
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("rows")
+
+
+def values(path: Path) -> list[dict[str, str]]:
+    rows = list(read_rows(path))
+    assert all(isinstance(row, Row) for row in rows), rows
+    return [row.values for row in rows if isinstance(row, Row)]
+
+
+def as_rows(table: list[list[str]]) -> list[dict[str, str]]:
+    return [{f"column {number}": field for number, field in enumerate(fields)} for fields in table]
+
+
+def write_delimited(path: Path, table: list[list[str]], delimiter: str, line_end: str, quote_all: bool) -> None:
+    text = io.StringIO(newline="")
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=line_end, quoting=quoting)
+    writer.writerows([list(as_rows(table)[0]), *table])
+    path.write_bytes(text.getvalue().encode())
+
+
+forms = st.sampled_from([("\r\n", False), ("\r\n", True), ("\n", True)])
+
+
+@given(table=tables(st.one_of(awkward, characters)), form=forms)
+@settings(max_examples=200, deadline=None)
+def test_comma_separated_tables_read_back(folder: Path, table: list[list[str]], form: tuple[str, bool]) -> None:
+    write_delimited(folder / "table.csv", table, ",", *form)
+    assert values(folder / "table.csv") == as_rows(table)
+
+
+@given(table=tables(no_tab), form=forms, name=st.sampled_from(["table.csv", "table.tsv"]))
+@settings(max_examples=200, deadline=None)
+def test_tab_separated_tables_read_back(
+    folder: Path, table: list[list[str]], form: tuple[str, bool], name: str
+) -> None:
+    write_delimited(folder / name, table, "\t", *form)
+    assert values(folder / name) == as_rows(table)
+
+
+plain_text = st.text(st.one_of(awkward, characters).filter(lambda character: character not in "\t\r\n"), max_size=12)
+
+
+@given(table=st.lists(st.tuples(plain_text, st.just("end")).map(list), min_size=1, max_size=6))
+@settings(max_examples=200, deadline=None)
+def test_tables_without_quoting_keep_their_rows(folder: Path, table: list[list[str]]) -> None:
+    """Where quotes are plain characters, a text that is not itself in quotes is kept as it is."""
+    lines = ["text\tlast", *("\t".join(fields) for fields in table)]
+    (folder / "plain.tsv").write_bytes("\n".join(lines).encode())
+    read = values(folder / "plain.tsv")
+    assert len(read) == len(table)
+    for (text, _), row in zip(table, read, strict=True):
+        if not re.fullmatch('"([^"]|"")*"', text):
+            assert row["text"] == text
+
+
+@given(
+    rows=st.lists(st.dictionaries(st.text(characters, min_size=1), st.text(characters)), max_size=5),
+    ascii=st.booleans(),
+)
+@settings(max_examples=100, deadline=None)
+def test_json_lines_read_back(folder: Path, rows: list[dict[str, str]], ascii: bool) -> None:
+    lines = [json.dumps(row, ensure_ascii=ascii) + "\n" for row in rows]
+    (folder / "rows.jsonl").write_bytes("".join(lines).encode())
+    assert values(folder / "rows.jsonl") == rows
+
+
+@given(table=tables(characters), as_dictionary=st.booleans())
+@settings(max_examples=50, deadline=None)
+def test_parquet_reads_back(folder: Path, table: list[list[str]], as_dictionary: bool) -> None:
+    columns = [pyarrow.array(column) for column in zip(*table, strict=True)]
+    columns = [column.dictionary_encode() if as_dictionary else column for column in columns]
+    pyarrow.parquet.write_table(pyarrow.table(columns, list(as_rows(table)[0])), folder / "table.parquet")
+    assert values(folder / "table.parquet") == as_rows(table)
+
+
+pieces = st.sampled_from(
+    [b'"', b'""', b"\t", b",", b"\n", b"\r\n", b"\0", b"\xff", b"\xc3", b'{"a":', b"1}", b"a", b"\xef\xbb\xbf"]
+)
+garbage = st.one_of(st.binary(max_size=200), st.lists(pieces, max_size=40).map(b"".join))
+
+
+def assert_harmless(path: Path) -> None:
+    try:
+        for row in read_rows(path):
+            assert isinstance(row, Row | Problem)
+            assert row.line >= 1
+    except UserError as error:
+        assert path.name in str(error)
+
+
+@given(content=garbage, suffix=st.sampled_from(["csv", "tsv", "jsonl", "parquet"]))
+@settings(max_examples=500, deadline=None)
+def test_garbage_gives_problems_or_a_user_error(folder: Path, content: bytes, suffix: str) -> None:
+    path = folder / f"garbage.{suffix}"
+    path.write_bytes(content)
+    assert_harmless(path)
+
+
+@given(header=st.sampled_from([b"a\tb\n", b"a,b\n"]), content=garbage)
+@settings(max_examples=300, deadline=None)
+def test_garbage_below_a_header_gives_problems_or_a_user_error(folder: Path, header: bytes, content: bytes) -> None:
+    path = folder / "below.csv"
+    path.write_bytes(header + content)
+    assert_harmless(path)
+
+
+@pytest.mark.parametrize("name", ["missing/dev.tsv", "dev.tsv"])
+def test_missing_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "dev.csv").touch()
+    with pytest.raises(UserError, match="no such file") as caught:
+        list(read_rows(tmp_path / name))
+    assert name in str(caught.value)
+    assert ("did you mean 'dev.csv'?" in str(caught.value)) == (name == "dev.tsv")
+
+
+def test_unknown_format(tmp_path: Path) -> None:
+    (tmp_path / "rows.xlsx").touch()
+    with pytest.raises(UserError, match=r"rows\.xlsx: the name must end in one of: \.csv, \.tsv, \.jsonl, \.parquet"):
+        list(read_rows(tmp_path / "rows.xlsx"))
+
+
+def test_a_suffix_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "ROWS.CSV").write_text("a,b\n1,2\n")
+    assert values(tmp_path / "ROWS.CSV") == [{"a": "1", "b": "2"}]
+
+
+def test_folder_in_place_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").mkdir()
+    with pytest.raises(UserError, match=r"rows\.csv: cannot be read"):
+        list(read_rows(tmp_path / "rows.csv"))
+
+
+@pytest.fixture
+def standard_input(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], list[Row | Problem]]:
+    def read(content: bytes) -> list[Row | Problem]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return list(read_rows(Path("-")))
+
+    return read
+
+
+def test_standard_input_tells_its_format(standard_input: Callable[[bytes], list[Row | Problem]]) -> None:
+    assert standard_input(b"id\ttext\n1\ta, b\n") == [Row(2, {"id": "1", "text": "a, b"})]
+    assert standard_input(b"text\na, b\n") == [Row(2, {"text": "a, b"})]
+    assert standard_input(b'\n {"text": "a"}\n') == [Row(2, {"text": "a"})]
+    (problem,) = standard_input(b'{"text": }')
+    assert str(problem).startswith("<stdin>:1: not valid JSON")
+    with pytest.raises(UserError, match="<stdin>: the file is empty"):
+        standard_input(b"")

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from minbert.tasks.heads import Head
+from minbert.tasks.heads.features import pair_features
+from minbert.tasks.kinds import LabelSettings
+
+FIVE = LabelSettings(kind="classification", classes=5)
+SCORE = LabelSettings(kind="regression", range=(1.0, 4.0))
+
+
+def test_features_are_their_formulas_in_the_order_asked() -> None:
+    u, v = torch.randn(7, 6, dtype=torch.float64), torch.randn(7, 6, dtype=torch.float64)
+    got = pair_features(["cosine", "u*v", "v", "|u-v|", "u"], u, v).numpy()
+    a, b = u.numpy(), v.numpy()
+    cosine = (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
+    wanted = np.concatenate([cosine[:, None], a * b, b, np.abs(a - b), a], axis=1)
+    np.testing.assert_allclose(got, wanted, atol=1e-6)
+
+
+def test_linear_head_on_a_pair_takes_first_texts_then_second_texts() -> None:
+    head = Head.model_validate({"name": "linear", "features": ["u", "|u-v|"], "dropout": 0.5}).build(6, FIVE, "bi").eval()
+    vectors = torch.randn(8, 6)
+    output = head(vectors)
+    u, v = vectors[:4], vectors[4:]
+    weight, bias = head.get_parameter("linear.weight"), head.get_parameter("linear.bias")
+    torch.testing.assert_close(output.logits, torch.cat([u, (u - v).abs()], 1) @ weight.T + bias)
+    assert output.vectors is not None
+    assert torch.equal(output.vectors[1], v)
+
+
+@pytest.mark.parametrize("pair", [None, "cross"])
+def test_linear_head_on_one_sequence_a_row(pair: str | None) -> None:
+    head = Head.model_validate("linear").build(6, FIVE, pair).eval()  # type: ignore[arg-type]
+    output = head(torch.randn(3, 6))
+    assert output.logits.shape == (3, 5)
+    assert output.vectors is None
+
+
+def test_dropout_acts_in_training_only() -> None:
+    head = Head.model_validate({"name": "linear", "dropout": 0.5}).build(64, FIVE, None)
+    vectors = torch.randn(4, 64)
+    assert not torch.equal(head(vectors).logits, head(vectors).logits)
+    head.eval()
+    assert torch.equal(head(vectors).logits, head(vectors).logits)
+
+
+def test_cosine_head_stretches_to_the_range() -> None:
+    head = Head.model_validate("cosine").build(2, SCORE, "bi")
+    u = torch.tensor([[2.0, 0.0], [1.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
+    v = torch.tensor([[5.0, 0.0], [0.0, 3.0], [1.0, 0.0], [-1.0, 0.0]])
+    scores = head(torch.cat([u, v])).logits.squeeze(-1)
+    torch.testing.assert_close(scores, torch.tensor([4.0, 1.0, 1.0 + 3.0 * 0.5**0.5, -2.0]))
+
+
+def test_cosine_of_a_zero_vector_is_finite_with_a_finite_gradient() -> None:
+    head = Head.model_validate("cosine").build(2, SCORE, "bi")
+    vectors = torch.zeros(2, 2, requires_grad=True)
+    head(vectors).logits.sum().backward()
+    assert vectors.grad is not None
+    assert torch.isfinite(vectors.grad).all()
+
+
+@pytest.mark.parametrize(("labels", "pair"), [(FIVE, "bi"), (SCORE, "cross"), (SCORE, None)])
+def test_cosine_refuses_what_it_cannot_score(labels: LabelSettings, pair: str | None) -> None:
+    assert "pair: bi" in (Head.model_validate("cosine").refusal(labels, pair) or "")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ("linaer", "did you mean 'linear'"),
+        ({"name": "linear", "featurs": ["u"]}, "featurs"),
+        ({"name": "linear", "features": []}, "features"),
+        ({"name": "linear", "features": ["u", "u"]}, "twice"),
+        ({"name": "linear", "features": ["u+v"]}, "features"),
+        (3, "name"),
+    ],
+)
+def test_wrong_choices_are_explained(choice: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Head.model_validate(choice)
+
+
+def test_settings_without_a_name_are_meant_for_the_linear_head() -> None:
+    assert Head.model_validate({"dropout": 0.25}).model_dump()["dropout"] == 0.25
+    assert Head.model_validate({}).name == "linear"

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from minbert.tasks.kinds import LabelSettings
+
+FIVE = LabelSettings(kind="classification", classes=5)
+NAMED = LabelSettings(kind="classification", classes=["bad", "good", "2"])
+PLAIN_NAMES = LabelSettings(kind="classification", classes=["bad", "good"])
+YES_NO = LabelSettings(kind="binary")
+SCORE = LabelSettings(kind="regression", range=(0.0, 5.0))
+
+
+@pytest.mark.parametrize(
+    ("labels", "text", "value"),
+    [
+        (FIVE, "4", 4.0),
+        (FIVE, " 3.0 ", 3.0),
+        (NAMED, "good", 1.0),
+        (NAMED, "2", 2.0),
+        (PLAIN_NAMES, "0", 0.0),
+        (PLAIN_NAMES, "good", 1.0),
+        (YES_NO, "1.0", 1.0),
+        (YES_NO, "0", 0.0),
+        (SCORE, "3.8", 3.8),
+        (SCORE, "5", 5.0),
+    ],
+)
+def test_a_label_is_read_whole(labels: LabelSettings, text: str, value: float) -> None:
+    assert labels.parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [
+        (FIVE, "5"),
+        (FIVE, "-1"),
+        (FIVE, "2.5"),
+        (FIVE, "nan"),
+        (FIVE, ""),
+        (NAMED, "0"),
+        (NAMED, "Good"),
+        (PLAIN_NAMES, "2"),
+        (YES_NO, "2"),
+        (YES_NO, "yes"),
+        (SCORE, "5.01"),
+        (SCORE, "nan"),
+        (SCORE, "inf"),
+        (SCORE, "high"),
+    ],
+)
+def test_what_is_no_label_is_refused_with_what_would_be(labels: LabelSettings, text: str) -> None:
+    with pytest.raises(ValueError, match=r"label '.*' is (none of|not a number from)"):
+        labels.parse(text)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kind": "classification"},
+        {"kind": "classification", "classes": 1},
+        {"kind": "classification", "classes": ["a", "a"]},
+        {"kind": "binary", "classes": 2},
+        {"kind": "regression"},
+        {"kind": "regression", "range": [5, 0]},
+        {"kind": "regression", "range": [0, float("inf")]},
+        {"kind": "regression", "range": [float("nan"), 1]},
+        {"kind": "ranking"},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        LabelSettings.model_validate(settings)
+
+
+def test_outputs() -> None:
+    assert (FIVE.outputs, NAMED.outputs, YES_NO.outputs, SCORE.outputs) == (5, 3, 1, 1)

@@ -1,0 +1,58 @@
+"""The floors of docs/architecture.md: a file imports only from floors below, or from its own room."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import minbert
+
+PACKAGE = Path(minbert.__file__).parent
+FLOORS = [
+    {"errors", "files", "methods", "packed", "randomness", "shipped"},
+    {"encoder", "text", "optim"},
+    {"tasks"},
+    {"data", "multitask"},
+    {"training"},
+    {"evaluation"},
+    {"recipe", "prepare", "run", "checking", "reference"},
+    {"cli"},
+]
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported_rooms(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" if node.module == "minbert" else node.module for alias in node.names]
+        yield from (name.split(".")[1] for name in names if name.startswith("minbert."))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_only_from_floors_below(path: Path) -> None:
+    room = room_of(path)
+    assert room in FLOOR_OF, f"give the room '{room}' a floor, here and in docs/architecture.md"
+    for other in imported_rooms(path.read_text(encoding="utf-8")):
+        same_floor_files = FLOOR_OF[room] in (0, 6) and FLOOR_OF[other] == FLOOR_OF[room]
+        assert other == room or FLOOR_OF[other] < FLOOR_OF[room] or same_floor_files, f"{room} imports {other}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_the_import_finder_sees_every_form() -> None:
+    source = "import minbert.training.loop\nfrom minbert import recipe\nfrom minbert.tasks.heads import Head\nimport torch"
+    assert list(imported_rooms(source)) == ["training", "recipe", "tasks"]

@@ -1,0 +1,40 @@
+"""The token table holds every distinct text once, and says where each given text went."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minbert.text import token_table
+from minbert.text.token_table import TokenTable
+from minbert.text.tokenizer import Tokenizer
+
+
+@given(texts=st.lists(st.sampled_from(["a", "the cat", "", "unable", "b c", "A", "sat sat sat"]), max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_rows_lead_to_the_tokens_of_each_text(texts: list[str], tokenizer: Tokenizer) -> None:
+    table, rows = TokenTable.from_texts(iter(texts), tokenizer)
+    found = [table.token_ids[table.offsets[row] : table.offsets[row + 1]].tolist() for row in rows]
+    assert found == tokenizer.token_ids(texts)
+    assert len(table) == len(set(texts))
+    assert table.lengths.tolist() == [len(ids) for ids in tokenizer.token_ids(list(dict.fromkeys(texts)))]
+    assert (table.token_ids.dtype, table.offsets.dtype, rows.dtype) == (np.int32, np.int64, np.int64)
+
+
+def test_each_text_is_tokenized_once_whatever_the_chunks(
+    vocabulary_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_table, "TEXTS_AT_ONCE", 2)
+    tokenizer = Tokenizer.from_files(vocabulary_folder)
+    calls: list[tuple[int, int]] = []
+    table, rows = TokenTable.from_texts(
+        ["a", "b", "a", "c", "the cat", "b", "sat"], tokenizer, lambda *counts: calls.append(counts)
+    )
+    assert tokenizer.texts_tokenized == 5
+    assert rows.tolist() == [0, 1, 0, 2, 3, 1, 4]
+    assert table.offsets.tolist() == [0, 1, 2, 3, 5, 6]
+    assert calls == [(2, 5), (4, 5), (5, 5)]

@@ -1,0 +1,303 @@
+"""The loop against a plain reference, and what happens when a run is cut short or goes wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from minbert.errors import UserError
+from minbert.multitask.model import MultitaskModel, Part
+from minbert.packed import concatenate
+from minbert.prepare import Prepared, prepare, step_gradients
+from minbert.recipe import Recipe, parse_recipe
+from minbert.training.checkpoint import load_checkpoint
+from minbert.training.display import Display
+from minbert.training.interrupt import Interrupted
+from minbert.training.loop import CHECKPOINT, HISTORY, NotFiniteError, TrainingLoop
+
+
+def loop_of(recipe: Recipe, folder: Path, display: Display) -> TrainingLoop:
+    prepared = prepare(recipe, display)
+    return TrainingLoop(
+        step_gradients(recipe, prepared, display),
+        prepared.dev,
+        recipe.schedule.method,
+        prepared.sizes,
+        recipe.training,
+        recipe.optimizer,
+        recipe.seed,
+        folder,
+        display,
+    )
+
+
+def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def assert_same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
+    assert left.keys() == right.keys()
+    different = [name for name in left if not torch.equal(left[name], right[name])]
+    assert not different
+
+
+def test_training_equals_a_plain_loop(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
+    """Three hand-written steps with torch's own AdamW, clipping and schedule give the same weights."""
+    two_tasks["encoder"] |= {"hidden_dropout": 0.0, "attention_dropout": 0.0}
+    for task in two_tasks["tasks"].values():
+        task["head"] = {"name": "linear", "dropout": 0.0}
+    two_tasks["tasks"]["mood"]["weight"] = 0.5
+    two_tasks["schedule"]["method"] = {"name": "round_robin", "epoch": 3}
+    two_tasks["training"] = {"epochs": 1, "tokens_per_microbatch": 20}
+    two_tasks["optimizer"] |= {"head_learning_rate": 3e-3, "weight_decay": 0.1, "warmup": 1, "max_gradient_norm": 0.5}
+    recipe = parse_recipe(two_tasks, "test")
+
+    loop = loop_of(recipe, tmp_path / "ours", quiet)
+    loop.run(resume=False)
+
+    prepared = prepare(recipe, quiet)
+    model = prepared.model.train()
+    groups: list[dict[str, Any]] = []
+    for module, rate in ((model.encoder, 1e-3), (model.heads, 3e-3)):
+        for decays in (True, False):
+            members = [p for p in module.parameters() if (p.dim() > 1) == decays]
+            groups.append({"params": members, "base": rate, "weight_decay": 0.1 if decays else 0.0})
+    optimizer = torch.optim.AdamW(groups, lr=1.0, eps=1e-6)
+    for number, (_, step) in enumerate(recipe.schedule.method.steps(prepared.sizes, 1, recipe.seed)):
+        packed, total = [], torch.zeros(())
+        for task, rows in step.items():
+            sequences = prepared.train[task].sequences
+            packed.append(sequences.pack(sequences.of(rows)))
+        outputs = model(concatenate(packed), [Part(task, len(rows)) for task, rows in step.items()])
+        for (task, rows), output in zip(step.items(), outputs, strict=True):
+            labels = torch.tensor(prepared.train[task].known_labels[rows], dtype=torch.float32)
+            if task == "mood":
+                total = total + 0.5 * torch.nn.functional.cross_entropy(output.logits, labels.long())
+            else:
+                total = total + torch.nn.functional.mse_loss(output.logits.squeeze(-1), labels)
+        optimizer.zero_grad()
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        for group in optimizer.param_groups:
+            group["lr"] = group["base"] * [0.5, 1.0, 0.5][number]
+        optimizer.step()
+    ours = weights(loop.model)
+    for name, tensor in model.state_dict().items():
+        # Adam divides by the gradient's own size, so where that is next to nothing rounding is all there is.
+        torch.testing.assert_close(ours[name], tensor, atol=2e-5, rtol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("encoder", ["finetuned", "frozen"])
+@pytest.mark.parametrize("stop_at", [1, 3, 5])
+def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, encoder: str, stop_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_tasks["training"]["encoder"] = encoder
+    recipe = parse_recipe(two_tasks, "test")
+    whole = loop_of(recipe, tmp_path / "whole", quiet)
+    whole.run(resume=False)
+
+    first = loop_of(recipe, tmp_path / "cut", quiet)
+    take = first._step
+
+    def step_and_signal(step: Any) -> None:
+        take(step)
+        if first.state.step == stop_at:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(first, "_step", step_and_signal)
+    with pytest.raises(Interrupted):
+        first.run(resume=False)
+    second = loop_of(recipe, tmp_path / "cut", quiet)
+    torch.manual_seed(999)  # whatever was drawn before must not matter
+    second.run(resume=True)
+
+    assert_same(weights(second.model), weights(whole.model))
+    assert (tmp_path / "cut/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+    for a, b in zip(second.history, whole.history, strict=True):
+        assert {k: v for k, v in a.items() if k != "seconds"} == {k: v for k, v in b.items() if k != "seconds"}
+    assert second.state.examples == whole.state.examples
+    assert second.state.best == whole.state.best
+
+
+def test_a_run_killed_between_checkpoints_resumes_to_the_same_bits(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder may be ahead of its checkpoint: history and kept model of a later evaluation, written before the kill."""
+    recipe = parse_recipe(two_tasks, "test")
+    whole = loop_of(recipe, tmp_path / "whole", quiet)
+    whole.run(resume=False)
+
+    class KilledError(Exception):
+        pass
+
+    cut = loop_of(recipe, tmp_path / "cut", quiet)
+    save = cut._checkpoint
+
+    def save_until_step_six() -> None:
+        if cut.state.step >= 6:
+            raise KilledError
+        save()
+
+    monkeypatch.setattr(cut, "_checkpoint", save_until_step_six)
+    with pytest.raises(KilledError):
+        cut.run(resume=False)
+    assert json.loads((tmp_path / "cut" / HISTORY).read_text().splitlines()[-1])["step"] == 6
+    again = loop_of(recipe, tmp_path / "cut", quiet)
+    again.run(resume=True)
+    assert_same(weights(again.model), weights(whole.model))
+    assert [line["step"] for line in again.history] == [line["step"] for line in whole.history]
+    assert (tmp_path / "cut/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+
+
+def test_the_untrained_model_is_the_first_line_of_history(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display
+) -> None:
+    two_tasks["training"]["epochs"] = 1
+    loop = loop_of(parse_recipe(two_tasks, "test"), tmp_path, quiet)
+    loop.run(resume=False)
+    lines = [json.loads(line) for line in (tmp_path / HISTORY).read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, 3, 6]
+    assert lines[0]["losses"] == {}
+    assert set(lines[1]["losses"]) == {"mood", "close"}
+    assert {"mood", "close", "overall", "overall_leaderboard"} == set(lines[1]["dev"])
+
+
+def test_the_kept_model_is_the_best_on_dev(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
+    two_tasks["training"] |= {"select": "close.spearman", "epochs": 3, "evaluate_every": 2}
+    loop = loop_of(parse_recipe(two_tasks, "test"), tmp_path, quiet)
+    kept: dict[int, bytes] = {}
+    evaluate = loop._evaluate
+
+    def evaluate_and_copy() -> bool:
+        improved = evaluate()
+        kept[loop.state.step] = (tmp_path / "model.safetensors").read_bytes()
+        return improved
+
+    loop._evaluate = evaluate_and_copy  # type: ignore[method-assign]
+    result = loop.run(resume=False)
+    scores = {line["step"]: line["dev"]["close"]["spearman"] for line in result.history}
+    best = max(scores, key=lambda step: scores[step])
+    assert result.state.best is not None
+    assert (result.state.best.step, result.state.best.score) == (best, scores[best])
+    assert (tmp_path / "model.safetensors").read_bytes() == kept[best]
+    moods = {line["step"]: line["dev"]["mood"]["accuracy"] for line in result.history}
+    assert result.state.best_of_task["mood"].score == max(moods.values())
+    assert moods[result.state.best_of_task["mood"].step] == max(moods.values())
+
+
+def test_patience_stops_early(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
+    two_tasks["optimizer"]["learning_rate"] = 1e-12  # nothing will ever improve
+    two_tasks["training"] |= {"epochs": 20, "evaluate_every": 1, "patience": 2, "select": "mood"}
+    result = loop_of(parse_recipe(two_tasks, "test"), tmp_path, quiet).run(resume=False)
+    assert result.state.finished
+    assert result.state.step == 2
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_numbers_that_are_not_finite_stop_the_run(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = parse_recipe(two_tasks, "test")
+    loop = loop_of(recipe, tmp_path, quiet)
+    if where == "loss":
+        loop.gradients.labels["close"][:] = float("nan")
+    else:
+        accumulate = loop.gradients.accumulate
+
+        def broken(step: Any) -> torch.Tensor:
+            losses = accumulate(step)
+            next(iter(loop.model.heads.parameters())).grad[0] = float("inf")  # type: ignore[index]
+            return losses
+
+        monkeypatch.setattr(loop.gradients, "accumulate", broken)
+    before = weights(loop.model)
+    with pytest.raises(NotFiniteError) as caught:
+        loop.run(resume=False)
+    message = str(caught.value)
+    assert "step 1:" in message
+    assert ("loss of task 'close' is nan" if where == "loss" else "gradient's norm is inf") in message
+    assert "ctrain" in message  # the rows' ids
+    assert str(tmp_path / CHECKPOINT) in message
+    assert_same(weights(loop.model), before)
+    fresh = loop_of(recipe, tmp_path, quiet)
+    assert load_checkpoint(tmp_path / CHECKPOINT, fresh.model, fresh.optimizer).step == 0
+    assert_same(weights(fresh.model), before)
+
+
+def test_micro_batches_change_memory_not_gradients(two_tasks: dict[str, Any], quiet: Display) -> None:
+    two_tasks["encoder"] |= {"hidden_dropout": 0.0, "attention_dropout": 0.0}
+    for task in two_tasks["tasks"].values():
+        task["head"] = {"name": "linear", "dropout": 0.0}
+
+    def gradients_with(budget: int) -> tuple[torch.Tensor, dict[str, torch.Tensor], list[int]]:
+        two_tasks["training"]["tokens_per_microbatch"] = budget
+        recipe = parse_recipe(two_tasks, "test")
+        prepared: Prepared = prepare(recipe, quiet)
+        calls: list[int] = []
+        prepared.model.encoder.register_forward_hook(lambda _m, args, _out: calls.append(len(args[0].token_ids)))
+        _, step = next(recipe.schedule.method.steps(prepared.sizes, 1, 0))
+        losses = step_gradients(recipe, prepared, quiet).accumulate(step)
+        return losses, {n: p.grad for n, p in prepared.model.named_parameters() if p.grad is not None}, calls
+
+    whole_losses, whole, whole_calls = gradients_with(10_000)
+    losses, parts, calls = gradients_with(16)
+    assert len(whole_calls) == 1  # both tasks in one forward
+    assert len(calls) > 4
+    assert max(calls) <= 24  # one pair may be longer than the budget
+    torch.testing.assert_close(losses, whole_losses)
+    assert parts.keys() == whole.keys()
+    for name, gradient in whole.items():
+        torch.testing.assert_close(parts[name], gradient, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_a_frozen_encoder_scores_as_one_that_runs_every_time(two_tasks: dict[str, Any], quiet: Display) -> None:
+    two_tasks["training"]["encoder"] = "frozen"
+    recipe = parse_recipe(two_tasks, "test")
+    prepared = prepare(recipe, quiet)
+    reads = 0
+
+    def count(_module: Any, arguments: Any, _output: Any) -> None:
+        nonlocal reads
+        reads += len(arguments[0].lengths)
+
+    prepared.model.encoder.register_forward_hook(count)
+    gradients = step_gradients(recipe, prepared, quiet)
+    assert reads == sum(len(rows.sequences) for rows in prepared.train.values())  # each distinct text once
+    prepared.model.eval()
+    for _, step in recipe.schedule.method.steps(prepared.sizes, 3, 0):
+        gradients.accumulate(step)
+    assert reads == sum(len(rows.sequences) for rows in prepared.train.values())
+    for task, rows in prepared.dev.items():
+        texts = rows.sequences.pack(rows.sequences.of(np.arange(len(rows))))
+        [plain] = prepared.model(texts, [Part(task, len(rows))])
+        torch.testing.assert_close(gradients.logits(task, rows), plain.logits, atol=1e-5, rtol=1e-5)
+    encoder_gradients = [p.grad for p in prepared.model.encoder.parameters()]
+    assert all(gradient is None for gradient in encoder_gradients)
+
+
+def test_a_damaged_checkpoint_is_one_clear_message(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
+    two_tasks["training"] |= {"epochs": 1}
+    recipe = parse_recipe(two_tasks, "test")
+    loop_of(recipe, tmp_path, quiet).run(resume=False)
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match="no whole checkpoint"):
+        loop_of(recipe, tmp_path, quiet).run(resume=True)
+
+
+def test_dropout_is_off_in_evaluation_and_on_in_training(two_tasks: dict[str, Any], quiet: Display) -> None:
+    prepared = prepare(parse_recipe(two_tasks, "test"), quiet)
+    model: MultitaskModel = prepared.model
+    model.train()
+    texts = ["a good film", "a bad river"]
+    assert np.array_equal(model.encode(texts), model.encode(texts))
+    assert model.training
+    batch = model.sequences("mood", texts).pack(np.arange(2))
+    assert not torch.equal(model.encoder(batch).pooled, model.encoder(batch).pooled)
