@@ -6,7 +6,7 @@ TEXTS := "A quiet, generous film that stayed with me for days." \
          "Two hours of shouting and not one idea." \
          "It follows a ferry crew through one winter."
 
-.PHONY: quickstart test lint types reference clean
+.PHONY: quickstart test lint types docs reference clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/minbert train quickstart --out runs/quickstart --resume
@@ -23,6 +23,10 @@ lint: $(VENV)/.installed-test
 types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
+docs: $(VENV)/.installed-docs reference
+	$(BIN)/mkdocs build --quiet
+	@echo "The pages are in build/site."
+
 reference: $(VENV)/.installed-test
 	$(BIN)/python -m minbert.reference > docs/recipes.md
 
@@ -37,6 +41,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 clean:

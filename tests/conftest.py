@@ -16,7 +16,30 @@ from rich.console import Console
 
 from minbert.training.display import Display
 
-WORDS = "the a film question is good bad fine dull bright river train learn how why do people cook rice on cold days".split()
+WORDS = [
+    "the",
+    "a",
+    "film",
+    "question",
+    "is",
+    "good",
+    "bad",
+    "fine",
+    "dull",
+    "bright",
+    "river",
+    "train",
+    "learn",
+    "how",
+    "why",
+    "do",
+    "people",
+    "cook",
+    "rice",
+    "on",
+    "cold",
+    "days",
+]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -99,7 +122,7 @@ def two_tasks(tmp_path: Path, tiny_encoder: Path) -> dict[str, Any]:
         },
         "schedule": {"batch_size": 4},
         "optimizer": {"learning_rate": 1e-3},
-        "training": {"epochs": 2, "evaluate_every": 3},
+        "training": {"epochs": 2, "evaluate_every": 3, "precision": "fp32"},
     }
 
 

@@ -54,5 +54,7 @@ def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
 
 
 def test_the_import_finder_sees_every_form() -> None:
-    source = "import minbert.training.loop\nfrom minbert import recipe\nfrom minbert.tasks.heads import Head\nimport torch"
+    source = (
+        "import minbert.training.loop\nfrom minbert import recipe\nfrom minbert.tasks.heads import Head\nimport torch"
+    )
     assert list(imported_rooms(source)) == ["training", "recipe", "tasks"]

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from minbert.data.places import resolve_data
 from minbert.errors import UserError
 from minbert.recipe import load_recipe, parse_recipe
 from minbert.shipped import recipe_names
@@ -65,6 +66,13 @@ def test_extends_merges_mappings_and_replaces_the_rest(tmp_path: Path, two_tasks
 def test_a_data_folder_is_meant_from_the_recipe_file(tmp_path: Path, two_tasks: dict[str, Any]) -> None:
     path = write(tmp_path / "r.yaml", yaml.safe_dump(two_tasks | {"data": "data"}))
     assert Path(load_recipe(path).data) == (tmp_path / "data").resolve()
+
+
+def test_a_recipe_without_data_asks_for_it() -> None:
+    recipe = load_recipe("cs224n/sst")
+    assert recipe.data is None
+    with pytest.raises(UserError, match="--data"):
+        resolve_data(recipe.data)
 
 
 def test_a_circle_of_recipes_is_refused(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from minbert.data.examples import Split, read_split
 from minbert.data.places import resolve_data
 from minbert.data.schedules import TaskSize
 from minbert.data.subsample import subsample
+from minbert.encoder.allocator import keep_freed_memory
 from minbert.encoder.sources import find_encoder, load_encoder
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
+from minbert.multitask.precision import Precision, fastest_precision
 from minbert.multitask.sequences import Sequences
 from minbert.recipe import Recipe, TaskRecipe
 from minbert.tasks.settings import TaskSettings
@@ -44,6 +46,7 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
         UserError: files, encoder, schedule or selection do not serve the recipe.
     """
     check_select(recipe.training.select, recipe.tasks)
+    keep_freed_memory()
     texts = _read_splits(recipe, display)
     sizes = {
         name: TaskSize(len(texts["train", name]), task.batch_size or recipe.schedule.batch_size)
@@ -62,10 +65,22 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
     return Prepared(model, train, dev, test, sizes)
 
 
+def precision_of(recipe: Recipe) -> Precision:
+    """Return the number format of a recipe; ``auto`` means what is faster on this machine."""
+    chosen = recipe.training.precision
+    return fastest_precision(available_device())[0] if chosen == "auto" else chosen
+
+
+def resolve(recipe: Recipe) -> Recipe:
+    """Return the recipe with all that depends on the machine spelt out, so that it can be repeated elsewhere."""
+    training = recipe.training.model_copy(update={"precision": precision_of(recipe)})
+    return recipe.model_copy(update={"training": training})
+
+
 def step_gradients(recipe: Recipe, prepared: Prepared, display: Display) -> StepGradients:
     """Return what computes the run's gradients; with a frozen encoder, all training texts are encoded now."""
     settings = recipe.training
-    arguments = (prepared.model, prepared.train, settings.precision, settings.tokens_per_microbatch)
+    arguments = (prepared.model, prepared.train, precision_of(recipe), settings.tokens_per_microbatch)
     if settings.encoder == "finetuned":
         return FinetunedGradients(*arguments)
     sequences = sum(len(rows.sequences) for rows in prepared.train.values())

@@ -66,7 +66,10 @@ class Recipe(Settings):
 
     description: str = Field("", description="what the recipe is for, in a line or two")
     seed: int = Field(11711, ge=0, description="everything random follows from it")
-    data: str = Field("sample", description="folder of the tasks' files; 'sample' is the set that ships with minbert")
+    data: str | None = Field(
+        None,
+        description="folder of the tasks' files; 'sample' is the set that ships with minbert, null asks for --data",
+    )
     encoder: EncoderChoice = Field(EncoderChoice(), description="which encoder, and how it is set up")
     tasks: dict[str, TaskRecipe] = Field(min_length=1, description="every task by its name")
     schedule: ScheduleChoice = Field(ScheduleChoice(), description="how rows become steps")

@@ -96,7 +96,8 @@ def _type(annotation: Any) -> str:
 
 def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
-        return "; needed"
+        told = field.json_schema_extra
+        return f"; default {told['default']}" if isinstance(told, dict) else "; needed"
     value = field.default
     if isinstance(value, Method):
         return f"; default `{value.name}`"

@@ -19,7 +19,7 @@ from minbert.files import read_json, write_json, write_text
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_model
-from minbert.prepare import Prepared, available_device, prepare, step_gradients
+from minbert.prepare import Prepared, available_device, precision_of, prepare, resolve, step_gradients
 from minbert.recipe import Recipe, parse_recipe
 from minbert.tasks.predictions import predictions
 from minbert.training.display import Display
@@ -53,10 +53,12 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> R
         UserError: ``out`` holds something else; or see ``prepare`` and ``TrainingLoop.run``.
         Interrupted: the user asked to stop; ``resume`` goes on.
     """
+    recipe = resolve(recipe)
     _check_folder(out, recipe, resume)
     if not (resume and (out / METRICS).is_file()):
         prepared = prepare(recipe, display)
         gradients = step_gradients(recipe, prepared, display)
+        display.note(f"training on {available_device()} in {precision_of(recipe)}; {out} keeps the run")
         if not (out / CHECKPOINT).is_file():
             write_text(out / RECIPE, recipe.to_yaml())
             save_model(prepared.model, out)
@@ -99,15 +101,15 @@ def evaluate_run(folder: Path, data: str | None, split: Literal["train", "dev", 
     named = {name: task for name, task in recipe.tasks.items() if split in task.files.by_split}
     if not named:
         raise UserError(f"{folder}: its recipe names no {split} file for any task.")
-    rows = {name: read_split(place / task.files.by_split[split], task, task) for name, task in named.items()}
     model = MultitaskModel.from_pretrained(folder).to(available_device())
+    rows = {name: read_split(place / task.files.by_split[split], task, task) for name, task in named.items()}
     answers = {}
     for name, task in named.items():
         labels = rows[name].labels
         assert labels is not None
         sequences = model.sequences(name, rows[name].texts)
         with display.counting(f"{name} ({split})", len(sequences)) as bar:
-            logits = task_logits(model, name, sequences, recipe.training.precision, bar.advance)
+            logits = task_logits(model, name, sequences, precision_of(recipe), bar.advance)
         answers[name] = (predictions(logits, task), labels)
     return score_dev(model.tasks, answers)
 
@@ -162,7 +164,7 @@ def _finish(recipe: Recipe, prepared: Prepared, result: TrainingResult, out: Pat
         for name, rows in tasks.items():
             task = recipe.tasks[name]
             output = task.output or PredictionFile(file=name, column="Predicted")
-            predicted = predictions(task_logits(model, name, rows.sequences, recipe.training.precision), task)
+            predicted = predictions(task_logits(model, name, rows.sequences, precision_of(recipe)), task)
             path = out / "predictions" / f"{output.file}-{split}-output.csv"
             write_predictions(path, output.column, rows.ids, predicted, task.kind)
             if split == "dev":

@@ -23,7 +23,9 @@ def test_features_are_their_formulas_in_the_order_asked() -> None:
 
 
 def test_linear_head_on_a_pair_takes_first_texts_then_second_texts() -> None:
-    head = Head.model_validate({"name": "linear", "features": ["u", "|u-v|"], "dropout": 0.5}).build(6, FIVE, "bi").eval()
+    head = (
+        Head.model_validate({"name": "linear", "features": ["u", "|u-v|"], "dropout": 0.5}).build(6, FIVE, "bi").eval()
+    )
     vectors = torch.randn(8, 6)
     output = head(vectors)
     u, v = vectors[:4], vectors[4:]

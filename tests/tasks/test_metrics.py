@@ -68,7 +68,9 @@ def test_the_two_conventions_of_overall() -> None:
 
 
 def test_predictions_of_each_kind() -> None:
-    named = predictions(torch.tensor([[0.0, 2.0], [3.0, 1.0]]), LabelSettings(kind="classification", classes=["n", "y"]))
+    named = predictions(
+        torch.tensor([[0.0, 2.0], [3.0, 1.0]]), LabelSettings(kind="classification", classes=["n", "y"])
+    )
     assert named.names == ["y", "n"]
     assert named.probabilities is not None
     np.testing.assert_allclose(named.probabilities.sum(1), 1)

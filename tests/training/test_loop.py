@@ -96,7 +96,12 @@ def test_training_equals_a_plain_loop(two_tasks: dict[str, Any], tmp_path: Path,
 @pytest.mark.parametrize("encoder", ["finetuned", "frozen"])
 @pytest.mark.parametrize("stop_at", [1, 3, 5])
 def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(
-    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, encoder: str, stop_at: int, monkeypatch: pytest.MonkeyPatch
+    two_tasks: dict[str, Any],
+    tmp_path: Path,
+    quiet: Display,
+    encoder: str,
+    stop_at: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     two_tasks["training"]["encoder"] = encoder
     recipe = parse_recipe(two_tasks, "test")
@@ -129,7 +134,7 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(
 def test_a_run_killed_between_checkpoints_resumes_to_the_same_bits(
     two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The folder may be ahead of its checkpoint: history and kept model of a later evaluation, written before the kill."""
+    """The folder may be ahead of its checkpoint: history and kept model are those of a later evaluation."""
     recipe = parse_recipe(two_tasks, "test")
     whole = loop_of(recipe, tmp_path / "whole", quiet)
     whole.run(resume=False)

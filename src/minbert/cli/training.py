@@ -55,13 +55,14 @@ def train(
 
 def _default_folder(source: str, recipe: Recipe, resume: bool) -> Path:
     """Return ``runs/NAME`` or, where that is taken, ``runs/NAME-2`` and so on; the newest of this recipe to resume."""
+    from minbert.prepare import resolve
     from minbert.run import RECIPE, read_run
 
     name = Path(source).with_suffix("").name if source.endswith((".yaml", ".yml")) else source.replace("/", "-")
     number = 1
     newest = None
     while (folder := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
-        if (folder / RECIPE).is_file() and read_run(folder) == recipe:
+        if (folder / RECIPE).is_file() and read_run(folder) == resolve(recipe):
             newest = folder
         number += 1
     return newest if resume and newest else folder

@@ -13,12 +13,14 @@ def sample_folder() -> Path:
     return Path(str(resources.files("minbert.data"))) / "sample"
 
 
-def resolve_data(name: str) -> Path:
+def resolve_data(name: str | None) -> Path:
     """Return the folder that ``name`` means: ``sample`` is the sample set, anything else a path.
 
     Raises:
-        UserError: there is no such folder.
+        UserError: there is no such folder, or none was named.
     """
+    if name is None:
+        raise UserError("the recipe names no folder of data: give one with --data DIR, or as 'data:' in the recipe.")
     if name == "sample":
         return sample_folder()
     folder = Path(name)

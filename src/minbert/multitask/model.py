@@ -93,7 +93,7 @@ class MultitaskModel(nn.Module):
         output = self.encoder(batch)
         counts = [part.rows * self.tasks[part.task].sequences_per_row for part in parts]
         pooled: dict[Pooling, Sequence[Tensor]] = {
-            how: pool(output, batch.offsets, how).split(counts)
+            how: torch.split(pool(output, batch.offsets, how), counts)
             for how in {self.tasks[part.task].pooling for part in parts}
         }
         return [self.head(part.task)(pooled[self.tasks[part.task].pooling][index]) for index, part in enumerate(parts)]

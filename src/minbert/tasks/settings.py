@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from pydantic import Field, SerializeAsAny, model_validator
+from pydantic.config import JsonDict
 
 from minbert.encoder.pooling import Pooling
 from minbert.errors import did_you_mean
@@ -14,6 +15,7 @@ from minbert.tasks.losses import Loss
 from minbert.tasks.metrics import METRICS
 
 _DEFAULT_LOSS = {"classification": "cross_entropy", "binary": "binary_cross_entropy", "regression": "mse"}
+_BY_KIND: JsonDict = {"default": "follows from the kind"}
 
 
 class TaskSettings(LabelSettings):
@@ -26,8 +28,8 @@ class TaskSettings(LabelSettings):
         "mean", description="a sequence's vector: the pooler's output, the [CLS] state, or the mean of all its states"
     )
     head: SerializeAsAny[Head] = Field(Head.model_validate({}), description="from sentence vectors to logits")
-    loss: SerializeAsAny[Loss] = Field(description="what is minimised; the default follows from the kind")
-    metric: str = Field(description="the score that counts for this task; the default follows from the kind")
+    loss: SerializeAsAny[Loss] = Field(description="what is minimised", json_schema_extra=_BY_KIND)
+    metric: str = Field(description="the score that counts for this task", json_schema_extra=_BY_KIND)
     weight: float = Field(1.0, ge=0, allow_inf_nan=False, description="the loss is multiplied by it")
     batch_size: int | None = Field(None, ge=1, description="rows a batch; the schedule's batch_size where not given")
 

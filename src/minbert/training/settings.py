@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import Field
 
 from minbert.methods import Settings
-from minbert.multitask.precision import Precision
 
 
 class TrainingSettings(Settings):
@@ -26,8 +25,9 @@ class TrainingSettings(Settings):
         "overall",
         description="the dev score that decides what is kept: overall, overall_leaderboard, TASK, or TASK.METRIC",
     )
-    precision: Precision = Field(
-        "fp32", description="bf16 runs matrix products in bfloat16, everything else in fp32; faster, not bit-exact"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto",
+        description="of matrix products; all else is fp32. 'auto' takes bf16 where the processor multiplies it itself",
     )
     tokens_per_microbatch: int = Field(
         8192, ge=1, description="a step's rows go through the encoder at most so many tokens at a time: bounds memory"

@@ -1,0 +1,76 @@
+"""BERT (Devlin et al. 2019) over packed batches: the token table's tokens in, hidden states and pooled vectors out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from minbert.encoder.attention import AttentionLayout
+from minbert.encoder.config import EncoderConfig
+from minbert.encoder.layers import Embeddings, EncoderLayer, initialize
+from minbert.packed import PackedBatch
+
+
+class EncoderOutput(NamedTuple):
+    """What the encoder makes of a packed batch of ``T`` tokens in ``N`` sequences."""
+
+    hidden_states: Tensor
+    """(T, hidden): the last layer's, token by token."""
+    pooled: Tensor
+    """(N, hidden): a tanh layer on each sequence's first token, [CLS]."""
+
+
+class BertEncoder(nn.Module):
+    """A BERT encoder with fresh weights.
+
+    Args:
+        config: its sizes.
+        generator: draws the weights; torch's default generator if none is given.
+    """
+
+    def __init__(self, config: EncoderConfig, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.embeddings = Embeddings(config)
+        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.layers))
+        self.pooler = nn.Linear(config.hidden_size, config.hidden_size)
+        initialize(self, config.initializer_range, generator)
+
+    def word_embeddings(self, batch: PackedBatch) -> Tensor:
+        """Return the batch's word embeddings (T, hidden), before positions, segments and normalisation."""
+        embeddings: Tensor = self.embeddings.word(batch.token_ids)
+        return embeddings
+
+    def forward(self, batch: PackedBatch, *, word_embeddings: Tensor | None = None) -> EncoderOutput:
+        """Encode a batch.
+
+        Args:
+            batch: on this encoder's device.
+            word_embeddings: (T, hidden), to take the place of ``self.word_embeddings(batch)``.
+
+        Raises:
+            ValueError: a sequence is empty or longer than ``config.max_positions``.
+        """
+        self._check(batch.lengths)
+        layout = AttentionLayout(batch.offsets, self.config.attention_heads, batch.token_ids.device)
+        if word_embeddings is None:
+            word_embeddings = self.word_embeddings(batch)
+        hidden = self.embeddings(batch, word_embeddings)
+        for layer in self.layers:
+            hidden = layer(hidden, layout)
+        return EncoderOutput(hidden, self.pooler(first_tokens(hidden, batch.offsets)).tanh())
+
+    def _check(self, lengths: Tensor) -> None:
+        if len(lengths) == 0 or int(lengths.min()) < 1:
+            raise ValueError("a batch needs at least one sequence, and a sequence at least one token")
+        if int(lengths.max()) > self.config.max_positions:
+            raise ValueError(
+                f"a sequence has {int(lengths.max())} tokens; this encoder has {self.config.max_positions} positions"
+            )
+
+
+def first_tokens(hidden_states: Tensor, offsets: Tensor) -> Tensor:
+    """Return (N, hidden): each sequence's row of ``hidden_states`` (T, hidden) at its first token."""
+    return hidden_states.index_select(0, offsets[:-1].to(hidden_states.device, non_blocking=True))

@@ -1,0 +1,66 @@
+"""Encoders from the Hugging Face hub, or a server that speaks as it does (``HF_ENDPOINT``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
+
+from minbert.errors import UserError
+
+CONFIG = "config.json"
+SAFETENSORS = "model.safetensors"
+PICKLE = "pytorch_model.bin"
+TOKENIZERS = ("tokenizer.json", "vocab.txt")
+
+_WANTED = (CONFIG, SAFETENSORS, *TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json")
+
+
+def download_encoder(name: str) -> Path:
+    """Return the folder of the hub's model ``name``, downloaded now or before.
+
+    The weights are ``model.safetensors``; only where there is none, ``pytorch_model.bin``.
+
+    Raises:
+        UserError: there is no such model, it may not be had, or the hub cannot be reached.
+    """
+    folder = _download(name, _WANTED)
+    if (folder / SAFETENSORS).is_file():
+        return folder
+    return _download(name, (*_WANTED, PICKLE))
+
+
+def _download(name: str, files: tuple[str, ...]) -> Path:
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(files)))
+    except HFValidationError:
+        raise UserError(
+            f"encoder '{name}': is no folder here, nor can a model on the hub have this name. "
+            "Give 'minilm', a folder, or a name such as 'bert-base-uncased' or 'owner/model'."
+        ) from None
+    except GatedRepoError as error:
+        raise UserError(
+            f"encoder '{name}': its owner lets only some people have it. Ask at {constants.ENDPOINT}/{name}, then log "
+            "in with 'hf auth login'."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise UserError(
+            f"encoder '{name}': is no folder here and no model on {constants.ENDPOINT}. Is the name right? If the "
+            "model is private, log in with 'hf auth login'."
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise UserError(
+            f"encoder '{name}': {constants.ENDPOINT} cannot be reached, and no whole copy was downloaded before. "
+            "Connect, or give the folder of a model that you have; 'minilm' needs no network."
+        ) from error
+    except Exception as error:  # each version of the hub's library lets through errors of the network library it uses
+        raise UserError(
+            f"encoder '{name}': download from {constants.ENDPOINT} failed ({type(error).__name__}: {error}). "
+            "Try again; what was already downloaded is kept."
+        ) from error

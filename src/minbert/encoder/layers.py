@@ -1,0 +1,105 @@
+"""The parts of BERT (Devlin et al. 2019): embeddings; layers of attention and feed-forward (Vaswani et al. 2017)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from minbert.encoder.attention import AttentionLayout, attend
+from minbert.encoder.config import EncoderConfig
+from minbert.encoder.dropout import dropout
+from minbert.packed import PackedBatch
+
+
+class Embeddings(nn.Module):
+    """Word, position and segment embeddings, added, normalised and dropped."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.word = nn.Embedding(config.vocabulary_size, config.hidden_size, padding_idx=config.padding_id)
+        self.position = nn.Embedding(config.max_positions, config.hidden_size)
+        self.segment = nn.Embedding(config.segment_types, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_epsilon)
+        self.dropout = config.hidden_dropout
+
+    def forward(self, batch: PackedBatch, word_embeddings: Tensor) -> Tensor:
+        """Return (T, hidden) from the batch's ``word_embeddings`` (T, hidden)."""
+        embedded = word_embeddings + self.segment(batch.segment_ids) + self.position(batch.positions)
+        return dropout(self.norm(embedded), self.dropout, training=self.training)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention of a sequence's tokens to each other, and the projection of what it finds."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.head_size = config.hidden_size // config.attention_heads
+        self.dropout = config.attention_dropout
+        # One product for the three projections: each reads the same hidden states.
+        self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+        self.output = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, hidden: Tensor, layout: AttentionLayout) -> Tensor:
+        """Return (T, hidden)."""
+        context = attend(
+            self.query_key_value(hidden),
+            layout,
+            head_size=self.head_size,
+            probability=self.dropout,
+            training=self.training,
+        )
+        output: Tensor = self.output(context)
+        return output
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with the exact GELU (Hendrycks and Gimpel 2016) between."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.intermediate = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.output = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return (T, hidden)."""
+        output: Tensor = self.output(functional.gelu(self.intermediate(hidden)))
+        return output
+
+
+class EncoderLayer(nn.Module):
+    """Attention, then feed-forward; each is dropped, added to what went in, and normalised ("post-LN")."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.attention = SelfAttention(config)
+        self.attention_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_epsilon)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_epsilon)
+        self.dropout = config.hidden_dropout
+
+    def forward(self, hidden: Tensor, layout: AttentionLayout) -> Tensor:
+        """Return (T, hidden)."""
+        attended = dropout(self.attention(hidden, layout), self.dropout, training=self.training)
+        hidden = self.attention_norm(hidden + attended)
+        transformed = dropout(self.feed_forward(hidden), self.dropout, training=self.training)
+        output: Tensor = self.feed_forward_norm(hidden + transformed)
+        return output
+
+
+@torch.no_grad()
+def initialize(module: nn.Module, standard_deviation: float, generator: torch.Generator | None = None) -> None:
+    """Draw fresh weights as BERT does: matrices and embeddings normal, biases and the padding embedding zero.
+
+    Args:
+        module: whose linear layers and embeddings are drawn, in the order of ``module.modules()``.
+        standard_deviation: of the normal distribution; its mean is 0.
+        generator: torch's default generator if none is given.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.Embedding):
+            part.weight.normal_(0, standard_deviation, generator=generator)
+        if isinstance(part, nn.Linear):
+            part.bias.zero_()
+        if isinstance(part, nn.Embedding) and part.padding_idx is not None:
+            part.weight[part.padding_idx].zero_()

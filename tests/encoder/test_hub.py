@@ -1,0 +1,172 @@
+"""The hub, played by a small server that answers what its client asks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+
+from minbert.encoder.bert import BertEncoder
+from minbert.encoder.sources import save_encoder
+from minbert.encoder.weights import export_tensors
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+ASK = """
+import json, sys
+from minbert.encoder.hub import download_encoder
+from minbert.errors import UserError
+answers = {}
+for name in sys.argv[1:]:
+    try:
+        answers[name] = {"folder": str(download_encoder(name))}
+    except UserError as error:
+        answers[name] = {"error": str(error)}
+print(json.dumps(answers))
+"""
+
+
+class Hub:
+    """A server of ``repositories``: name -> file name -> content."""
+
+    def __init__(self, repositories: dict[str, dict[str, bytes]]) -> None:
+        self.repositories = repositories
+        self.asked: list[str] = []
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                hub.answer(self)
+
+            def do_HEAD(self) -> None:
+                hub.answer(self)
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        path = request.path.partition("?")[0]
+        self.asked.append(f"{request.command} {path}")
+        if path.startswith("/api/models/gated"):
+            return self.send(request, 403, b"{}", {"X-Error-Code": "GatedRepo"})
+        for name, files in self.repositories.items():
+            if path == f"/api/models/{name}/revision/main":
+                siblings = [{"rfilename": file} for file in files]
+                return self.send(request, 200, json.dumps({"id": name, "sha": COMMIT, "siblings": siblings}).encode())
+            if path == f"/api/models/{name}/tree/{COMMIT}":
+                tree = [
+                    {"type": "file", "path": file, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
+                    for file, content in files.items()
+                ]
+                return self.send(request, 200, json.dumps(tree).encode())
+            start = f"/{name}/resolve/{COMMIT}/"
+            if path.startswith(start) and path.removeprefix(start) in files:
+                content = files[path.removeprefix(start)]
+                headers = {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
+                return self.send(request, 200, content, headers)
+        return self.send(request, 404, b"{}", {"X-Error-Code": "RepoNotFound"})
+
+    def send(
+        self, request: BaseHTTPRequestHandler, status: int, content: bytes, headers: dict[str, str] | None = None
+    ) -> None:
+        request.send_response(status)
+        for key, value in (headers or {}).items():
+            request.send_header(key, value)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        if request.command == "GET":
+            request.wfile.write(content)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A tiny encoder as the hub would have it, with more files than anybody needs."""
+    from minbert.encoder.config import EncoderConfig
+
+    sizes = {"vocabulary_size": 9, "hidden_size": 4, "layers": 1, "attention_heads": 2, "intermediate_size": 4}
+    encoder = BertEncoder(EncoderConfig.model_validate(sizes), torch.Generator().manual_seed(0))
+    folder = tmp_path_factory.mktemp("made")
+    save_encoder(encoder, folder)
+    torch.save(export_tensors(encoder), folder / "pytorch_model.bin")
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "tf_model.h5").write_text("nobody reads this")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def hub(files: dict[str, bytes]) -> Iterator[Hub]:
+    pickled = {name: content for name, content in files.items() if name != "model.safetensors"}
+    server = Hub({"plain": files, "someone/pickled": pickled})
+    yield server
+    server.server.shutdown()
+    server.server.server_close()
+
+
+def ask(names: list[str], home: Path, **environment: str) -> dict[str, dict[str, str]]:
+    """Download ``names`` in a process of its own: the client reads its environment once, when imported."""
+    kept = {key: value for key, value in os.environ.items() if not key.upper().endswith("_PROXY") and key[:3] != "HF_"}
+    source = str(Path(__file__).parents[2] / "src")
+    given = {"HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "PYTHONPATH": source, **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, *names], env=kept | given, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answers: dict[str, dict[str, str]] = json.loads(done.stdout)
+    return answers
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("hub-home")
+
+
+@pytest.fixture(scope="module")
+def answers(hub: Hub, home: Path) -> dict[str, dict[str, str]]:
+    return ask(["plain", "someone/pickled", "someone/absent", "gated/model"], home, HF_ENDPOINT=hub.address)
+
+
+def test_safetensors_are_taken_where_there_are_any(answers: dict[str, dict[str, str]], files: dict[str, bytes]) -> None:
+    folder = Path(answers["plain"]["folder"])
+    assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors", "tokenizer.json"}
+    assert all(path.read_bytes() == files[path.name] for path in folder.iterdir())
+
+
+def test_a_pickle_is_the_last_resort(answers: dict[str, dict[str, str]], files: dict[str, bytes]) -> None:
+    folder = Path(answers["someone/pickled"]["folder"])
+    assert {path.name for path in folder.iterdir()} == {"config.json", "pytorch_model.bin", "tokenizer.json"}
+    assert (folder / "pytorch_model.bin").read_bytes() == files["pytorch_model.bin"]
+
+
+def test_what_may_not_be_had_is_told(answers: dict[str, dict[str, str]], hub: Hub) -> None:
+    assert f"no model on {hub.address}" in answers["someone/absent"]["error"]
+    assert "hf auth login" in answers["gated/model"]["error"]
+    assert "Ask at" in answers["gated/model"]["error"]
+
+
+def test_without_a_network_only_what_was_downloaded(answers: dict[str, dict[str, str]], home: Path, hub: Hub) -> None:
+    asked = len(hub.asked)
+    offline = ask(["plain", "someone/pickled", "someone/other"], home, HF_ENDPOINT=hub.address, HF_HUB_OFFLINE="1")
+    assert offline["plain"] == answers["plain"]
+    assert offline["someone/pickled"] == answers["someone/pickled"]
+    assert "cannot be reached, and no whole copy was downloaded" in offline["someone/other"]["error"]
+    assert len(hub.asked) == asked
+
+
+def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+    error = ask(["plain"], tmp_path, HF_ENDPOINT="http://127.0.0.1:9")["plain"]["error"]
+    assert error.startswith("encoder 'plain': http://127.0.0.1:9 cannot be reached")

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import SafetensorError, safe_open
+
+from minbert.encoder import tensor_files
+from minbert.encoder.tensor_files import read_tensors, write_tensors
+from minbert.errors import UserError
+
+TENSORS = {"weight": torch.arange(6.0).view(2, 3), "bias": torch.ones(5, dtype=torch.bfloat16)}
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "model.safetensors"
+    write_tensors(path, TENSORS)
+    read = read_tensors(path)
+    assert read.keys() == TENSORS.keys()
+    assert all(torch.equal(read[name], tensor) and read[name].dtype == tensor.dtype for name, tensor in TENSORS.items())
+    with safe_open(path, "pt") as file:
+        assert file.metadata() == {"format": "pt"}
+    assert [file.name for file in path.parent.iterdir()] == ["model.safetensors"]
+
+
+def test_slices_of_one_tensor_can_be_written(tmp_path: Path) -> None:
+    fused = torch.arange(12.0).view(6, 2)
+    parts = dict(zip("abc", fused.chunk(3), strict=True)) | {"turned": fused.T}
+    write_tensors(tmp_path / "model.safetensors", parts)
+    read = read_tensors(tmp_path / "model.safetensors")
+    assert all(torch.equal(read[name], tensor) for name, tensor in parts.items())
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_pickles_of_tensors_are_read(tmp_path: Path, zipped: bool) -> None:
+    path = tmp_path / "pytorch_model.bin"
+    torch.save(TENSORS, path, _use_new_zipfile_serialization=zipped)
+    assert torch.equal(read_tensors(path)["weight"], TENSORS["weight"])
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_a_file_cut_short_is_refused(tmp_path: Path, name: str, share: float) -> None:
+    path = tmp_path / name
+    tensors = {"weight": torch.zeros(1000)}
+    if path.suffix == ".safetensors":
+        write_tensors(path, tensors)
+    else:
+        torch.save(tensors, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(UserError) as error:
+        read_tensors(path)
+    assert str(error.value).startswith(f"{path}: ")
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("harm",)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zipped: bool) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "pytorch_model.bin"
+    torch.save({"weight": Harmful()}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(UserError, match="holds more than tensors"):
+        read_tensors(path)
+    path.write_bytes(pickle.dumps({"weight": Harmful()}, protocol=2))
+    with pytest.raises(UserError, match=r"pytorch_model\.bin: "):
+        read_tensors(path)
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize("content", [[torch.zeros(2)], {"model": {"weight": torch.zeros(2)}, "step": 3}])
+def test_a_pickle_of_something_else_is_refused(tmp_path: Path, content: object) -> None:
+    path = tmp_path / "pytorch_model.bin"
+    torch.save(content, path)
+    with pytest.raises(UserError, match="does not hold named tensors"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_a_missing_file_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        read_tensors(tmp_path / name)
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.safetensors"
+    write_tensors(path, TENSORS)
+    before = path.read_bytes()
+
+    def fail(_tensors: object, file: Path, metadata: object) -> None:
+        assert metadata
+        file.write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(tensor_files, "save_file", fail)
+    with pytest.raises(UserError, match="No space left on device"):
+        write_tensors(path, {"weight": torch.zeros(3)})
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]

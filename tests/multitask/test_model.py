@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from minbert.encoder.sources import load_encoder
+from minbert.errors import UserError
+from minbert.files import read_json, write_json
+from minbert.multitask.inference import _batches
+from minbert.multitask.model import MultitaskModel, Part
+from minbert.packed import concatenate
+from minbert.tasks.settings import TaskSettings
+from minbert.text.tokenizer import Tokenizer
+
+TASKS: dict[str, Any] = {
+    "mood": {"kind": "classification", "classes": ["low", "high", "none"], "pooling": "pooler"},
+    "same": {"kind": "binary", "pair": "cross", "pooling": "cls"},
+    "close": {"kind": "regression", "range": [0, 5], "pair": "bi", "head": "cosine"},
+}
+PAIRS = [("a good film", "how do people cook"), ("rice", "a cold river"), ("a good film", "rice")]
+
+
+@pytest.fixture
+def model(tiny_encoder: Path) -> MultitaskModel:
+    torch.manual_seed(0)
+    tasks = {name: TaskSettings.model_validate(task) for name, task in TASKS.items()}
+    return MultitaskModel(load_encoder(str(tiny_encoder)), Tokenizer.from_files(tiny_encoder), tasks, 64).eval()
+
+
+def test_one_packed_call_equals_a_call_a_task(model: MultitaskModel) -> None:
+    calls = []
+    model.encoder.register_forward_hook(lambda _m, _a, _o: calls.append(1))
+    packs, parts = [], []
+    for task in TASKS:
+        texts: list[Any] = ["a good film", "rice"] if task == "mood" else PAIRS
+        sequences = model.sequences(task, texts)
+        packs.append(sequences.pack(sequences.of(np.arange(len(texts)))))
+        parts.append(Part(task, len(texts)))
+    with torch.no_grad():
+        together = model(concatenate(packs), parts)
+        assert len(calls) == 1
+        for pack, part, output in zip(packs, parts, together, strict=True):
+            [alone] = model(pack, [part])
+            torch.testing.assert_close(output.logits, alone.logits, atol=1e-6, rtol=1e-5)
+
+
+def test_pooling_is_each_tasks_own(model: MultitaskModel) -> None:
+    texts = ["a good film"]
+    expected = model.head("mood")(torch.from_numpy(model.encode(texts, pooling="pooler"))).logits
+    got = model.predict("mood", texts)
+    assert got.probabilities is not None
+    np.testing.assert_allclose(got.probabilities, expected.detach().double().softmax(-1).numpy(), atol=1e-6)
+
+
+def test_predictions_do_not_depend_on_company_or_order(model: MultitaskModel) -> None:
+    texts = ["a good film", "why", "how do people cook rice on cold days on a river", "a"] * 3
+    together = model.predict("mood", texts).probabilities
+    alone = np.concatenate([p for t in texts if (p := model.predict("mood", [t]).probabilities) is not None])
+    assert together is not None
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_repeated_texts_are_encoded_once(model: MultitaskModel) -> None:
+    read: list[int] = []
+    model.encoder.register_forward_hook(lambda _m, arguments, _o: read.append(len(arguments[0].lengths)))
+    vectors = model.encode(["rice", "a film", "rice", "rice"])
+    assert sum(read) == 2
+    assert np.array_equal(vectors[0], vectors[2])
+    model.predict("close", PAIRS)
+    assert sum(read) == 2 + 4
+
+
+def test_no_texts_give_no_vectors(model: MultitaskModel) -> None:
+    assert model.encode([]).shape == (0, 32)
+
+
+def test_what_is_saved_is_what_is_loaded_by_us_and_by_transformers(model: MultitaskModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    again = MultitaskModel.from_pretrained(tmp_path)
+    assert again.tasks == model.tasks
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
+    first, second = model.predict("close", PAIRS), again.predict("close", PAIRS)
+    assert np.array_equal(first.values, second.values)
+
+    theirs = transformers.AutoModel.from_pretrained(tmp_path).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    texts = ["a good film", "how do people cook rice"]
+    batch = tokenizer(texts, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        states = theirs(**batch).last_hidden_state
+    mask = batch["attention_mask"].unsqueeze(-1)
+    np.testing.assert_allclose(model.encode(texts), ((states * mask).sum(1) / mask.sum(1)).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("task", "texts", "message"),
+    [
+        ("moud", ["a"], "did you mean 'mood'"),
+        ("mood", [("a", "b")], "takes single texts; input 1 is a pair"),
+        ("close", [("a", "b"), "c"], "takes pairs of texts; input 2 is one text"),
+    ],
+)
+def test_wrong_inputs_are_explained(model: MultitaskModel, task: str, texts: list[Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        model.predict(task, texts)
+
+
+def test_an_encoder_without_tasks_is_no_model(tiny_encoder: Path) -> None:
+    with pytest.raises(UserError, match="encoder without tasks"):
+        MultitaskModel.from_pretrained(tiny_encoder)
+
+
+def test_damaged_models_are_explained(model: MultitaskModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    name = next(key for key in weights if key.startswith("heads.mood"))
+    save_file({key: value for key, value in weights.items() if key != name}, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match=r"head weights are missing.*mood"):
+        MultitaskModel.from_pretrained(tmp_path)
+    save_file(weights, tmp_path / "model.safetensors")
+    config = read_json(tmp_path / "config.json")
+    write_json(tmp_path / "config.json", config | {"minbert": config["minbert"] | {"format": 99}})
+    with pytest.raises(UserError, match="format 99"):
+        MultitaskModel.from_pretrained(tmp_path)
+    write_json(tmp_path / "config.json", config | {"minbert": {"format": 1, "tasks": {"mood": {}}, "max_length": 64}})
+    with pytest.raises(UserError, match="damaged"):
+        MultitaskModel.from_pretrained(tmp_path)
+
+
+def test_inference_batches_hold_every_sequence_once_longest_first() -> None:
+    lengths = np.random.default_rng(0).integers(1, 512, 200)
+    batches = list(_batches(lengths))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(200))
+    assert all(lengths[batch].sum() <= 4096 for batch in batches)
+    assert np.all(np.diff(lengths[np.concatenate(batches)]) <= 0)
+    assert [len(batch) for batch in _batches(np.array([5000, 5000]))] == [1, 1]
+
+
+def test_bf16_predictions_stay_close_to_fp32(model: MultitaskModel) -> None:
+    texts = ["a good film", "how do people cook rice"]
+    exact, rounded = (model.encode(texts, precision=precision) for precision in ("fp32", "bf16"))  # type: ignore[arg-type]
+    assert not np.array_equal(exact, rounded)
+    np.testing.assert_allclose(exact, rounded, atol=0.05)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minbert.multitask.sequences import Sequences
+from minbert.text.packing import SpecialTokens
+from minbert.text.token_table import TokenTable
+from minbert.text.tokenizer import Tokenizer
+
+TEXTS = ["a good film", "a bad film", "rice", "cold days on a river"]
+FIRST = np.array([0, 1, 0, 3, 0])
+SECOND = np.array([1, 0, 1, 2, 2])
+
+
+@pytest.fixture
+def table(tiny_encoder: Path) -> tuple[TokenTable, SpecialTokens]:
+    tokenizer = Tokenizer.from_files(tiny_encoder)
+    table, rows = TokenTable.from_texts(TEXTS, tokenizer)
+    assert rows.tolist() == [0, 1, 2, 3]
+    return table, SpecialTokens(tokenizer.classification_id, tokenizer.separator_id)
+
+
+def test_two_sequences_a_pair_share_repeated_texts(table: tuple[TokenTable, SpecialTokens]) -> None:
+    sequences = Sequences.of_rows(table[0], FIRST, SECOND, "bi", table[1], 64)
+    assert len(sequences) == 4
+    # All first texts, then all second texts.
+    assert sequences.first[sequences.of(np.array([3, 1]))].tolist() == [3, 1, 2, 0]
+    assert sequences.lengths().tolist() == [5, 5, 3, 7]
+    assert sequences.row_lengths().tolist() == [10, 10, 10, 10, 8]
+
+
+def test_a_joined_pair_is_one_sequence_whose_order_counts(table: tuple[TokenTable, SpecialTokens]) -> None:
+    sequences = Sequences.of_rows(table[0], FIRST, SECOND, "cross", table[1], 64)
+    assert len(sequences) == 4  # rows 0 and 2 are the same pair, row 1 is another
+    numbers = sequences.of(np.arange(5))
+    assert sequences.first[numbers].tolist() == FIRST.tolist()
+    assert sequences.second is not None
+    assert sequences.second[numbers].tolist() == SECOND.tolist()
+    assert sequences.row_lengths().tolist() == [9, 9, 9, 9, 7]
+    batch = sequences.pack(sequences.of(np.array([4])))
+    assert batch.segment_ids.tolist() == [0, 0, 0, 0, 0, 1, 1]
+
+
+def test_single_texts(table: tuple[TokenTable, SpecialTokens]) -> None:
+    sequences = Sequences.of_rows(table[0], FIRST, None, None, table[1], 4)
+    assert len(sequences) == 3
+    assert sequences.row_lengths().tolist() == [4, 4, 4, 4, 4]
+    assert sequences.truncated() == 3
+    assert sequences.pack(sequences.of(np.array([3]))).lengths.tolist() == [4]

@@ -1,0 +1,288 @@
+"""The command line as a user meets it: exit codes, messages, streams, a kill, a second run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+RUN = [sys.executable, "-c", "from minbert.cli.main import run; run()"]
+
+
+def minbert(*words: str | Path, stdin: str | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"COLUMNS": "200", "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        [*RUN, *map(str, words)], input=stdin, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120
+    )
+
+
+def complains(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr, result.stderr
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Path:
+    """A finished run of two tasks, trained by the command line on data and a recipe of a user's own."""
+    folder = tmp_path_factory.mktemp("user")
+    rows = [f"{n}\t{'good' if n % 2 else 'bad'} film\t{'yes' if n % 2 else 'no'}" for n in range(20)]
+    for split in ("train", "dev"):
+        (folder / f"liked-{split}.tsv").write_text("\n".join(["id\twords\tliked", *rows]) + "\n")
+        pairs = [{"a": "good film", "b": "bad film" if n % 2 else "good film", "same": (n + 1) % 2} for n in range(12)]
+        (folder / f"same-{split}.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    recipe = {
+        "data": ".",
+        "encoder": {"name": str(tiny_encoder)},
+        "tasks": {
+            "liked": {
+                "kind": "classification",
+                "classes": ["no", "yes"],
+                "files": {"train": "liked-train.tsv", "dev": "liked-dev.tsv"},
+                "text": "words",
+                "label": "liked",
+            },
+            "same": {
+                "kind": "binary",
+                "files": {"train": "same-train.jsonl", "dev": "same-dev.jsonl"},
+                "text": ["a", "b"],
+                "label": "same",
+                "pair": "cross",
+            },
+        },
+        "training": {"epochs": 1},
+    }
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    result = minbert("train", folder / "recipe.yaml", "--out", folder / "run")
+    assert result.returncode == 0, result.stderr
+    assert "dev scores of the kept model" in result.stdout
+    assert "majority" in result.stdout
+    return folder
+
+
+def test_help_and_listing_are_quick_to_start() -> None:
+    """No timing here: what would make them slow is never imported."""
+    heavy = "torch transformers scipy sklearn pyarrow tokenizers huggingface_hub".split()  # noqa: SIM905
+    code = (
+        "import sys; sys.argv = ['minbert', *{words!r}]\n"
+        "from minbert.cli.main import app\n"
+        "try: app()\nexcept SystemExit as stop: assert not stop.code, stop.code\n"
+        "print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    for words in (["--help"], ["train", "--help"], ["recipes"], ["recipes", "show", "quickstart"], ["--version"]):
+        result = subprocess.run(
+            [sys.executable, "-c", code.format(words=words, heavy=heavy)], capture_output=True, text=True, timeout=60
+        )
+        assert result.stderr.strip().endswith("[]"), (words, result.stderr)
+
+
+def test_recipes_can_be_listed_shown_and_copied(tmp_path: Path) -> None:
+    listed = minbert("recipes").stdout
+    assert "quickstart" in listed
+    assert "cs224n/multitask" in listed
+    copy = tmp_path / "mine.yaml"
+    assert minbert("recipes", "copy", "cs224n/sst", copy).returncode == 0
+    assert copy.read_text() == minbert("recipes", "show", "cs224n/sst").stdout
+    complains(minbert("recipes", "copy", "cs224n/sst", copy), "is there already")
+    complains(minbert("recipes", "show", "cs224n/sts2"), "did you mean 'cs224n/sts'")
+
+
+def test_methods_name_their_sources() -> None:
+    out = minbert("methods").stdout
+    for word in ("schedule:", "annealed", "Stickland", "head:", "cosine", "loss:", "mse"):
+        assert word in out
+
+
+def test_predict_texts_files_and_streams_agree(trained: Path, tmp_path: Path) -> None:
+    run = trained / "run"
+    shown = minbert("predict", run, "--task", "liked", "good film", "a [odd] text").stdout
+    assert "good film" in shown
+    assert "a [odd] text" in shown
+    source = tmp_path / "in.tsv"
+    source.write_text("key\twords\n" + "".join(f"k{n}\tgood film {n}\n" for n in range(30)))
+    table = tmp_path / "out.tsv"
+    result = minbert("predict", run, "--task", "liked", "--input", source, "--id", "key", "--output", table)
+    assert result.returncode == 0, result.stderr
+    lines = table.read_text().splitlines()
+    assert lines[0].split("\t") == ["id", "prediction", "probability_no", "probability_yes"]
+    assert [line.split("\t")[0] for line in lines[1:]] == [f"k{n}" for n in range(30)]
+    assert all(abs(sum(map(float, line.split("\t")[2:])) - 1) < 1e-5 for line in lines[1:])
+    piped = minbert("predict", run, "--task", "liked", "--input", "-", "--id", "key", stdin=source.read_text())
+    assert piped.stdout == table.read_text()
+
+    pairs = '{"left": "good film", "right": "bad film"}\n'
+    jsonl = tmp_path / "out.jsonl"
+    words = ["--task", "same", "--input", "-", "--text", "left", "--text", "right", "--output", jsonl]
+    assert minbert("predict", run, *words, stdin=pairs).returncode == 0
+    assert set(json.loads(jsonl.read_text())) == {"id", "prediction", "probability_0", "probability_1"}
+    assert "good film | bad film" in minbert("predict", run, "--task", "same", "good film", "bad film").stdout
+
+
+def test_a_bad_row_in_the_middle_leaves_no_output(trained: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.tsv", tmp_path / "out.tsv"
+    source.write_text("words\n" + "good film\n" * 3000 + "one\ttoo many\n")
+    complains(minbert("predict", trained / "run", "--task", "liked", "--input", source, "--output", out), "3002")
+    assert list(tmp_path.iterdir()) == [source]
+    complains(minbert("predict", trained / "run", "--task", "liked", "--input", source, "--text", "word"), "'words'")
+    source.write_text("words\n \n")
+    complains(minbert("predict", trained / "run", "--task", "liked", "--input", source), "line 2", "empty")
+
+
+def test_encode_writes_a_vector_a_row(trained: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "vectors.npy"
+    source.write_text("".join(json.dumps({"text": text}) + "\n" for text in ["good film", "rice", "good film"]))
+    result = minbert("encode", trained / "run", "--input", source, "--output", out)
+    assert result.returncode == 0, result.stderr
+    vectors = np.load(out)
+    assert vectors.shape == (3, 32)
+    assert vectors.dtype == np.float32
+    assert np.array_equal(vectors[0], vectors[2])
+    assert not np.array_equal(vectors[0], vectors[1])
+
+
+def test_evaluate_repeats_the_scores(trained: Path) -> None:
+    scores = json.loads((trained / "run/metrics.json").read_text())["dev"]
+    out = minbert("evaluate", trained / "run").stdout
+    assert f"{scores['liked']['accuracy']:.4f}" in out
+    complains(minbert("evaluate", trained / "run", "--split", "test"), "no test file")
+    complains(minbert("evaluate", trained), "config.json")
+    complains(minbert("evaluate", trained / "nothing"), "no run folder")
+
+
+def test_dry_run_prints_a_plan_and_writes_nothing(trained: Path, tmp_path: Path) -> None:
+    result = minbert("train", trained / "recipe.yaml", "--dry-run", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "real tokens" in result.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_data_check_tells_every_bad_row_and_exits_2(trained: Path) -> None:
+    good = minbert(
+        "data",
+        "check",
+        trained / "recipe.yaml",
+        "--encoder",
+        yaml.safe_load((trained / "recipe.yaml").read_text())["encoder"]["name"],
+    )
+    assert good.returncode == 0, good.stderr + good.stdout
+    broken = trained / "broken"
+    broken.mkdir()
+    for file in trained.glob("*-*"):
+        (broken / file.name).write_bytes(file.read_bytes())
+    with (broken / "liked-dev.tsv").open("a") as file:
+        file.write("20\tgood\tmaybe\n21\t\tyes\n0\tgood\tyes\n")
+    bad = minbert("data", "check", trained / "recipe.yaml", "--data", broken, "--encoder", "minilm")
+    if "not installed" in bad.stderr:
+        pytest.skip("the embedded encoder is not installed")
+    assert bad.returncode == 2
+    for line in ("liked-dev.tsv:22", "liked-dev.tsv:23", "liked-dev.tsv"):
+        assert line in bad.stdout
+
+
+@pytest.mark.parametrize("moment", [0.3, 1.2])
+def test_kill_9_then_resume_gives_the_same_bits(two_tasks_file: Path, tmp_path: Path, moment: float) -> None:
+    words = [str(two_tasks_file), "--set", "training.epochs=12", "--set", "training.checkpoint_minutes=0.001"]
+    assert minbert("train", *words, "--out", tmp_path / "whole").returncode == 0
+    cut = tmp_path / "cut"
+    with subprocess.Popen([*RUN, "train", *words, "--out", str(cut)], stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not (cut / "checkpoints/last.safetensors").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(moment)
+        process.send_signal(signal.SIGKILL)
+    complains(minbert("train", *words, "--out", cut), "run of this recipe", "--resume")
+    again = minbert("train", *words, "--out", cut, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert (cut / "model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+    left, right = (json.loads((folder / "metrics.json").read_text()) for folder in (cut, tmp_path / "whole"))
+    assert left["dev"] == right["dev"]
+    for name in ("mood-dev", "close-test"):
+        file = f"predictions/{name}-output.csv"
+        assert (cut / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+def test_ctrl_c_saves_and_exits_130(two_tasks_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["train", str(two_tasks_file), "--set", "training.epochs=5000", "--out", str(out)]
+    with subprocess.Popen([*RUN, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not (out / "history.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stdout + stderr
+    assert "--resume" in stdout
+    assert "Traceback" not in stderr
+    assert (out / "checkpoints/last.safetensors").exists()
+    assert not (out / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["train", "quickstrat"], ["did you mean 'quickstart'"]),
+        (["train", "quickstart", "--data", "/no/such/folder"], ["/no/such/folder"]),
+        (["train", "quickstart", "--set", "training.epoch=2"], ["did you mean 'epochs'"]),
+        (["train", "quickstart", "--encoder", "/no/such/encoder"], ["/no/such/encoder"]),
+        (["predict", "/no/such/run", "--task", "sentiment", "x"], ["/no/such/run"]),
+        (["predict", "/no/such/run", "--task", "sentiment"], ["either texts or --input"]),
+        (["data", "check", "/no/such/recipe"], ["/no/such/recipe"]),
+        (["train"], ["Missing argument"]),
+        (["frobnicate"], ["frobnicate"]),
+    ],
+)
+def test_wrong_commands_are_one_message_and_exit_2(words: list[str], expected: list[str], tmp_path: Path) -> None:
+    complains(minbert(*words, cwd=tmp_path), *expected)
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_data_is_named_by_file_and_line_and_nothing_is_written(two_tasks_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "data/mood-train.tsv"
+    good = file.read_bytes()
+    cases = {
+        b"extra\tgood film\t3\n": ":26: label '3'",
+        b"extra\t \t1\n": ":26: no text",
+        b"extra\tgood film\n": ":26:",
+        b"extra\tgood \xff film\t1\n": ":26:",
+        b"extra\tgood \x00 film\t1\n": ":26:",
+        b"mtrain3\tgood film\t1\n": ":26: the id 'mtrain3'",
+    }
+    for bad, message in cases.items():
+        file.write_bytes(good + bad)
+        complains(minbert("train", two_tasks_file, "--out", tmp_path / "run"), f"mood-train.tsv{message}")
+    file.write_bytes(good.replace(b"label", b"lable", 1))
+    complains(minbert("train", two_tasks_file, "--out", tmp_path / "run"), "'label'", "lable")
+    file.write_bytes(b"id\ttext\tlabel\textra\n" + good.split(b"\n", 1)[1])
+    complains(minbert("train", two_tasks_file, "--out", tmp_path / "run"), "mood-train.tsv")
+    file.unlink()
+    complains(minbert("train", two_tasks_file, "--out", tmp_path / "run"), "mood-train.tsv", "no such file")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_is_one_message_and_the_old_run_survives(trained: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for a full disk: both fail in the middle of a write."""
+    code = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000));"
+        "from minbert.cli.main import run; run()"
+    )
+    out = tmp_path / "run"
+    result = subprocess.run(
+        [sys.executable, "-c", code, "train", str(trained / "recipe.yaml"), "--out", str(out)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    complains(result, "cannot be written")
+    assert not [path for path in out.rglob("*") if path.is_file() and "partial" in path.name]
+    assert not (out / "model.safetensors").exists()

@@ -1,0 +1,48 @@
+"""The documentation says what is true: the reference is current, links and commands exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from minbert.reference import method_lines, recipes_page
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def test_the_reference_of_recipes_is_current() -> None:
+    assert (ROOT / "docs/recipes.md").read_text(encoding="utf-8") == recipes_page(), "run: make reference"
+
+
+def test_every_method_has_a_line_and_a_source() -> None:
+    lines = method_lines()
+    assert sum(not line.startswith(" ") for line in lines) >= 3
+    assert all(line.strip() for line in lines)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_named_exist(page: Path) -> None:
+    from typer.main import get_command
+
+    from minbert.cli.main import app
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for first, second in re.findall(r"minbert ([a-z]+)(?: ([a-z]+))?", page.read_text(encoding="utf-8")):
+        if first in commands and hasattr(commands[first], "commands") and second:
+            assert second in commands[first].commands or first == "recipes", f"minbert {first} {second}"
+
+
+def test_every_test_named_in_the_docs_exists() -> None:
+    text = (ROOT / "docs/how-ours-differs.md").read_text(encoding="utf-8")
+    for path in re.findall(r"`(tests/[\w/]+\.py)`", text):
+        assert (ROOT / path).exists(), path
