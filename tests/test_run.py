@@ -148,6 +148,13 @@ def test_a_missing_test_file_costs_only_its_predictions(recipe: Recipe, tmp_path
     assert names == {"sst-dev-output.csv", "close-dev-output.csv", "close-test-output.csv"}
 
 
+def test_training_needs_a_dev_file(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
+    del two_tasks["tasks"]["close"]["files"]["dev"]
+    with pytest.raises(UserError, match=r"tasks\.close\.files\.dev"):
+        train_recipe(parse_recipe(two_tasks, "test"), tmp_path / "run", False, quiet)
+    assert not (tmp_path / "run").exists()
+
+
 def test_baselines() -> None:
     classes = TaskSettings.model_validate({"kind": "classification", "classes": ["a", "b", "c"]})
     got = baseline(classes, np.array([1.0, 1.0, 2.0]), np.array([1.0, 0.0, 1.0, 2.0]))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from minbert.data.check import check, render
+from minbert.data.check import TokenCounter, check, render
+from minbert.data.examples import Split
 from minbert.data.places import resolve_data
 from minbert.encoder.sources import find_encoder
 from minbert.errors import UserError
@@ -16,7 +17,7 @@ COURSE_RECIPES = ("cs224n/multitask", "cs224n/cfimdb")
 """Between them they name every file of the course."""
 
 
-def check_source(source: str, data: str | None, encoder: str) -> tuple[list[str], bool]:
+def check_source(source: str, data: str | None, encoder: str | None) -> tuple[list[str], bool]:
     """Return a report of all files as lines, and whether every row can be used.
 
     ``source`` is a recipe, or a folder: then every task of the course is checked whose files are there.
@@ -28,12 +29,13 @@ def check_source(source: str, data: str | None, encoder: str) -> tuple[list[str]
         if data is not None:
             raise UserError("--data goes with a recipe; a folder is its own.")
         folder, tasks = Path(source), _course_tasks(Path(source))
-        max_length = 512
+        name, max_length = "minilm", 512
     else:
         recipe = load_recipe(source)
         folder, tasks = resolve_data(recipe.data if data is None else data), dict(recipe.tasks)
-        max_length = recipe.encoder.max_length
-    report = check({name: (task, task) for name, task in tasks.items()}, folder, _token_counter(encoder), max_length)
+        name, max_length = recipe.encoder.name, recipe.encoder.max_length
+    counter = _token_counter(tasks, encoder or name)
+    report = check({name: (task, task) for name, task in tasks.items()}, folder, counter, max_length)
     return render(report), not report.problems
 
 
@@ -52,6 +54,18 @@ def _course_tasks(folder: Path) -> dict[str, TaskRecipe]:
     return tasks
 
 
-def _token_counter(encoder: str) -> Callable[[list[str]], list[int]]:
+def _token_counter(tasks: Mapping[str, TaskRecipe], encoder: str) -> TokenCounter:
     tokenizer = Tokenizer.from_files(find_encoder(encoder).folder)
-    return lambda texts: [len(ids) for ids in tokenizer.token_ids(texts)]
+
+    def lengths(texts: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in tokenizer.token_ids(texts)]
+
+    def count(task: str, split: Split) -> list[int]:
+        if split.second is None:
+            return [length + 2 for length in lengths(split.first)]
+        first, second = lengths(split.first), lengths(split.second)
+        if tasks[task].pair == "cross":
+            return [a + b + 3 for a, b in zip(first, second, strict=True)]
+        return [length + 2 for length in first + second]
+
+    return count

@@ -16,7 +16,9 @@ def check(
         str, typer.Argument(metavar="DIR_OR_RECIPE", help="A folder in the course's format, or a recipe.")
     ],
     data: Annotated[str | None, typer.Option(help="Folder of a recipe's files; by default the recipe's own.")] = None,
-    encoder: Annotated[str, typer.Option(help="Whose tokens to count: 'minilm', a folder, or a hub id.")] = "minilm",
+    encoder: Annotated[
+        str | None, typer.Option(help="Whose tokens to count; by default the recipe's encoder, else 'minilm'.")
+    ] = None,
 ) -> None:
     """Read every file and report all bad rows, label balance, lengths and overlaps; exit 2 if any row is bad."""
     from minbert.checking import check_source

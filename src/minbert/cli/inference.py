@@ -37,7 +37,9 @@ def predict(
     columns: Annotated[
         list[str] | None, typer.Option("--text", help="Column of the text; give it twice for a pair.")
     ] = None,
-    id_column: Annotated[str | None, typer.Option("--id", help="Column of the id; by default the line number.")] = None,
+    id_column: Annotated[
+        str | None, typer.Option("--id", help="Column of the id; by default the row's number.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="A .tsv, .csv or .jsonl file; else standard output.")] = None,
     precision: PrecisionOption = "fp32",
 ) -> None:

@@ -47,8 +47,9 @@ def closing_words(run: RunSummary, recipe: Recipe) -> str:
     task = next(iter(recipe.tasks))
     texts = '"One text."' if recipe.tasks[task].pair is None else "--input pairs.tsv"
     lines = [
-        f"{metrics['train_seconds']:.0f} s of training, {metrics['examples_per_second']:.0f} examples/s, "
-        f"{metrics['real_tokens_per_second']:.0f} real tokens/s on {metrics['device']}; "
+        f"{metrics['train_seconds']:.0f} s of training, {metrics['examples_per_second']:.0f} examples/s"
+        + (f", {tokens:.0f} real tokens/s" if (tokens := metrics["real_tokens_per_second"]) else "")
+        + f" on {metrics['device']}; "
         f"best at step {metrics['best_step']}.",
     ]
     if recipe.encoder.name == "minilm":

@@ -28,7 +28,7 @@ def train(
 
     from minbert.cli import tables
     from minbert.recipe import load_recipe
-    from minbert.run import plan_recipe, train_recipe
+    from minbert.run import RECIPE, plan_recipe, train_recipe
     from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 
@@ -46,8 +46,8 @@ def train(
     try:
         summary = train_recipe(loaded, folder, resume, Display(console))
     except Interrupted:
-        again = f"minbert train {recipe} ... --out {folder} --resume"
-        console.print(f"stopped; the checkpoint is written. To go on, repeat the command with --resume: {again}")
+        again = f"minbert train {folder / RECIPE} --out {folder} --resume"
+        console.print(f"stopped; the checkpoint is written. To go on: {again}", soft_wrap=True, highlight=False)
         raise typer.Exit(130) from None
     console.print(tables.summary(summary, loaded))
     console.print(tables.closing_words(summary, loaded), soft_wrap=True, highlight=False)

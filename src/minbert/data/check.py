@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from pathlib import Path
@@ -41,7 +41,7 @@ class SplitReport:
     """One file: what its usable rows hold, and the problems of the others.
 
     ``classes`` counts the rows of each class, ``scores`` stands for regression; neither where there are no labels.
-    ``too_long`` counts the texts of more tokens than the limit, and ``repeated`` the rows that say the same as an
+    ``too_long`` counts the sequences of more tokens than the limit, and ``repeated`` the rows that say the same as an
     earlier one.
     """
 
@@ -88,10 +88,14 @@ class Report:
         return [problem for task in self.tasks for split in task.splits for problem in split.problems]
 
 
+TokenCounter = Callable[[str, Split], Sequence[int]]
+"""From a task's name and a split to the tokens of every sequence, special ones included."""
+
+
 def check(
     tasks: Mapping[str, tuple[TaskFiles, LabelSettings]],
     folder: Path,
-    count_tokens: Callable[[list[str]], list[int]] | None = None,
+    count_tokens: TokenCounter | None = None,
     max_length: int | None = None,
 ) -> Report:
     """Read every file of every task, and report.
@@ -99,8 +103,8 @@ def check(
     Args:
         tasks: for each task, its files and its labels.
         folder: the data folder.
-        count_tokens: maps texts to their numbers of tokens; without it no tokens are counted.
-        max_length: the number of tokens above which a text counts as too long.
+        count_tokens: counts the tokens of each sequence the encoder would read; without it none are counted.
+        max_length: the number of tokens above which a sequence counts as too long.
     """
     return Report([_check_task(name, *tasks[name], folder, count_tokens, max_length) for name in tasks], max_length)
 
@@ -110,7 +114,7 @@ def _check_task(
     files: TaskFiles,
     labels: LabelSettings,
     folder: Path,
-    count_tokens: Callable[[list[str]], list[int]] | None,
+    count_tokens: TokenCounter | None,
     max_length: int | None,
 ) -> TaskReport:
     reports: list[SplitReport] = []
@@ -126,7 +130,7 @@ def _check_task(
         contents[split_name] = [same_content(texts) for texts in zip(*columns, strict=True)]
         texts = list(chain(*columns))
         words = np.array([len(text.split()) for text in texts], dtype=np.int64)
-        tokens = np.array(count_tokens(texts) if count_tokens else [], dtype=np.int64)
+        tokens = np.array(count_tokens(name, split) if count_tokens else [], dtype=np.int64)
         reports.append(
             SplitReport(
                 split_name,
@@ -201,12 +205,12 @@ def _render_split(split: SplitReport, max_length: int | None) -> list[str]:
         scores = split.scores
         spread = f"standard deviation {scores.deviation:.3f}, from {scores.minimum:g} to {scores.maximum:g}"
         lines.append(f"  labels: mean {scores.mean:.3f}, {spread}")
-    for unit, lengths in (("words", split.words), ("tokens", split.tokens)):
+    for unit, lengths in (("words a text", split.words), ("tokens a sequence", split.tokens)):
         if lengths is not None:
             middle = f"median {lengths.median:g}, 95% at most {lengths.percentile_95:,}"
-            lines.append(f"  {unit} a text: {lengths.minimum:,} to {lengths.maximum:,}, {middle}")
+            lines.append(f"  {unit}: {lengths.minimum:,} to {lengths.maximum:,}, {middle}")
     if split.too_long:
-        lines.append(f"  {_count(split.too_long, 'text')} longer than {max_length:,} tokens")
+        lines.append(f"  {_count(split.too_long, 'sequence')} longer than {max_length:,} tokens")
     if split.repeated:
         lines.append(f"  warning: {_count(split.repeated, 'row')} with the content of an earlier one")
     return lines + [f"  problem: {problem}" for problem in split.problems]

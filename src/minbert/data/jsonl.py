@@ -22,7 +22,7 @@ def read_jsonl(lines: Iterator[Line], path: Path) -> Iterator[Row | Problem]:
 
 def _row(line: Line, path: Path) -> Row | Problem:
     try:
-        value = json.loads(line.text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+        value = json.loads(line.content, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         return Problem(path, line.number, f"not valid JSON ({error.msg}, column {error.colno})")
     except (ValueError, RecursionError) as error:

@@ -49,12 +49,16 @@ def predict_file(
     """
     names = model.task(task).class_names
     header = ["id", "prediction", *(f"probability_{name}" for name in names)]
+    chunks = _chunks(_usable(read_rows(source), columns, id_column), ROWS_AT_ONCE)
+    first = next(chunks, [])  # what is wrong from the start is told before a header goes out
+    number = 0
     with _writer(output, header) as write:
-        for rows in _chunks(_usable(read_rows(source), columns, id_column), ROWS_AT_ONCE):
+        for rows in itertools.chain([first], chunks):
             texts: list[Text] = [_text(row, columns) for row in rows]
             predicted = model.predict(task, texts, precision)
             for index, row in enumerate(rows):
-                write([row.values[id_column] if id_column else str(row.line), *_cells(predicted, index)])
+                number += 1
+                write([row.values[id_column] if id_column else str(number), *_cells(predicted, index)])
             advance(len(rows))
 
 

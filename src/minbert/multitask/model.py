@@ -144,6 +144,8 @@ class MultitaskModel(nn.Module):
             if isinstance(text, str) == (pair is not None):
                 wanted, got = ("pairs of texts", "one text") if pair else ("single texts", "a pair")
                 raise UserError(f"task '{task}' takes {wanted}; input {number} is {got}.")
+        if not len(texts):
+            raise UserError(f"task '{task}': there are no texts to predict.")
         firsts = [text if isinstance(text, str) else text[0] for text in texts]
         seconds = [text[1] for text in texts if not isinstance(text, str)]
         table, numbers = TokenTable.from_texts(firsts + seconds, self.tokenizer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from minbert.training.micro_batches import row_lengths, step_tokens
 from minbert.training.rows import Rows
 from minbert.training.settings import TrainingSettings
 
-_TRIAL_STEPS = 4
+_TRIAL_STEPS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +89,16 @@ def _trial(
     settings: TrainingSettings,
     seed: int,
 ) -> float:
-    """Return seconds a token of a few steps, the first (which warms up) left out."""
+    """Return seconds a token: the median of a few steps, the first (which warms up) left out."""
     lengths = row_lengths(gradients.train)
     gradients.model.train()
-    tokens = 0
-    started = time.perf_counter()
-    steps = schedule.steps(sizes, settings.epochs, seed)
-    for number, (_, step) in enumerate(itertools.islice(steps, _TRIAL_STEPS + 1)):
-        if number == 1:
-            tokens, started = 0, time.perf_counter()
+    rates = []
+    for _, step in itertools.islice(schedule.steps(sizes, settings.epochs, seed), _TRIAL_STEPS + 1):
+        started = time.perf_counter()
         gradients.accumulate(step)
         gradients.model.zero_grad(set_to_none=True)
-        tokens += step_tokens(step, lengths)
-    return (time.perf_counter() - started) / tokens
+        rates.append((time.perf_counter() - started) / step_tokens(step, lengths))
+    return statistics.median(rates[1:] or rates)
 
 
 def _peak_bytes() -> int:
