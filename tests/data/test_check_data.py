@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from minbert.data.check import Lengths, Overlap, Report, Scores, check, render
+from minbert.data.examples import Split
 from minbert.data.task_files import TaskFiles
 from minbert.tasks.kinds import LabelSettings
 
@@ -35,7 +36,11 @@ def report(tmp_path: Path) -> Report:
             LabelSettings(kind="regression", range=(0, 5)),
         ),
     }
-    return check(tasks, tmp_path, lambda texts: [len(text) for text in texts], max_length=4)
+
+    def characters(_task: str, split: Split) -> list[int]:
+        return [len(text) for text in (*split.first, *(split.second or []))]
+
+    return check(tasks, tmp_path, characters, max_length=4)
 
 
 def test_counts(report: Report) -> None:
@@ -75,8 +80,8 @@ def test_the_report_as_text(report: Report) -> None:
         f"  train: 4 rows ({folder / 'mood-train.tsv'})",
         "    labels: bad: 1 (25.0%), good: 3 (75.0%)",
         "    words a text: 1 to 3, median 2, 95% at most 3",
-        "    tokens a text: 1 to 6, median 3, 95% at most 6",
-        "    2 texts longer than 4 tokens",
+        "    tokens a sequence: 1 to 6, median 3, 95% at most 6",
+        "    2 sequences longer than 4 tokens",
         "    warning: 1 row with the content of an earlier one",
     ]
     assert f"    problem: {report.problems[0]}" in lines

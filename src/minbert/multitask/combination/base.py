@@ -18,27 +18,25 @@ from torch import Tensor
 from minbert.methods import Method
 
 
-class Combiner(ABC):
+class Combiner:
     """What a combination remembers in the course of a run of ``K`` tasks. All tensors are float64 on the CPU."""
 
     def state(self) -> dict[str, Tensor]:
         """Return what a checkpoint must hold for the run to go on as if it had never stopped."""
         return {}
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027  (most remember nothing)
+    def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take over what ``state`` returned."""
 
 
-class Weigher(Combiner):
+class Weigher(Combiner, ABC):
     """Gives each task's loss a weight, from what it has seen in earlier steps."""
 
     @abstractmethod
     def weights(self) -> Tensor:
         """Return the weights (K,) of the next step's losses."""
 
-    def update(  # noqa: B027  (some learn nothing)
-        self, losses: Tensor, gradient_norms: Tensor | None, generator: np.random.Generator
-    ) -> None:
+    def update(self, losses: Tensor, gradient_norms: Tensor | None, generator: np.random.Generator) -> None:
         """Learn from a step.
 
         Args:
@@ -49,7 +47,7 @@ class Weigher(Combiner):
         """
 
 
-class Surgeon(Combiner):
+class Surgeon(Combiner, ABC):
     """Gives each task's gradient a weight."""
 
     @abstractmethod
