@@ -101,6 +101,7 @@ def test_a_folder_of_other_things_is_left_alone(recipe: Recipe, tmp_path: Path, 
         train_recipe(recipe, tmp_path, True, quiet)
 
 
+@pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
 def test_the_seed_decides_everything(recipe: Recipe, tmp_path: Path, quiet: Display) -> None:
     runs = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):

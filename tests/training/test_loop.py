@@ -56,6 +56,7 @@ def test_training_equals_a_plain_loop(two_tasks: dict[str, Any], tmp_path: Path,
     two_tasks["schedule"]["method"] = {"name": "round_robin", "epoch": 3}
     two_tasks["training"] = {"epochs": 1, "tokens_per_microbatch": 20}
     two_tasks["optimizer"] |= {"head_learning_rate": 3e-3, "weight_decay": 0.1, "warmup": 1, "max_gradient_norm": 0.5}
+    two_tasks["optimizer"]["epsilon"] = 1e-4  # Adam makes a whole step of a gradient that is only rounding
     recipe = parse_recipe(two_tasks, "test")
 
     loop = loop_of(recipe, tmp_path / "ours", quiet)
@@ -68,7 +69,7 @@ def test_training_equals_a_plain_loop(two_tasks: dict[str, Any], tmp_path: Path,
         for decays in (True, False):
             members = [p for p in module.parameters() if (p.dim() > 1) == decays]
             groups.append({"params": members, "base": rate, "weight_decay": 0.1 if decays else 0.0})
-    optimizer = torch.optim.AdamW(groups, lr=1.0, eps=1e-6)
+    optimizer = torch.optim.AdamW(groups, lr=1.0, eps=1e-4)
     for number, (_, step) in enumerate(recipe.schedule.method.steps(prepared.sizes, 1, recipe.seed)):
         packed, total = [], torch.zeros(())
         for task, rows in step.items():
@@ -89,7 +90,6 @@ def test_training_equals_a_plain_loop(two_tasks: dict[str, Any], tmp_path: Path,
         optimizer.step()
     ours = weights(loop.model)
     for name, tensor in model.state_dict().items():
-        # Adam divides by the gradient's own size, so where that is next to nothing rounding is all there is.
         torch.testing.assert_close(ours[name], tensor, atol=2e-5, rtol=1e-4, msg=name)
 
 
