@@ -18,7 +18,17 @@ FLOORS = [
     {"data", "multitask"},
     {"training"},
     {"evaluation"},
-    {"recipe", "prepare", "run", "checking", "reference"},
+    {
+        "recipe_reading",
+        "recipe",
+        "prepare",
+        "run",
+        "checking",
+        "reference",
+        "pretraining_recipe",
+        "prepare_pretraining",
+        "pretrain",
+    },
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -132,6 +132,12 @@ def _check_steps(recipe: Recipe, sizes: Mapping[str, TaskSize]) -> None:
         steps = recipe.schedule.method.steps_per_epoch(sizes) * recipe.training.epochs
     except ValueError as error:
         raise UserError(f"schedule.method: {error}.") from None
+    schedule, combination = recipe.schedule.method.name, recipe.combination.name
+    if combination != "sum" and schedule != "round_robin":
+        raise UserError(
+            f"combination '{combination}' weighs the tasks of a step against each other, so each step needs a batch of "
+            f"every task: use schedule.method=round_robin, not '{schedule}'."
+        )
     try:
         recipe.optimizer.warmup_steps(steps)
     except ValueError as error:

@@ -67,6 +67,7 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> R
             prepared.dev,
             recipe.schedule.method,
             prepared.sizes,
+            recipe.combination,
             recipe.training,
             recipe.optimizer,
             recipe.seed,

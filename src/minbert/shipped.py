@@ -7,6 +7,8 @@ from pathlib import Path
 
 from minbert.errors import UserError, did_you_mean
 
+_PRETRAINING = "pretrain/"
+
 
 def recipes_folder() -> Path:
     """Return where the shipped recipes are."""
@@ -14,7 +16,16 @@ def recipes_folder() -> Path:
 
 
 def recipe_names() -> list[str]:
-    """Return the names of all shipped recipes: paths below the folder, without ``.yaml``."""
+    """Return the names of the shipped recipes of ``minbert train``: paths below the folder, without ``.yaml``."""
+    return [name for name in _all_names() if not name.startswith(_PRETRAINING)]
+
+
+def pretraining_recipe_names() -> list[str]:
+    """Return the names of the shipped recipes of ``minbert pretrain``: those below ``pretrain/``."""
+    return [name for name in _all_names() if name.startswith(_PRETRAINING)]
+
+
+def _all_names() -> list[str]:
     folder = recipes_folder()
     return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
 
@@ -25,12 +36,12 @@ def find_recipe(source: str, beside: Path | None = None) -> Path:
     Raises:
         UserError: it is neither.
     """
-    if source in recipe_names():
+    if source in _all_names():
         return recipes_folder() / f"{source}.yaml"
     path = (beside or Path()) / Path(source).expanduser()
     if path.is_file():
         return path.resolve()
     raise UserError(
-        f"recipe '{source}': neither a shipped recipe nor a file{did_you_mean(source, recipe_names())}. "
+        f"recipe '{source}': neither a shipped recipe nor a file{did_you_mean(source, _all_names())}. "
         "minbert recipes lists the shipped ones."
     )

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from minbert.tasks.heads import Head
 from minbert.tasks.heads.features import pair_features
 from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.settings import TaskSettings
 
 FIVE = LabelSettings(kind="classification", classes=5)
 SCORE = LabelSettings(kind="regression", range=(1.0, 4.0))
@@ -91,3 +92,27 @@ def test_wrong_choices_are_explained(choice: object, message: str) -> None:
 def test_settings_without_a_name_are_meant_for_the_linear_head() -> None:
     assert Head.model_validate({"dropout": 0.25}).model_dump()["dropout"] == 0.25
     assert Head.model_validate({}).name == "linear"
+
+
+def test_cosine_head_may_use_the_cosines_whole_range() -> None:
+    head = Head.model_validate({"name": "cosine", "lowest_cosine": -1}).build(2, SCORE, "bi")
+    u = torch.tensor([[2.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    v = torch.tensor([[5.0, 0.0], [0.0, 3.0], [-1.0, 0.0]])
+    torch.testing.assert_close(head(torch.cat([u, v])).logits.squeeze(-1), torch.tensor([4.0, 2.5, 1.0]))
+
+
+def test_squared_error_against_labels_scaled_to_the_cosines_range_is_a_weight() -> None:
+    """Goel et al. compare the cosine with labels scaled to -1..1; 0.16 of ours is the same for labels from 0 to 5."""
+    task = TaskSettings.model_validate(
+        {
+            "kind": "regression",
+            "range": [0, 5],
+            "pair": "bi",
+            "head": {"name": "cosine", "lowest_cosine": -1},
+            "loss": {"name": "mse", "weight": 0.16},
+        }
+    )
+    vectors, labels = torch.randn(8, 6), torch.tensor([0.0, 3.8, 5.0, 1.0])
+    got = task.compute_loss(task.head.build(6, task, "bi")(vectors), labels)
+    cosines = torch.nn.functional.cosine_similarity(vectors[:4], vectors[4:])
+    torch.testing.assert_close(got, (cosines - (labels / 2.5 - 1)).square().mean())

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from minbert.errors import UserError
-from minbert.shipped import find_recipe, recipe_names
+from minbert.shipped import find_recipe, pretraining_recipe_names, recipe_names
 
 recipes_app = typer.Typer(help="List, show and copy the recipes that ship with minbert.", invoke_without_command=True)
 
@@ -20,7 +20,7 @@ def listing(context: typer.Context) -> None:
         return
     import yaml
 
-    names = recipe_names()
+    names = [*recipe_names(), *pretraining_recipe_names()]
     width = max(map(len, names))
     for name in names:
         tree = yaml.safe_load(find_recipe(name).read_text(encoding="utf-8"))
@@ -44,7 +44,8 @@ def copy(
     if file.exists():
         raise UserError(f"{file}: is there already; choose another name.")
     write_text(file, find_recipe(name).read_text(encoding="utf-8"))
-    typer.echo(f"{file}: a copy of {name}. Train it with: minbert train {file} --data DIR")
+    command = "pretrain" if name in pretraining_recipe_names() else "train"
+    typer.echo(f"{file}: a copy of {name}. Train it with: minbert {command} {file} --data DIR")
 
 
 def methods() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from minbert.cli import data, inference, listings, training
+from minbert.cli import data, inference, listings, pretraining, training
 from minbert.errors import UserError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(training.train)
+app.command()(pretraining.pretrain)
 app.command()(inference.evaluate)
 app.command()(inference.predict)
 app.command()(inference.encode)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SerializeAsAny, model_validator
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, SerializeAsAny, TypeAdapter, field_validator, model_validator
 from pydantic.config import JsonDict
+from torch import Tensor
 
 from minbert.encoder.pooling import Pooling
 from minbert.errors import did_you_mean
-from minbert.tasks.heads import Head, Pair
+from minbert.tasks.clusters import duplicate_clusters
+from minbert.tasks.heads import Head, HeadOutput, Pair
 from minbert.tasks.kinds import LabelSettings
 from minbert.tasks.losses import Loss
 from minbert.tasks.metrics import METRICS
 
 _DEFAULT_LOSS = {"classification": "cross_entropy", "binary": "binary_cross_entropy", "regression": "mse"}
+_LOSSES = TypeAdapter(Annotated[list[Loss], Field(min_length=1)])
 _BY_KIND: JsonDict = {"default": "follows from the kind"}
 
 
@@ -28,9 +34,11 @@ class TaskSettings(LabelSettings):
         "mean", description="a sequence's vector: the pooler's output, the [CLS] state, or the mean of all its states"
     )
     head: SerializeAsAny[Head] = Field(Head.model_validate({}), description="from sentence vectors to logits")
-    loss: SerializeAsAny[Loss] = Field(description="what is minimised", json_schema_extra=_BY_KIND)
+    loss: SerializeAsAny[Loss] | list[SerializeAsAny[Loss]] = Field(
+        description="what is minimised; of a list, the sum, each loss times its own weight", json_schema_extra=_BY_KIND
+    )
     metric: str = Field(description="the score that counts for this task", json_schema_extra=_BY_KIND)
-    weight: float = Field(1.0, ge=0, allow_inf_nan=False, description="the loss is multiplied by it")
+    weight: float = Field(1.0, ge=0, allow_inf_nan=False, description="the task's loss is multiplied by it")
     batch_size: int | None = Field(None, ge=1, description="rows a batch; the schedule's batch_size where not given")
 
     @model_validator(mode="before")
@@ -43,12 +51,19 @@ class TaskSettings(LabelSettings):
             raise ValueError(f"'kind' must be one of {', '.join(_DEFAULT_LOSS)}; found {kind!r}")
         return {"loss": _DEFAULT_LOSS[kind], "metric": next(iter(METRICS[kind])), **value}
 
+    @field_validator("loss", mode="wrap")
+    @classmethod
+    def _one_or_several(cls, value: Any, handler: Any) -> Loss | list[Loss]:  # noqa: ARG003
+        # A plain union would tell a mistake twice: once as no loss, once as no list.
+        return _LOSSES.validate_python(value) if isinstance(value, list) else Loss.model_validate(value)
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         if why := self.head.refusal(self, self.pair):
             raise ValueError(f"head '{self.head.name}' does not fit: {why}")
-        if why := self.loss.refusal(self):
-            raise ValueError(f"loss '{self.loss.name}' does not fit: {why}")
+        for loss in self.losses:
+            if why := loss.refusal(self, self.head, self.pair):
+                raise ValueError(f"loss '{loss.name}' does not fit: {why}")
         known = METRICS[self.kind]
         if self.metric not in known:
             raise ValueError(f"metric '{self.metric}' is none of {', '.join(known)}{did_you_mean(self.metric, known)}")
@@ -58,3 +73,35 @@ class TaskSettings(LabelSettings):
     def sequences_per_row(self) -> int:
         """How many sequences the encoder sees of a row: two for a ``bi`` pair, else one."""
         return 2 if self.pair == "bi" else 1
+
+    @property
+    def losses(self) -> list[Loss]:
+        """The task's losses, one or several."""
+        return self.loss if isinstance(self.loss, list) else [self.loss]
+
+    @property
+    def whole_batches(self) -> bool:
+        """Whether a batch must not be cut: a loss of it is no mean over rows."""
+        return not all(loss.over_rows for loss in self.losses)
+
+    def compute_loss(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:
+        """Return the weighted sum of the task's losses (a scalar) for rows with labels (R,).
+
+        ``clusters`` (R, 2) are the rows' own of what ``clusters`` returned for all rows.
+        """
+        return torch.stack(
+            [loss.weight * loss(output, loss.targets(labels, self), clusters) for loss in self.losses]
+        ).sum()
+
+    def clusters(self, texts: NDArray[np.int64], labels: NDArray[np.float64]) -> Tensor | None:
+        """Return the duplicate clusters (R, 2) of all training rows, or None where no loss asks for them.
+
+        Args:
+            texts: (R, 2) the numbers of each row's two texts; equal texts have equal numbers.
+            labels: (R,) the rows' labels.
+        """
+        known = [loss.duplicates(torch.from_numpy(labels)) for loss in self.losses]
+        asked = [rows for rows in known if rows is not None]
+        if not asked:
+            return None
+        return torch.from_numpy(duplicate_clusters(texts[:, 0], texts[:, 1], torch.stack(asked).any(0).numpy()))

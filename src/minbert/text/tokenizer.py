@@ -96,6 +96,11 @@ class Tokenizer:
         self.texts_tokenized += len(texts)
         return [encoding.ids for encoding in encodings]
 
+    def vocabulary(self) -> dict[str, int]:
+        """Return every token's id, special ones included."""
+        vocabulary: dict[str, int] = self._backend.get_vocab()
+        return vocabulary
+
     def save(self, folder: Path) -> None:
         """Write tokenizer.json, tokenizer_config.json, special_tokens_map.json and vocab.txt, each atomically.
 

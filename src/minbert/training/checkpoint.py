@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,15 @@ class LoopState(BaseModel):
     """Real tokens that the encoder has read in training."""
 
 
-def save_checkpoint(path: Path, state: LoopState, model: nn.Module, optimizer: Optimizer) -> None:
-    """Write one file with the model, the optimizer, torch's generators and ``state``; whole or not at all."""
+def save_checkpoint(
+    path: Path, state: LoopState, model: nn.Module, optimizer: Optimizer, more: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write one file, whole or not at all: the model, the optimizer, torch's generators, ``state``, and ``more``."""
     tensors: dict[str, Tensor] = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, slots in optimizer.state_dict()["state"].items():
         for slot, value in slots.items():
             tensors[f"optimizer.{index}.{slot}"] = torch.as_tensor(value)
+    tensors |= {f"more.{name}": tensor for name, tensor in (more or {}).items()}
     tensors["generator.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["generator.cuda"] = torch.cuda.get_rng_state()
@@ -94,3 +98,11 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> LoopS
     if "generator.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["generator.cuda"])
     return state
+
+
+def load_more(path: Path, prefix: str) -> dict[str, Tensor]:
+    """Return those of a whole checkpoint's ``more`` tensors whose names start with ``prefix``, without it."""
+    start = f"more.{prefix}"
+    with safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(start)]  # noqa: SIM118  (no mapping)
+        return {name.removeprefix(start): file.get_tensor(name) for name in names}

@@ -30,6 +30,11 @@ class StepGradients(ABC):
         self.labels = {
             task: torch.from_numpy(rows.known_labels).to(model.device, torch.float32) for task, rows in train.items()
         }
+        self.clusters: dict[str, Tensor] = {}
+        for task, rows in train.items():
+            clusters = model.tasks[task].clusters(rows.sequences.rows, rows.known_labels)
+            if clusters is not None:
+                self.clusters[task] = clusters.to(model.device)
 
     @abstractmethod
     def outputs(self, pieces: Sequence[Piece]) -> list[HeadOutput]:
@@ -39,24 +44,28 @@ class StepGradients(ABC):
     def logits(self, task: str, rows: Rows) -> Tensor:
         """Return a task's logits (R, outputs) for rows of any split, dropout off, on the CPU."""
 
-    def accumulate(self, step: Step) -> Tensor:
-        """Add the gradient of the step's summed, weighted losses to the parameters.
+    def accumulate(self, step: Step, weights: Mapping[str, float]) -> Tensor:
+        """Add the gradient of the step's losses, each times its task's own weight and ``weights``', to the parameters.
 
         Returns each task's own unweighted mean loss over the step's rows, (tasks,) in the step's order, detached, on
         the model's device: nothing here waits for it.
         """
         names = list(step)
+        whole = [name for name in names if self.model.tasks[name].whole_batches]
         losses = torch.zeros(len(names), device=self.model.device)
-        for pieces in micro_batches(step, self.lengths, self.budget):
+        for pieces in micro_batches(step, self.lengths, self.budget, whole):
             with mixed_precision(self.model.device, self.precision):
                 outputs = self.outputs(pieces)
             total = losses.new_zeros(())
             for piece, output in zip(pieces, outputs, strict=True):
                 task = self.model.tasks[piece.task]
-                loss = task.loss(output, self.labels[piece.task][torch.from_numpy(piece.rows)]) * piece.share
+                rows = torch.from_numpy(piece.rows)
+                clusters = self.clusters[piece.task][rows] if piece.task in self.clusters else None
+                loss = task.compute_loss(output, self.labels[piece.task][rows], clusters) * piece.share
                 losses[names.index(piece.task)] += loss.detach()
-                total = total + task.weight * loss
-            total.backward()  # type: ignore[no-untyped-call]
+                total = total + task.weight * weights[piece.task] * loss
+            if total.requires_grad:  # not where a frozen encoder meets a task without a head to train
+                total.backward()  # type: ignore[no-untyped-call]
         return losses
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from torch import Tensor
 from minbert.data.schedules import Schedule, TaskSize
 from minbert.errors import UserError
 from minbert.files import write_text
+from minbert.multitask.combination import Combination
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
-from minbert.optim.adamw import AdamW
-from minbert.optim.settings import OptimizerSettings, parameter_groups
+from minbert.optim.ema import ExponentialMovingAverage
+from minbert.optim.settings import OptimizerSettings, make_optimizer, parameter_groups
 from minbert.tasks.predictions import predictions
-from minbert.training.checkpoint import Best, LoopState, load_checkpoint, save_checkpoint
+from minbert.training.checkpoint import Best, LoopState, load_checkpoint, load_more, save_checkpoint
+from minbert.training.combining import StepCombination
 from minbert.training.display import Display
 from minbert.training.gradients import StepGradients
 from minbert.training.interrupt import Interrupted, StopRequest, stop_on_signal
@@ -55,6 +58,7 @@ class TrainingLoop:
         dev: Mapping[str, Rows],
         schedule: Schedule,
         sizes: Mapping[str, TaskSize],
+        combination: Combination,
         settings: TrainingSettings,
         optimizer: OptimizerSettings,
         seed: int,
@@ -75,7 +79,9 @@ class TrainingLoop:
         frozen = settings.encoder == "frozen"
         self.model.encoder.requires_grad_(not frozen)
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimizer = AdamW(parameter_groups(self.model.encoder, self.model.heads, optimizer))
+        self.optimizer = make_optimizer(parameter_groups(self.model.encoder, self.model.heads, optimizer), optimizer)
+        self.average = ExponentialMovingAverage(self.parameters, optimizer.ema_decay) if optimizer.ema_decay else None
+        self.combination = StepCombination(combination, gradients, seed)
         self.steps_per_epoch = schedule.steps_per_epoch(sizes)
         self.total_steps = self.steps_per_epoch * settings.epochs
         self.state = LoopState()
@@ -132,13 +138,15 @@ class TrainingLoop:
         factor = self.optimizer_settings.factor(self.state.step, self.total_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_learning_rate"] * factor
-        losses = self.gradients.accumulate(step)
+        losses = self.combination.accumulate(step, self.state.step)
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         self._check_finite(step, losses, norm)
         if (limit := self.optimizer_settings.max_gradient_norm) is not None:
             torch.nn.utils.clip_grads_with_norm_(self.parameters, limit, norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update()
         state = self.state
         state.step += 1
         state.train_seconds += time.perf_counter() - started
@@ -173,7 +181,15 @@ class TrainingLoop:
         return {task: total / count for task, (total, count) in self.state.loss_sums.items()}
 
     def _evaluate(self) -> bool:
-        """Score dev, record a line of history, keep the model if it is the best; return whether it is."""
+        """Score dev, record a line of history, keep the model if it is the best; return whether it is.
+
+        With an exponential moving average, the averaged weights are what is scored and kept.
+        """
+        # Before the first step there is nothing to average.
+        with self.average.swap() if self.average is not None and self.state.step else nullcontext():
+            return self._evaluate_weights()
+
+    def _evaluate_weights(self) -> bool:
         dev = self._dev_scores()
         state = self.state
         chosen = dev.selected(self.settings.select)
@@ -184,6 +200,7 @@ class TrainingLoop:
                 "step": state.step,
                 "seconds": round(state.train_seconds, 3),
                 "losses": losses,
+                "combination": self.combination.weather.report(),
                 "dev": dev.as_json(),
             }
         )
@@ -195,6 +212,7 @@ class TrainingLoop:
             state.best = Best(score=chosen, step=state.step)
             save_weights(self.model, self.folder)
         state.loss_sums = {}
+        self.combination.weather.clear()
         self.display.evaluated(state.step, state.step / self.steps_per_epoch, losses, dev, improved)
         return improved
 
@@ -211,11 +229,17 @@ class TrainingLoop:
         return score_dev(self.model.tasks, answers)
 
     def _checkpoint(self) -> None:
-        save_checkpoint(self.folder / CHECKPOINT, self.state, self.model, self.optimizer)
+        more = {f"combination.{name}": tensor for name, tensor in self.combination.state().items()}
+        if self.average is not None:
+            more |= {f"average.{name}": tensor for name, tensor in self.average.state().items()}
+        save_checkpoint(self.folder / CHECKPOINT, self.state, self.model, self.optimizer, more)
         self.last_checkpoint = time.monotonic()
 
     def _resume(self) -> None:
         self.state = load_checkpoint(self.folder / CHECKPOINT, self.model, self.optimizer)
+        self.combination.restore(load_more(self.folder / CHECKPOINT, "combination."))
+        if self.average is not None:
+            self.average.restore(load_more(self.folder / CHECKPOINT, "average."))
         try:
             lines = (self.folder / HISTORY).read_text(encoding="utf-8").splitlines()
             # An evaluation after the checkpoint will come again.

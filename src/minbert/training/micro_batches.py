@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,11 +24,13 @@ class Piece:
     """These rows as a share of the task's rows in the step: what their mean loss counts."""
 
 
-def micro_batches(step: Step, lengths: Mapping[str, Indices], budget: int) -> Iterator[list[Piece]]:
+def micro_batches(
+    step: Step, lengths: Mapping[str, Indices], budget: int, whole: Collection[str] = ()
+) -> Iterator[list[Piece]]:
     """Yield the step's rows in groups of at most ``budget`` tokens, each row once, tasks in order.
 
-    ``lengths`` holds each task's tokens a row. A single row longer than the budget is a group of its own: nothing
-    smaller can be computed.
+    ``lengths`` holds each task's tokens a row. The rows of a task in ``whole`` stay in one piece. A single row, or a
+    task's whole rows, longer than the budget is a group of its own: nothing smaller can be computed.
     """
     group: list[Piece] = []
     room = budget
@@ -38,12 +40,14 @@ def micro_batches(step: Step, lengths: Mapping[str, Indices], budget: int) -> It
         while start < len(rows):
             done = int(ends[start - 1]) if start else 0
             stop = int(np.searchsorted(ends, done + room, side="right"))
+            if task in whole and stop < len(rows):
+                stop = start
             if stop <= start:  # nothing more fits; less than nothing does behind a row over the budget
                 if group:
                     yield group
                     group, room = [], budget
                     continue
-                stop = start + 1
+                stop = len(rows) if task in whole else start + 1
             group.append(Piece(task, rows[start:stop], (stop - start) / len(rows)))
             room -= int(ends[stop - 1]) - done
             start = stop

@@ -95,7 +95,7 @@ def _trial(
     rates = []
     for _, step in itertools.islice(schedule.steps(sizes, settings.epochs, seed), _TRIAL_STEPS + 1):
         started = time.perf_counter()
-        gradients.accumulate(step)
+        gradients.accumulate(step, dict.fromkeys(step, 1.0))
         gradients.model.zero_grad(set_to_none=True)
         rates.append((time.perf_counter() - started) / step_tokens(step, lengths))
     return statistics.median(rates[1:] or rates)

@@ -42,7 +42,7 @@ class Weigher(Combiner, ABC):
         Args:
             losses: (K,) the step's unweighted losses.
             gradient_norms: (K,) the norms of the tasks' unweighted gradients at the chosen shared layer, where the
-                combination ``needs_gradient_norms``.
+                combination names a ``norm_layer``.
             generator: for whatever is random.
         """
 
@@ -66,8 +66,14 @@ class Combination(Method):
 
     family: ClassVar[str] = "combination"
     default: ClassVar[str | None] = "sum"
-    needs_gradient_norms: ClassVar[bool] = False
-    """Whether ``Weigher.update`` wants the norms of the tasks' own gradients."""
+
+    @property
+    def norm_layer(self) -> str | int | None:
+        """The shared layer at which ``Weigher.update`` wants the norms of the tasks' own gradients; None: nowhere.
+
+        ``last``, ``pooler``, ``all``, or the number of an encoder layer.
+        """
+        return None
 
     @abstractmethod
     def start(self, tasks: int) -> Combiner:

@@ -21,6 +21,8 @@ class HeadOutput(NamedTuple):
     """(R, outputs), fp32."""
     vectors: tuple[Tensor, Tensor] | None
     """For pairs encoded as two sequences: the sentence vectors of both sides, each (R, width). Else None."""
+    class_logits: Tensor | None = None
+    """From a head whose score is a choice among classes: their logits (R, classes), fp32. Else None."""
 
 
 class HeadModule(nn.Module):

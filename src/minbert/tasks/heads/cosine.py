@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
+from pydantic import Field
 from torch import Tensor
 
 from minbert.tasks.heads.base import Head, HeadModule, Pair
-from minbert.tasks.heads.features import cosine
+from minbert.tasks.heads.features import cosine, stretched
 from minbert.tasks.kinds import LabelSettings
+
+LowestCosine = Literal[-1, 0]
+
+
+def lowest_cosine_field() -> Any:
+    """Return the field ``lowest_cosine``."""
+    return Field(
+        0,
+        description="regression only: the cosine that stands for the lowest label, 0 (nothing in common) or "
+        "-1 (opposite); the highest label is always 1",
+    )
 
 
 class Cosine(Head):
-    """``score = low + (high - low) cos(u, v)``: 0 for orthogonal vectors, the highest label for equal ones.
+    """``score = low + (high - low) cos(u, v)``: the lowest label for orthogonal vectors, the highest for equal ones.
+
+    With ``lowest_cosine: -1`` it is ``low + (high - low) (cos(u, v) + 1) / 2``: the cosine's whole range on the
+    labels'. Goel et al. scale the labels to the cosine's range instead, which is the same line; their squared error is
+    then ours times ``4 / (high - low)^2``, which is 0.16 for labels from 0 to 5 (``loss: {name: mse, weight: 0.16}``).
 
     It has no parameters of its own: the encoder alone learns what similar means.
     """
 
     name: ClassVar[str] = "cosine"
     title: ClassVar[str] = "cosine of the two sentence vectors, stretched to the labels' range"
-    source: ClassVar[str] = "Reimers & Gurevych 2019, section 3 (regression objective)"
+    source: ClassVar[str] = "Reimers & Gurevych 2019, section 3 (regression objective); -1: Goel et al., section 3.2"
+
+    lowest_cosine: LowestCosine = lowest_cosine_field()
 
     def refusal(self, labels: LabelSettings, pair: Pair | None) -> str | None:
         """Return why this head cannot serve such a task, or None where it can."""
@@ -30,17 +48,18 @@ class Cosine(Head):
     def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> CosineHead:  # noqa: ARG002
         """Return the head; any width of vector will do."""
         assert labels.range is not None  # refusal() lets no other kind through
-        return CosineHead(labels.range, pair)
+        return CosineHead(labels.range, self.lowest_cosine, pair)
 
 
 class CosineHead(HeadModule):
     """See ``Cosine``."""
 
-    def __init__(self, label_range: tuple[float, float], pair: Pair | None) -> None:
+    def __init__(self, label_range: tuple[float, float], lowest_cosine: int, pair: Pair | None) -> None:
         super().__init__(pair)
         self.low, self.high = label_range
+        self.lowest_cosine = lowest_cosine
 
     def logits(self, first: Tensor, second: Tensor | None) -> Tensor:
         """Return scores (R, 1)."""
         assert second is not None
-        return (self.low + (self.high - self.low) * cosine(first, second)).unsqueeze(-1)
+        return stretched(cosine(first, second), self.low, self.high, self.lowest_cosine).unsqueeze(-1)

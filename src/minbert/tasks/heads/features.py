@@ -11,10 +11,30 @@ from torch import Tensor
 
 Feature = Literal["u", "v", "|u-v|", "u*v", "cosine"]
 
+_EPSILON = 1e-8
+"""The least length a vector counts for, so that the cosine of a zero vector is 0 with a finite gradient."""
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """Return ``values`` in fp32 where they have fewer digits: bf16 has three, too few for a ranking."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
 
 def cosine(u: Tensor, v: Tensor) -> Tensor:
-    """Return the cosine of each row's two vectors (R,), in fp32: bf16 has three digits, too few for a ranking."""
-    return F.cosine_similarity(u.float(), v.float(), dim=-1)
+    """Return the cosine of each row's two vectors (R,), in fp32 at least."""
+    return F.cosine_similarity(full_precision(u), full_precision(v), dim=-1, eps=_EPSILON)
+
+
+def cosine_matrix(u: Tensor, v: Tensor) -> Tensor:
+    """Return the cosine of every first with every second vector (R, R), in fp32 at least, whatever autocast is on."""
+    with torch.autocast(u.device.type, enabled=False):
+        u, v = (F.normalize(full_precision(side), dim=-1, eps=_EPSILON) for side in (u, v))
+        return u @ v.T
+
+
+def stretched(cosines: Tensor, low: float, high: float, lowest_cosine: int) -> Tensor:
+    """Return the line through (``lowest_cosine``, ``low``) and (1, ``high``) at each cosine."""
+    return low + (high - low) * (cosines - lowest_cosine) / (1 - lowest_cosine)
 
 
 _FEATURES: dict[Feature, Callable[[Tensor, Tensor], Tensor]] = {

@@ -5,27 +5,47 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
+from pydantic import Field
 from torch import Tensor
 
 from minbert.methods import Method
-from minbert.tasks.heads.base import HeadOutput
+from minbert.tasks.heads.base import Head, HeadOutput, Pair
 from minbert.tasks.kinds import Kind, LabelSettings
 
 
 class Loss(Method):
-    """A recipe's choice of loss.
-
-    Every loss here is the mean of a loss of each row, so that a batch cut into micro-batches gives the same gradient.
-    """
+    """A recipe's choice of loss, or of one of a task's losses."""
 
     family: ClassVar[str] = "loss"
-    kind: ClassVar[Kind]
-    """The kind of task it trains."""
+    kinds: ClassVar[tuple[Kind, ...]]
+    """The kinds of task it trains."""
+    over_rows: ClassVar[bool] = True
+    """Whether it is the mean of a loss of each row, so that a batch cut into micro-batches has the same gradient."""
+    over_vectors: ClassVar[bool] = False
+    """Whether it compares the two sentence vectors of a pair, and so leaves the head alone."""
 
-    def refusal(self, labels: LabelSettings) -> str | None:
+    weight: float = Field(1.0, ge=0, allow_inf_nan=False, description="its share of the task's summed losses")
+
+    def refusal(self, labels: LabelSettings, head: Head, pair: Pair | None) -> str | None:  # noqa: ARG002
         """Return why this loss cannot train such a task, or None where it can."""
-        return None if labels.kind == self.kind else f"it trains tasks of kind {self.kind}"
+        if labels.kind not in self.kinds:
+            return f"it trains tasks of kind {' or '.join(self.kinds)}"
+        if self.over_vectors and pair != "bi":
+            return "it compares two sentence vectors (pair: bi)"
+        return None
+
+    def targets(self, labels: Tensor, settings: LabelSettings) -> Tensor:  # noqa: ARG002
+        """Return labels (R,) as ``__call__`` wants them: unchanged, unless a loss needs them on another scale."""
+        return labels
+
+    def duplicates(self, labels: Tensor) -> Tensor | None:  # noqa: ARG002
+        """Return which rows (R,) hold two texts that mean the same, where the loss asks for clusters; else None."""
+        return None
 
     @abstractmethod
-    def __call__(self, output: HeadOutput, labels: Tensor) -> Tensor:
-        """Return the mean loss (a scalar, fp32) of ``R`` rows with fp32 labels (R,)."""
+    def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:
+        """Return the unweighted loss (a scalar, fp32) of ``R`` rows with fp32 labels (R,).
+
+        ``clusters`` (R, 2), where they are known, number the two texts of a row so that equal numbers are texts known
+        to mean the same (``minbert.tasks.clusters``).
+        """

@@ -18,8 +18,8 @@ class BinaryCrossEntropy(Loss):
     name: ClassVar[str] = "binary_cross_entropy"
     title: ClassVar[str] = "binary cross entropy with logits"
     source: ClassVar[str] = "the log-likelihood of a Bernoulli variable; used by all five papers for paraphrase"
-    kind: ClassVar[Kind] = "binary"
+    kinds: ClassVar[tuple[Kind, ...]] = ("binary",)
 
-    def __call__(self, output: HeadOutput, labels: Tensor) -> Tensor:
+    def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return the mean over rows."""
         return F.binary_cross_entropy_with_logits(output.logits.squeeze(-1), labels)

@@ -18,8 +18,8 @@ class MeanSquaredError(Loss):
     name: ClassVar[str] = "mse"
     title: ClassVar[str] = "mean squared error in the labels' units"
     source: ClassVar[str] = "least squares; used for similarity by Phan and by Goel et al."
-    kind: ClassVar[Kind] = "regression"
+    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
 
-    def __call__(self, output: HeadOutput, labels: Tensor) -> Tensor:
+    def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return the mean over rows."""
         return F.mse_loss(output.logits.squeeze(-1), labels)

@@ -1,0 +1,93 @@
+"""``minbert pretrain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from minbert.pretraining_recipe import PretrainingRecipe
+
+
+def pretrain(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, such as pretrain/sample, or a YAML file.")],
+    data: Annotated[str | None, typer.Option(help="Folder of the texts; 'sample' is the shipped set.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="'minilm', a folder, or an id on the hub.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/RECIPE, numbered.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change any key of the recipe; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of this recipe.")] = False,
+) -> None:
+    """Train an encoder further on plain texts, by guessing hidden words (masked LM)."""
+    from rich.console import Console
+
+    from minbert.pretrain import pretrain_recipe
+    from minbert.pretraining_recipe import load_pretraining_recipe
+    from minbert.run import RECIPE
+    from minbert.training.display import Display
+    from minbert.training.interrupt import Interrupted
+
+    overrides = {
+        "data": data if data in (None, "sample") else str(Path(data).expanduser().resolve()),
+        "encoder.name": encoder,
+        "seed": seed,
+    }
+    given = {key: value for key, value in overrides.items() if value is not None}
+    loaded = load_pretraining_recipe(recipe, given, settings or [])
+    console = Console()
+    folder = out or _default_folder(recipe, loaded, resume)
+    try:
+        metrics = pretrain_recipe(loaded, folder, resume, Display(console))
+    except Interrupted:
+        again = f"minbert pretrain {folder / RECIPE} --out {folder} --resume"
+        console.print(f"stopped; the checkpoint is written. To go on: {again}", soft_wrap=True, highlight=False)
+        raise typer.Exit(130) from None
+    console.print(_summary(metrics))
+    console.print(
+        f"{metrics['train_seconds']:.0f} s of training, {metrics['texts_per_second']:.0f} texts/s, "
+        f"{metrics['real_tokens_per_second']:.0f} real tokens/s on {metrics['device']}; "
+        f"kept: step {metrics['kept_step']} of {metrics['steps']}.\n"
+        f"The encoder is in {folder}. Next, for example:\n  minbert train quickstart --encoder {folder}",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _summary(metrics: dict[str, Any]) -> Table:
+    """Return held-out figures: of guessing by frequency, before the first step, and of what is kept."""
+    from rich.table import Table
+
+    table = Table(title="held-out texts: perplexity and accuracy at hidden tokens", title_justify="left")
+    table.add_column("corpus")
+    for column in ("hidden tokens", "by frequency", "before", "kept"):
+        table.add_column(column, justify="right")
+    names = list(metrics["held_out"])
+    for name in names if len(names) > 2 else names[:1]:
+        scores = [metrics[when][name] for when in ("by_frequency", "untrained", "held_out")]
+        shown = [f"{score['perplexity']:,.1f}  {score['accuracy']:.3f}" for score in scores]
+        table.add_row(name, f"{scores[0]['tokens']:,}", *shown)
+    return table
+
+
+def _default_folder(source: str, recipe: PretrainingRecipe, resume: bool) -> Path:
+    """Return ``runs/NAME`` or, where that is taken, ``runs/NAME-2`` and so on; the newest of this recipe to resume."""
+    from minbert.errors import UserError
+    from minbert.pretrain import read_pretraining_run, resolve_pretraining
+
+    name = Path(source).with_suffix("").name if source.endswith((".yaml", ".yml")) else source.replace("/", "-")
+    number = 1
+    newest = None
+    while (folder := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
+        try:
+            if read_pretraining_run(folder) == resolve_pretraining(recipe):
+                newest = folder
+        except UserError:  # some other run, or none
+            pass
+        number += 1
+    return newest if resume and newest else folder

@@ -1,0 +1,106 @@
+"""Texts without labels: read from files, each distinct one once, a share of them held out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from minbert.data.examples import BadDataError, same_content
+from minbert.data.lines import read_lines
+from minbert.data.places import names_beside
+from minbert.data.row import Problem, shown
+from minbert.data.rows import read_rows
+from minbert.data.subsample import subsample
+from minbert.errors import UserError, did_you_mean
+
+PLAIN_TEXT = ".txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The distinct texts of a corpus."""
+
+    train: list[str]
+    held_out: list[str]
+    """Never trained on, whatever the seed and whichever corpus they come in."""
+
+
+def read_texts(path: Path, columns: Sequence[str]) -> list[str]:
+    """Return the texts of a file, stripped of outer white space; blank ones are left out.
+
+    A ``.txt`` file has a text a line and no columns; any other (see ``read_rows``) has texts in ``columns``.
+
+    Raises:
+        BadDataError: rows cannot be used.
+        UserError: the file cannot be used as a whole, lacks a column, or holds no text.
+    """
+    problems: list[Problem] = []
+    texts: list[str] = []
+    for item in _lines(path) if path.suffix.lower() == PLAIN_TEXT else _cells(path, columns):
+        if isinstance(item, Problem):
+            problems.append(item)
+        elif item.strip():
+            texts.append(item.strip())
+    if problems:
+        raise BadDataError(path, problems)
+    if not texts:
+        raise UserError(f"{path}: holds no text.")
+    return texts
+
+
+def divide(texts: Iterable[str], share: float, at_most: int | None, seed: int, name: str) -> Corpus:
+    """Return the distinct ``texts``, at most ``at_most`` of them (drawn by ``seed`` and ``name``), in two parts.
+
+    Whether a text is held out follows from the text alone, apart from case and white space: so it is held out of every
+    corpus, under every seed, and when other texts come or go.
+    """
+    distinct = list(dict.fromkeys(texts))
+    if at_most is not None and at_most < len(distinct):
+        distinct = [distinct[row] for row in subsample(len(distinct), at_most, seed, f"corpus {name}")]
+    train: list[str] = []
+    held_out: list[str] = []
+    for text in distinct:
+        (held_out if _place(text) < share else train).append(text)
+    return Corpus(train, held_out)
+
+
+def _place(text: str) -> float:
+    """Return a number from 0 up to 1 that follows from the text."""
+    digest = hashlib.sha256(same_content([text]).encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _lines(path: Path) -> Iterator[str | Problem]:
+    try:
+        with path.open("rb") as stream:
+            for line in read_lines(stream, path):
+                yield line.content if line.flaw is None else Problem(path, line.number, line.flaw)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file{did_you_mean(path.name, names_beside(path))}.") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def _cells(path: Path, columns: Sequence[str]) -> Iterator[str | Problem]:
+    checked = False
+    for row in read_rows(path):
+        if isinstance(row, Problem):
+            yield row
+            continue
+        if not checked:
+            _require(path, row.values, columns)
+            checked = True
+        yield from (row.values.get(column, "") for column in columns)
+
+
+def _require(path: Path, values: Iterable[str], columns: Sequence[str]) -> None:
+    there = list(values)
+    told = ", ".join(shown(name) for name in there[:20])
+    if not columns:
+        raise UserError(f"{path}: is a table; name the column of its texts with 'column'. The columns are: {told}.")
+    for column in columns:
+        if column not in there:
+            hint = did_you_mean(column, there)
+            raise UserError(f"{path}: there is no column '{column}'{hint}. The columns are: {told}.")

@@ -1,0 +1,46 @@
+"""What the optimizers share: settings in their ranges, parameters in full precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import Optimizer
+
+
+class AdamFamily(Optimizer):
+    """An optimizer with two moments, epsilon and weight decay; groups of parameters may have settings of their own."""
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        """Take the parameters, or groups of them with settings of their own.
+
+        Raises:
+            ValueError: a setting is out of its range, or a parameter is neither float32 nor float64.
+        """
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters with settings of their own; see ``__init__`` for what is refused."""
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        for key in ("lr", "eps", "weight_decay"):
+            if not 0 <= group[key] < float("inf"):
+                raise ValueError(f"{key} must be a finite number, 0 or more, not {group[key]}")
+        if not all(0 <= beta < 1 for beta in group["betas"]):
+            raise ValueError(f"betas must lie from 0 up to 1, 1 not included, not {group['betas']}")
+        for parameter in group["params"]:
+            # In bfloat16 a weight of 0.04 has neighbours 1.2e-4 to 2.4e-4 away: steps of 2e-5 would all be rounded off.
+            if parameter.dtype not in (torch.float32, torch.float64):
+                raise ValueError(
+                    f"a parameter is {parameter.dtype}: keep parameters in float32, and compute in a smaller type "
+                    "under torch.autocast"
+                )

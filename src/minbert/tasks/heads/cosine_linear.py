@@ -1,0 +1,58 @@
+"""The cosine-linear head: a cosine and a linear layer on the concatenation, added."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from minbert.tasks.heads.base import Pair
+from minbert.tasks.heads.cosine import LowestCosine, lowest_cosine_field
+from minbert.tasks.heads.features import Feature, cosine, stretched
+from minbert.tasks.heads.linear import LinearHead
+from minbert.tasks.heads.over_features import FeaturesHead, features_field
+from minbert.tasks.kinds import LabelSettings
+
+
+class CosineLinear(FeaturesHead):
+    """``logit = s(cos(u, v)) + W dropout([u, v]) + b``; s stretches a cosine to the labels' range.
+
+    For yes/no the cosine stays as it is. The paper names the two parts and the two scales, not how the parts meet: they
+    are added here.
+    """
+
+    name: ClassVar[str] = "cosine_linear"
+    title: ClassVar[str] = "the cosine head and a linear layer on the concatenation, added"
+    source: ClassVar[str] = "Li & Ya, section 3.2 (prediction head of each task)"
+
+    features: list[Feature] = features_field(["u", "v"])
+    lowest_cosine: LowestCosine = lowest_cosine_field()
+
+    def refusal(self, labels: LabelSettings, pair: Pair | None) -> str | None:
+        """Return why this head cannot serve such a task, or None where it can."""
+        if labels.kind == "classification" or pair != "bi":
+            return "it scores pairs of two sequences (pair: bi), yes/no or on a range (kind: binary or regression)"
+        return None
+
+    def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> CosineLinearHead:
+        """Return the head for vectors of ``width`` numbers."""
+        return CosineLinearHead(self, width, labels.range, pair)
+
+
+class CosineLinearHead(LinearHead):
+    """See ``CosineLinear``."""
+
+    def __init__(
+        self, settings: CosineLinear, width: int, label_range: tuple[float, float] | None, pair: Pair | None
+    ) -> None:
+        super().__init__(settings, width, 1, pair)
+        self.label_range = label_range
+        self.lowest_cosine = settings.lowest_cosine
+
+    def logits(self, first: Tensor, second: Tensor | None) -> Tensor:
+        """Return logits (R, 1)."""
+        assert second is not None
+        similar = cosine(first, second)
+        if self.label_range is not None:
+            similar = stretched(similar, *self.label_range, self.lowest_cosine)
+        return similar.unsqueeze(-1) + super().logits(first, second)

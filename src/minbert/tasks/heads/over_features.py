@@ -1,0 +1,47 @@
+"""What heads with layers of their own share: the features of a pair they see, and their dropout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from minbert.tasks.heads.base import Head, HeadModule, Pair
+from minbert.tasks.heads.features import Feature, features_width, pair_features
+
+
+def features_field(default: list[Feature]) -> Any:
+    """Return the field ``features`` with the given default."""
+    return Field(
+        default,
+        min_length=1,
+        description="pairs of two sequences only: what the head sees of the two sentence vectors u and v",
+    )
+
+
+class FeaturesHead(Head):
+    """A head over the chosen features of a ``bi`` pair, or over the one sentence vector of a row."""
+
+    features: list[Feature] = features_field(["u", "v", "|u-v|", "u*v"])
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of each layer's input dropped in training")
+
+    @field_validator("features")
+    @classmethod
+    def _distinct(cls, features: list[Feature]) -> list[Feature]:
+        if len(set(features)) != len(features):
+            raise ValueError("a feature is named twice")
+        return features
+
+
+class FeaturesModule(HeadModule):
+    """See ``FeaturesHead``."""
+
+    def __init__(self, settings: FeaturesHead, width: int, pair: Pair | None) -> None:
+        super().__init__(pair)
+        self.features = settings.features
+        self.input_width = features_width(self.features, width) if pair == "bi" else width
+
+    def inputs(self, first: Tensor, second: Tensor | None) -> Tensor:
+        """Return what the head's layers see, (R, ``input_width``)."""
+        return first if second is None else pair_features(self.features, first, second)

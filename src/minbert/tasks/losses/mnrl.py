@@ -1,0 +1,85 @@
+"""The multiple negatives ranking loss."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from minbert.tasks.heads.base import Head, HeadOutput, Pair
+from minbert.tasks.heads.features import cosine_matrix
+from minbert.tasks.kinds import Kind, LabelSettings
+from minbert.tasks.losses.base import Loss
+
+
+class Mnrl(Loss):
+    """``-1/P sum_i [S_ii - log sum_j exp(S_ij)]`` over the batch's P positive rows, ``S_ij = scale cos(u_i, v_j)``.
+
+    Positive are rows with a label of 1, or of at least ``threshold`` on a range. Other rows take no part: neither as i
+    nor as j. A text known to mean the same as u_i (of the same duplicate cluster) is no negative for it: ``S_ij`` is
+    then minus infinity, unless i = j. A batch with no or one positive row has a loss of 0.
+
+    Henderson et al. use a dot product for S; the scaled cosine is sentence-transformers'. The loss trains the encoder
+    alone: a head with weights of its own needs another loss beside it.
+    """
+
+    name: ClassVar[str] = "mnrl"
+    title: ClassVar[str] = "multiple negatives ranking: each positive pair against the batch's other second texts"
+    source: ClassVar[str] = "Henderson et al. 2017, section 4; scaled cosine: sentence-transformers"
+    kinds: ClassVar[tuple[Kind, ...]] = ("binary", "regression")
+    over_rows: ClassVar[bool] = False
+    over_vectors: ClassVar[bool] = True
+
+    scale: float = Field(20.0, gt=0, allow_inf_nan=False, description="the cosines are multiplied by it")
+    symmetric: bool = Field(False, description="the mean of both directions: second texts against first ones, too")
+    threshold: float | None = Field(
+        None, allow_inf_nan=False, description="regression only, and needed there: the lowest label of a positive pair"
+    )
+
+    def refusal(self, labels: LabelSettings, head: Head, pair: Pair | None) -> str | None:
+        """Return why this loss cannot train such a task, or None where it can."""
+        if why := super().refusal(labels, head, pair):
+            return why
+        if labels.range is None:
+            return "'threshold' goes with kind: regression" if self.threshold is not None else None
+        low, high = labels.range
+        if self.threshold is None:
+            return "it trains on positive pairs only; on a range, 'threshold' must say from which label on they are"
+        if not low < self.threshold <= high:
+            return f"its 'threshold' must be above {low:g} and at most {high:g}"
+        return None
+
+    def duplicates(self, labels: Tensor) -> Tensor:
+        """Return which rows (R,) are positive."""
+        return labels >= (1 if self.threshold is None else self.threshold)
+
+    def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:
+        """Return the mean over positive rows."""
+        assert output.vectors is not None
+        scores = self.scale * cosine_matrix(*output.vectors)
+        positive = self.duplicates(labels)
+        strangers = torch.ones_like(scores, dtype=torch.bool)
+        if clusters is not None:
+            strangers = clusters[:, :1] != clusters[:, 1]
+        loss = _one_way(scores, strangers, positive)
+        if self.symmetric:
+            loss = (loss + _one_way(scores.T, strangers.T, positive)) / 2
+        return loss
+
+
+def _one_way(scores: Tensor, strangers: Tensor, positive: Tensor) -> Tensor:
+    """Return the mean over positive rows of ``log sum_j exp(S_ij) - S_ii``.
+
+    Rows that are not positive count 0. They keep their own score as the only candidate, so that all numbers are finite.
+
+    Args:
+        scores: (R, R) of every text (rows) with every text of the other side (columns).
+        strangers: (R, R) whether the two are not known to mean the same.
+        positive: (R,) whether a row takes part.
+    """
+    own = torch.eye(len(positive), dtype=torch.bool, device=positive.device)
+    masked = scores.masked_fill(~(strangers & positive | own), float("-inf"))
+    rows = masked.logsumexp(-1) - scores.diagonal()
+    return (rows * positive).sum() / positive.sum().clamp(min=1)

@@ -1,0 +1,46 @@
+"""Cross entropy with a target that lies between two classes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from minbert.tasks.heads.base import Head, HeadOutput, Pair
+from minbert.tasks.heads.scale_softmax import ScaleSoftmax
+from minbert.tasks.kinds import Kind, LabelSettings
+from minbert.tasks.losses.base import Loss
+
+
+class SoftCrossEntropy(Loss):
+    """``-sum_s t_s log softmax(logits)_s``, where the target t shares a label between the two scores next to it.
+
+    A label of 3.8 puts 0.2 on 3 and 0.8 on 4, so the target's expected value is the label. Gao gives no rule for labels
+    between two classes; on whole labels this is plain cross entropy.
+    """
+
+    name: ClassVar[str] = "soft_cross_entropy"
+    title: ClassVar[str] = "cross entropy over the scale's scores, a label shared between its two neighbours"
+    source: ClassVar[str] = "Gao, section 3.3 (text similarity)"
+    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+
+    def refusal(self, labels: LabelSettings, head: Head, pair: Pair | None) -> str | None:
+        """Return why this loss cannot train such a task, or None where it can."""
+        if why := super().refusal(labels, head, pair):
+            return why
+        return None if isinstance(head, ScaleSoftmax) else "it needs the classes of head 'scale_softmax'"
+
+    def targets(self, labels: Tensor, settings: LabelSettings) -> Tensor:
+        """Return labels (R,) counted from the lowest: where they lie among classes 0, 1, ..."""
+        assert settings.range is not None
+        return labels - settings.range[0]
+
+    def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """Return the mean over rows; labels as ``targets`` gives them."""
+        logits = output.class_logits
+        assert logits is not None
+        classes = torch.arange(logits.shape[1], dtype=logits.dtype, device=logits.device)
+        shares = (1 - (labels.to(logits.dtype).unsqueeze(-1) - classes).abs()).clamp(min=0)
+        return F.cross_entropy(logits, shares)

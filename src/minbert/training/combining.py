@@ -1,0 +1,144 @@
+"""From the tasks' losses to one gradient: a weighted sum in one backward, or a backward a task and surgery between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from minbert.errors import UserError
+from minbert.multitask.combination import Combination, Surgeon, Weigher
+from minbert.randomness import generator
+from minbert.training.gradients import StepGradients
+from minbert.training.micro_batches import Step
+from minbert.training.weather import Weather
+
+Gradients = list[Tensor | None]
+"""A task's gradient over the shared parameters; None where the task does not reach one."""
+
+
+class StepCombination:
+    """Leaves the combined gradient of each step in the parameters, and keeps the weather of the steps gone by."""
+
+    def __init__(self, combination: Combination, gradients: StepGradients, seed: int) -> None:
+        """Start ``combination`` for the tasks of ``gradients``.
+
+        Raises:
+            UserError: it works on shared gradients, and the encoder is frozen or has no such layer.
+        """
+        self.gradients = gradients
+        self.tasks = list(gradients.train)
+        self.seed = seed
+        self.combiner = combination.start(len(self.tasks))
+        self.shared = [p for p in gradients.model.encoder.parameters() if p.requires_grad]
+        self.weather = Weather(self.tasks)
+        layer = combination.norm_layer
+        if not self.shared and (layer is not None or isinstance(self.combiner, Surgeon)):
+            raise UserError(
+                f"combination '{combination.name}' works on gradients that tasks share, and a frozen encoder has none."
+            )
+        self.norm_places = None if layer is None else self._places(layer)
+
+    def accumulate(self, step: Step, number: int) -> Tensor:
+        """Add the combined gradient of step ``number`` to the parameters.
+
+        Returns each task's own unweighted loss, detached, in the step's order.
+        """
+        step = {task: step[task] for task in self.tasks if task in step}
+        random = generator(self.seed, "combination", number)
+        if isinstance(self.combiner, Surgeon):
+            losses, parts = self._task_by_task(step)
+            products = gramian(parts)
+            weights = self.combiner.weights(products, losses.double().cpu(), random)
+            self._leave(parts, weights)
+            self.weather.add(weights, products)
+            return losses
+        assert isinstance(self.combiner, Weigher)
+        weights = self.combiner.weights()
+        norms = None
+        if self.norm_places is not None:
+            losses, parts = self._task_by_task(step, weights)
+            norms = gramian([[part[place] for place in self.norm_places] for part in parts]).diagonal().sqrt()
+            products = gramian(parts)
+            self._leave(parts, weights)
+            self.weather.add(weights, products)
+        else:
+            losses = self.gradients.accumulate(step, dict(zip(self.tasks, weights.tolist(), strict=True)))
+            self.weather.add(weights)
+        if len(step) == len(self.tasks):
+            self.combiner.update(losses.double().cpu(), norms, random)
+        return losses
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what a checkpoint must hold, by name."""
+        combiner = {f"combiner.{name}": tensor for name, tensor in self.combiner.state().items()}
+        return combiner | {f"weather.{name}": tensor for name, tensor in self.weather.sums.items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what ``state`` returned."""
+        self.combiner.restore(
+            {name.removeprefix("combiner."): tensor for name, tensor in state.items() if name.startswith("combiner.")}
+        )
+        for name, total in self.weather.sums.items():
+            total.copy_(state[f"weather.{name}"])
+
+    def _places(self, layer: str | int) -> list[int]:
+        """Return which of the shared parameters belong to a layer (see ``Combination.norm_layer``)."""
+        model = self.gradients.model
+        encoder = model.encoder
+        if layer == "last":
+            layer = "pooler" if all(task.pooling == "pooler" for task in model.tasks.values()) else -1
+        if layer == "all":
+            return list(range(len(self.shared)))
+        if layer == "pooler":
+            chosen = set(encoder.pooler.parameters())
+        elif -len(encoder.layers) <= int(layer) < len(encoder.layers):
+            chosen = set(encoder.layers[int(layer)].parameters())
+        else:
+            raise UserError(f"combination.layer: the encoder has {len(encoder.layers)} layers, so none is {layer}.")
+        return [place for place, parameter in enumerate(self.shared) if parameter in chosen]
+
+    def _task_by_task(self, step: Step, head_weights: Tensor | None = None) -> tuple[Tensor, list[Gradients]]:
+        """Return losses (K,) and each task's own gradient over shared parameters; heads keep theirs in place.
+
+        Each task has a forward and a backward of its own, on its own batch: a graph that tasks shared would be walked
+        once for each of them.
+        """
+        losses, parts = [], []
+        for index, task in enumerate(self.tasks):
+            losses.append(self.gradients.accumulate({task: step[task]}, {task: 1.0}))
+            parts.append([parameter.grad for parameter in self.shared])
+            for parameter in self.shared:
+                parameter.grad = None
+            for parameter in self.gradients.model.head(task).parameters():
+                if head_weights is not None and parameter.grad is not None:
+                    parameter.grad *= float(head_weights[index])
+        return torch.cat(losses), parts
+
+    def _leave(self, parts: Sequence[Gradients], weights: Tensor) -> None:
+        """Put the weighted sum of the tasks' gradients into the shared parameters; None where no task has one."""
+        for parameter, *gradients in zip(self.shared, *parts, strict=True):
+            parameter.grad = weighted_sum(gradients, weights)
+
+
+def weighted_sum(gradients: Sequence[Tensor | None], weights: Tensor) -> Tensor | None:
+    """Return the weighted sum of those gradients that are there; None if none is. The first one's memory is used."""
+    total: Tensor | None = None
+    for gradient, weight in zip(gradients, weights.tolist(), strict=True):
+        if gradient is not None:
+            total = gradient.mul_(weight) if total is None else total.add_(gradient, alpha=weight)
+    return total
+
+
+def gramian(gradients: Sequence[Gradients]) -> Tensor:
+    """Return the inner products (K, K) of the tasks' gradients, float64 on the CPU; a missing gradient counts as 0."""
+    count = len(gradients)
+    products = torch.zeros(count, count, dtype=torch.float64)
+    for parts in zip(*gradients, strict=True):
+        for i in range(count):
+            for j in range(i, count):
+                left, right = parts[i], parts[j]
+                if left is not None and right is not None:
+                    products[i, j] += torch.dot(left.flatten(), right.flatten()).double().cpu()
+    return products + products.triu(1).T
