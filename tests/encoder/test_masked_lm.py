@@ -113,9 +113,7 @@ def test_the_two_layer_head_is_its_formula(small_encoder: BertEncoder, make_batc
 
 
 @pytest.mark.parametrize("kind", ["bert", "two_layer"])
-def test_files_give_the_same_model_again(
-    small_encoder: BertEncoder, tmp_path: Path, kind: str, make_batch: Callable[..., PackedBatch]
-) -> None:
+def test_files_give_the_same_model_again(small_encoder: BertEncoder, tmp_path: Path, kind: str) -> None:
     model = MaskedLM(small_encoder, kind, torch.Generator().manual_seed(2))  # type: ignore[arg-type]
     save_masked_lm(model, tmp_path)
     again, head_was_there = load_masked_lm(str(tmp_path), kind)  # type: ignore[arg-type]

@@ -39,7 +39,7 @@ def train_two_steps(prepared: Prepared, precision: Any = "fp32") -> tuple[list[f
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
     losses = []
     for step in range(2):
-        losses.append(gradients.accumulate({task: np.arange(12) + 12 * step}).item())
+        losses.append(gradients.accumulate({task: np.arange(12) + 12 * step}, {task: 1.0}).item())
         optimizer.step()
         optimizer.zero_grad()
     return losses, {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
@@ -125,7 +125,7 @@ def test_a_batch_that_must_stay_whole_ignores_the_budget(two_tasks: dict[str, An
     for budget in (10_000, 16):
         prepared.model.zero_grad(set_to_none=True)
         step = {"close": np.arange(12)}
-        value = FinetunedGradients(prepared.model, prepared.train, "fp32", budget).accumulate(step)
+        value = FinetunedGradients(prepared.model, prepared.train, "fp32", budget).accumulate(step, {"close": 1.0})
         found.append([value, *(p.grad for p in prepared.model.parameters() if p.grad is not None)])
     assert len(found[0]) > 5
     for large, small in zip(*found, strict=True):
@@ -140,13 +140,13 @@ def test_known_duplicates_of_all_training_rows_reach_the_loss(two_tasks: dict[st
     prepared = prepared_with(two_tasks, quiet, loss=MNRL)
     step = {"close": np.arange(6)}
     gradients = FinetunedGradients(prepared.model, prepared.train, "fp32", 10_000)
-    assert gradients.accumulate(step).item() == 0.0
+    assert gradients.accumulate(step, {"close": 1.0}).item() == 0.0
     gradients.clusters.clear()
-    assert gradients.accumulate(step).item() > 0.1
+    assert gradients.accumulate(step, {"close": 1.0}).item() > 0.1
 
 
 def test_a_frozen_encoder_under_a_loss_over_vectors_is_left_alone(two_tasks: dict[str, Any], quiet: Display) -> None:
     prepared = prepared_with(two_tasks, quiet, loss="cosent")
     gradients = FrozenGradients(prepared.model, prepared.train, "fp32", 10_000)
-    assert torch.isfinite(gradients.accumulate({"close": np.arange(12)})).all()
+    assert torch.isfinite(gradients.accumulate({"close": np.arange(12)}, {"close": 1.0})).all()
     assert all(parameter.grad is None for parameter in prepared.model.parameters())

@@ -21,7 +21,6 @@ from minbert.training.display import Display
 from minbert.training.interrupt import Interrupted
 from minbert.training.loop import CHECKPOINT, HISTORY, NotFiniteError, TrainingLoop
 
-
 SMOOTH = {"name": "linear", "dropout": 0.0, "features": ["u", "v", "u*v"]}
 """No |u-v|: for two equal texts its slope is the sign of a rounding error."""
 

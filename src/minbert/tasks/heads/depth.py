@@ -21,7 +21,7 @@ class Depth(FeaturesHead):
 
     name: ClassVar[str] = "depth"
     title: ClassVar[str] = "residual MLP blocks with LayerNorm, then one linear layer"
-    source: ClassVar[str] = "Gao, section 4.3.5: up to four layers, with BERT's add-norm"
+    source: ClassVar[str] = "Gao, section 4.3, extension 5: up to four layers, with BERT's add-norm"
 
     features: list[Feature] = features_field(["u", "v"])
     blocks: int = Field(2, ge=1, description="how many blocks")

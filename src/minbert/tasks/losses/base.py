@@ -24,7 +24,9 @@ class Loss(Method):
     over_vectors: ClassVar[bool] = False
     """Whether it compares the two sentence vectors of a pair, and so leaves the head alone."""
 
-    weight: float = Field(1.0, ge=0, allow_inf_nan=False, description="its share of the task's summed losses")
+    weight: float = Field(
+        1.0, ge=0, allow_inf_nan=False, description="the loss is multiplied by it before a task's losses are summed"
+    )
 
     def refusal(self, labels: LabelSettings, head: Head, pair: Pair | None) -> str | None:  # noqa: ARG002
         """Return why this loss cannot train such a task, or None where it can."""

@@ -22,7 +22,7 @@ class ContrastiveMse(Loss):
 
     name: ClassVar[str] = "contrastive_mse"
     title: ClassVar[str] = "squared error of all cosines in a batch: the label within a row, 0 across rows"
-    source: ClassVar[str] = "Gao, section 4.3.3 (the paper's 'multiple negative loss')"
+    source: ClassVar[str] = "Gao, section 4.3, extension 3 (the 'multiple negative loss')"
     kinds: ClassVar[tuple[Kind, ...]] = ("binary", "regression")
     over_rows: ClassVar[bool] = False
     over_vectors: ClassVar[bool] = True

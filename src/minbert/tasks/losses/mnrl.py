@@ -27,7 +27,7 @@ class Mnrl(Loss):
 
     name: ClassVar[str] = "mnrl"
     title: ClassVar[str] = "multiple negatives ranking: each positive pair against the batch's other second texts"
-    source: ClassVar[str] = "Henderson et al. 2017, section 4; scaled cosine: sentence-transformers"
+    source: ClassVar[str] = "Henderson et al. 2017 (multiple negatives); scaled cosine: sentence-transformers"
     kinds: ClassVar[tuple[Kind, ...]] = ("binary", "regression")
     over_rows: ClassVar[bool] = False
     over_vectors: ClassVar[bool] = True

@@ -1,0 +1,146 @@
+"""``minbert pretrain`` as a user meets it: exit codes, messages, the folder it leaves, a stop and a second run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+RUN = [sys.executable, "-c", "from minbert.cli.main import run; run()"]
+
+
+def minbert(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"COLUMNS": "200", "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        [*RUN, *map(str, words)], capture_output=True, text=True, cwd=cwd, env=environment, timeout=120
+    )
+
+
+def complains(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr, result.stderr
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, tiny_encoder: Path) -> Path:
+    """A recipe over a plain file of a dozen texts."""
+    texts = [
+        f"the {a} {b} is {c}\n" for a in ("good", "bad") for b in ("film", "river") for c in ("dull", "fine", "cold")
+    ]
+    (tmp_path / "texts.txt").write_text("".join(texts * 2))
+    tree = {
+        "data": ".",
+        "encoder": {"name": str(tiny_encoder)},
+        "corpora": {"mine": {"files": "texts.txt"}},
+        "held_out": {"share": 0.3},
+        "training": {"epochs": 2, "batch_size": 4, "precision": "fp32"},
+    }
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+def test_a_pretrained_encoder_can_be_trained_from(recipe: Path, two_tasks_file: Path, tmp_path: Path) -> None:
+    result = minbert("pretrain", recipe, "--out", tmp_path / "run", "--seed", "3", "--set", "training.epochs=1")
+    assert result.returncode == 0, result.stderr
+    for words in ("held out", "perplexity", "by frequency", "minbert train quickstart --encoder"):
+        assert words in result.stdout
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names >= {"recipe.yaml", "model.safetensors", "config.json", "tokenizer.json", "vocab.txt"}
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["seed"] == 3
+    assert set(metrics["held_out"]) == {"mine", "overall"}
+    assert metrics["held_out"]["mine"].keys() == {"loss", "perplexity", "accuracy", "tokens"}
+    lines = [json.loads(line) for line in (tmp_path / "run/history.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, metrics["steps"]]
+
+    out = tmp_path / "trained"
+    result = minbert("train", two_tasks_file, "--encoder", tmp_path / "run", "--set", "training.epochs=1", "--out", out)
+    assert result.returncode == 0, result.stderr
+    complains(minbert("evaluate", tmp_path / "run"), "recipe")
+    complains(minbert("predict", tmp_path / "run", "--task", "mood", "x"), "without tasks")
+
+
+def test_a_folder_holds_one_run(recipe: Path, tmp_path: Path) -> None:
+    first = minbert("pretrain", recipe, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    out = tmp_path / "runs/mine"
+    before = (out / "model.safetensors").read_bytes()
+    complains(minbert("pretrain", recipe, "--out", out), "a finished run of this recipe", "--resume")
+    complains(minbert("pretrain", recipe, "--out", out, "--seed", "4"), "another recipe", "minbert pretrain")
+    complains(minbert("pretrain", recipe, "--out", tmp_path), "no run of minbert's")
+    again = minbert("pretrain", recipe, "--resume", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert (out / "model.safetensors").read_bytes() == before
+    second = minbert("pretrain", recipe, cwd=tmp_path)
+    assert second.returncode == 0, second.stderr
+    assert (tmp_path / "runs/mine-2/model.safetensors").read_bytes() == before
+
+
+def test_ctrl_c_saves_and_exits_130_and_resume_goes_on(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["pretrain", str(recipe), "--set", "training.epochs=400", "--set", "training.evaluate_every=50"]
+    whole = minbert(*words, "--out", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    command = [*RUN, *words, "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not (out / "checkpoints/last.safetensors").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        told, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, told + errors
+    assert "--resume" in told
+    resumed = minbert(*words, "--out", out, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (out / "model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
+    left, right = (json.loads((folder / "metrics.json").read_text()) for folder in (out, tmp_path / "whole"))
+    assert left["held_out"] == right["held_out"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["nothing-like-this"], ["nothing-like-this", "minbert recipes"]),
+        (["pretrain/smaple"], ["did you mean 'pretrain/sample'"]),
+        (["pretrain/cs224n"], ["--data"]),
+        (["pretrain/cs224n", "--data", "/no/such/folder"], ["/no/such/folder"]),
+        (["pretrain/sample", "--encoder", "/no/such/encoder"], ["/no/such/encoder"]),
+        (["pretrain/sample", "--set", "masking.shaer=0.2"], ["did you mean 'share'"]),
+        (["quickstart"], ["corpora: is missing"]),
+        ([], ["Missing argument"]),
+    ],
+)
+def test_wrong_commands_are_one_message_and_exit_2(words: list[str], expected: list[str], tmp_path: Path) -> None:
+    complains(minbert("pretrain", *words, cwd=tmp_path), *expected)
+    assert not list(tmp_path.iterdir())
+
+
+def test_shipped_recipes_are_listed_and_copied(tmp_path: Path) -> None:
+    assert "pretrain/sample" in minbert("recipes").stdout
+    copy = tmp_path / "mine.yaml"
+    assert "minbert pretrain" in minbert("recipes", "copy", "pretrain/sample", copy).stdout
+    assert copy.read_text() == minbert("recipes", "show", "pretrain/sample").stdout
+
+
+def test_help_is_quick_to_start() -> None:
+    """No timing here: what would make it slow is never imported."""
+    heavy = "torch transformers scipy sklearn pyarrow tokenizers huggingface_hub".split()  # noqa: SIM905
+    code = (
+        "import sys; sys.argv = ['minbert', 'pretrain', '--help']\n"
+        "from minbert.cli.main import app\n"
+        "try: app()\nexcept SystemExit as stop: assert not stop.code, stop.code\n"
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.stderr.strip().endswith("[]"), result.stderr
