@@ -23,6 +23,7 @@ FLOORS = [
         "recipe",
         "prepare",
         "run",
+        "run_folder",
         "checking",
         "reference",
         "pretraining_recipe",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 
@@ -65,22 +66,26 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
     return Prepared(model, train, dev, test, sizes)
 
 
-def precision_of(recipe: Recipe) -> Precision:
-    """Return the number format of a recipe; ``auto`` means what is faster on this machine."""
-    chosen = recipe.training.precision
-    return fastest_precision(available_device())[0] if chosen == "auto" else chosen
+def chosen_precision(setting: Literal["auto", "fp32", "bf16"]) -> Precision:
+    """Return the number format that a setting means; ``auto`` is what is faster on this machine."""
+    return fastest_precision(available_device())[0] if setting == "auto" else setting
 
 
 def resolve(recipe: Recipe) -> Recipe:
     """Return the recipe with all that depends on the machine spelt out, so that it can be repeated elsewhere."""
-    training = recipe.training.model_copy(update={"precision": precision_of(recipe)})
+    training = recipe.training.model_copy(update={"precision": chosen_precision(recipe.training.precision)})
     return recipe.model_copy(update={"training": training})
 
 
 def step_gradients(recipe: Recipe, prepared: Prepared, display: Display) -> StepGradients:
     """Return what computes the run's gradients; with a frozen encoder, all training texts are encoded now."""
     settings = recipe.training
-    arguments = (prepared.model, prepared.train, precision_of(recipe), settings.tokens_per_microbatch)
+    arguments = (
+        prepared.model,
+        prepared.train,
+        chosen_precision(recipe.training.precision),
+        settings.tokens_per_microbatch,
+    )
     if settings.encoder == "finetuned":
         return FinetunedGradients(*arguments)
     sequences = sum(len(rows.sequences) for rows in prepared.train.values())

@@ -12,11 +12,10 @@ import yaml
 from minbert.encoder.masked_lm_files import save_masked_lm
 from minbert.errors import UserError
 from minbert.files import read_json, write_json, write_text
-from minbert.multitask.precision import Precision, fastest_precision
-from minbert.prepare import available_device
+from minbert.prepare import available_device, chosen_precision
 from minbert.prepare_pretraining import Pretraining, prepare_pretraining
 from minbert.pretraining_recipe import PretrainingRecipe, parse_pretraining_recipe
-from minbert.run import METRICS, RECIPE
+from minbert.run_folder import METRICS, RECIPE, check_run_folder
 from minbert.training.display import Display
 from minbert.training.held_out import Score, score_by_frequency
 from minbert.training.loop import CHECKPOINT
@@ -34,7 +33,7 @@ def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display:
         Interrupted: the user asked to stop; ``resume`` goes on.
     """
     recipe = resolve_pretraining(recipe)
-    _check_folder(out, recipe, resume)
+    check_run_folder(out, recipe, resume, command="pretrain", read=read_pretraining_run)
     if not (resume and (out / METRICS).is_file()):
         prepared = prepare_pretraining(recipe, display)
         loop = pretraining_loop(recipe, prepared, out, display)
@@ -53,7 +52,7 @@ def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display:
 
 def resolve_pretraining(recipe: PretrainingRecipe) -> PretrainingRecipe:
     """Return the recipe with all that depends on the machine spelt out, so that it can be repeated elsewhere."""
-    training = recipe.training.model_copy(update={"precision": _precision(recipe)})
+    training = recipe.training.model_copy(update={"precision": chosen_precision(recipe.training.precision)})
     return recipe.model_copy(update={"training": training})
 
 
@@ -68,7 +67,7 @@ def pretraining_loop(recipe: PretrainingRecipe, prepared: Pretraining, out: Path
         recipe.optimizer,
         out,
         display,
-        precision=_precision(recipe),
+        precision=chosen_precision(recipe.training.precision),
     )
 
 
@@ -83,26 +82,6 @@ def read_pretraining_run(folder: Path) -> PretrainingRecipe:
     except (OSError, ValueError, yaml.YAMLError):
         raise UserError(f"{folder}: is no run folder (it has no readable {RECIPE}).") from None
     return parse_pretraining_recipe(tree, str(folder / RECIPE))
-
-
-def _precision(recipe: PretrainingRecipe) -> Precision:
-    chosen = recipe.training.precision
-    return fastest_precision(available_device())[0] if chosen == "auto" else chosen
-
-
-def _check_folder(out: Path, recipe: PretrainingRecipe, resume: bool) -> None:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not (out / RECIPE).is_file():
-        raise UserError(f"{out}: is not empty and no run of minbert's; choose another --out.")
-    if read_pretraining_run(out) != recipe:
-        raise UserError(
-            f"{out}: holds a run of another recipe; choose another --out, or go on with that one: "
-            f"minbert pretrain {out / RECIPE} --out {out} --resume"
-        )
-    if not resume:
-        state = "a finished" if (out / METRICS).is_file() else "an unfinished"
-        raise UserError(f"{out}: holds {state} run of this recipe; add --resume to go on, or choose another --out.")
 
 
 def _metrics(recipe: PretrainingRecipe, prepared: Pretraining, loop: PretrainingLoop) -> dict[str, Any]:

@@ -19,16 +19,14 @@ from minbert.files import read_json, write_json, write_text
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_model
-from minbert.prepare import Prepared, available_device, precision_of, prepare, resolve, step_gradients
+from minbert.prepare import Prepared, available_device, chosen_precision, prepare, resolve, step_gradients
 from minbert.recipe import Recipe, parse_recipe
+from minbert.run_folder import METRICS, RECIPE, check_run_folder
 from minbert.tasks.predictions import predictions
 from minbert.training.display import Display
 from minbert.training.loop import CHECKPOINT, TrainingLoop, TrainingResult
 from minbert.training.plan import Plan, plan_run
 from minbert.training.scoring import DevScores, score_dev
-
-RECIPE = "recipe.yaml"
-METRICS = "metrics.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +52,13 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> R
         Interrupted: the user asked to stop; ``resume`` goes on.
     """
     recipe = resolve(recipe)
-    _check_folder(out, recipe, resume)
+    check_run_folder(out, recipe, resume, command="train", read=read_run)
     if not (resume and (out / METRICS).is_file()):
         prepared = prepare(recipe, display)
         gradients = step_gradients(recipe, prepared, display)
-        display.note(f"training on {available_device()} in {precision_of(recipe)}; {out} keeps the run")
+        display.note(
+            f"training on {available_device()} in {chosen_precision(recipe.training.precision)}; {out} keeps the run"
+        )
         if not (out / CHECKPOINT).is_file():
             write_text(out / RECIPE, recipe.to_yaml())
             save_model(prepared.model, out)
@@ -110,7 +110,7 @@ def evaluate_run(folder: Path, data: str | None, split: Literal["train", "dev", 
         assert labels is not None
         sequences = model.sequences(name, rows[name].texts)
         with display.counting(f"{name} ({split})", len(sequences)) as bar:
-            logits = task_logits(model, name, sequences, precision_of(recipe), bar.advance)
+            logits = task_logits(model, name, sequences, chosen_precision(recipe.training.precision), bar.advance)
         answers[name] = (predictions(logits, task), labels)
     return score_dev(model.tasks, answers)
 
@@ -142,21 +142,6 @@ def text_columns(run: str, task: str, chosen: Sequence[str]) -> Sequence[str]:
     return read_run(Path(run)).tasks[task].text_columns
 
 
-def _check_folder(out: Path, recipe: Recipe, resume: bool) -> None:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not (out / RECIPE).is_file():
-        raise UserError(f"{out}: is not empty and no run of minbert's; choose another --out.")
-    if read_run(out) != recipe:
-        raise UserError(
-            f"{out}: holds a run of another recipe; choose another --out, or go on with that one: "
-            f"minbert train {out / RECIPE} --out {out} --resume"
-        )
-    if not resume:
-        state = "a finished" if (out / METRICS).is_file() else "an unfinished"
-        raise UserError(f"{out}: holds {state} run of this recipe; add --resume to go on, or choose another --out.")
-
-
 def _finish(recipe: Recipe, prepared: Prepared, result: TrainingResult, out: Path) -> None:
     """Write prediction files and metrics of the kept model, read back from its files as a user would."""
     model = MultitaskModel.from_pretrained(out).to(available_device())
@@ -165,7 +150,9 @@ def _finish(recipe: Recipe, prepared: Prepared, result: TrainingResult, out: Pat
         for name, rows in tasks.items():
             task = recipe.tasks[name]
             output = task.output or PredictionFile(file=name, column="Predicted")
-            predicted = predictions(task_logits(model, name, rows.sequences, precision_of(recipe)), task)
+            predicted = predictions(
+                task_logits(model, name, rows.sequences, chosen_precision(recipe.training.precision)), task
+            )
             path = out / "predictions" / f"{output.file}-{split}-output.csv"
             write_predictions(path, output.column, rows.ids, predicted, task.kind)
             if split == "dev":

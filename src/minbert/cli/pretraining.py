@@ -29,7 +29,7 @@ def pretrain(
 
     from minbert.pretrain import pretrain_recipe
     from minbert.pretraining_recipe import load_pretraining_recipe
-    from minbert.run import RECIPE
+    from minbert.run_folder import RECIPE
     from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 

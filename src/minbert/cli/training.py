@@ -28,7 +28,8 @@ def train(
 
     from minbert.cli import tables
     from minbert.recipe import load_recipe
-    from minbert.run import RECIPE, plan_recipe, train_recipe
+    from minbert.run import plan_recipe, train_recipe
+    from minbert.run_folder import RECIPE
     from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 
@@ -56,7 +57,8 @@ def train(
 def _default_folder(source: str, recipe: Recipe, resume: bool) -> Path:
     """Return ``runs/NAME`` or, where that is taken, ``runs/NAME-2`` and so on; the newest of this recipe to resume."""
     from minbert.prepare import resolve
-    from minbert.run import RECIPE, read_run
+    from minbert.run import read_run
+    from minbert.run_folder import RECIPE
 
     name = Path(source).with_suffix("").name if source.endswith((".yaml", ".yml")) else source.replace("/", "-")
     number = 1

@@ -1,0 +1,36 @@
+"""What every run folder has, whatever was trained in it, and when a run may begin in one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from minbert.errors import UserError
+from minbert.methods import Settings
+
+RECIPE = "recipe.yaml"
+METRICS = "metrics.json"
+
+
+def check_run_folder(
+    out: Path, recipe: Settings, resume: bool, *, command: str, read: Callable[[Path], Settings]
+) -> None:
+    """Check that a run of ``recipe`` may begin in ``out``, or go on there if ``resume``.
+
+    ``command`` (train or pretrain) is for messages; ``read`` returns the recipe of a run folder.
+
+    Raises:
+        UserError: the folder holds something else, or a run of this recipe and ``resume`` was not asked for.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / RECIPE).is_file():
+        raise UserError(f"{out}: is not empty and no run of minbert's; choose another --out.")
+    if read(out) != recipe:
+        raise UserError(
+            f"{out}: holds a run of another recipe; choose another --out, or go on with that one: "
+            f"minbert {command} {out / RECIPE} --out {out} --resume"
+        )
+    if not resume:
+        state = "a finished" if (out / METRICS).is_file() else "an unfinished"
+        raise UserError(f"{out}: holds {state} run of this recipe; add --resume to go on, or choose another --out.")
