@@ -216,7 +216,7 @@ def test_numbers_that_are_not_finite_stop_the_run(
     recipe = parse_recipe(two_tasks, "test")
     loop = loop_of(recipe, tmp_path, quiet)
     if where == "loss":
-        loop.gradients.labels["close"][:] = float("nan")
+        loop.gradients.objectives["close"].labels[:] = float("nan")
     else:
         accumulate = loop.gradients.accumulate
 

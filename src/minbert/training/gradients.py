@@ -14,6 +14,7 @@ from minbert.multitask.model import MultitaskModel, Part
 from minbert.multitask.precision import Precision, mixed_precision
 from minbert.tasks.heads import HeadOutput
 from minbert.training.micro_batches import Piece, Step, micro_batches, row_lengths
+from minbert.training.objective import Objective
 from minbert.training.rows import Rows
 
 
@@ -27,14 +28,12 @@ class StepGradients(ABC):
         self.precision = precision
         self.budget = budget
         self.lengths = row_lengths(train)
-        self.labels = {
-            task: torch.from_numpy(rows.known_labels).to(model.device, torch.float32) for task, rows in train.items()
-        }
-        self.clusters: dict[str, Tensor] = {}
-        for task, rows in train.items():
-            clusters = model.tasks[task].clusters(rows.sequences.rows, rows.known_labels)
-            if clusters is not None:
-                self.clusters[task] = clusters.to(model.device)
+        self.objectives = {task: Objective(model.tasks[task], rows, model.device) for task, rows in train.items()}
+        self.progress = 0.0
+
+    def begin_step(self, progress: float) -> None:
+        """Say that a step begins, and which share of the run's steps lies behind: from 0 to below 1."""
+        self.progress = progress
 
     @abstractmethod
     def outputs(self, pieces: Sequence[Piece]) -> list[HeadOutput]:
@@ -58,12 +57,9 @@ class StepGradients(ABC):
                 outputs = self.outputs(pieces)
             total = losses.new_zeros(())
             for piece, output in zip(pieces, outputs, strict=True):
-                task = self.model.tasks[piece.task]
-                rows = torch.from_numpy(piece.rows)
-                clusters = self.clusters[piece.task][rows] if piece.task in self.clusters else None
-                loss = task.compute_loss(output, self.labels[piece.task][rows], clusters) * piece.share
+                loss = self.objectives[piece.task].loss(output, piece.rows, self.progress) * piece.share
                 losses[names.index(piece.task)] += loss.detach()
-                total = total + task.weight * weights[piece.task] * loss
+                total = total + self.model.tasks[piece.task].weight * weights[piece.task] * loss
             if total.requires_grad:  # not where a frozen encoder meets a task without a head to train
                 total.backward()  # type: ignore[no-untyped-call]
         return losses
@@ -104,7 +100,7 @@ class FrozenGradients(StepGradients):
         super().__init__(model, train, precision, budget)
         # A frozen step costs no tokens: rows of any length fit in one piece.
         self.lengths = {task: np.zeros(len(rows), dtype=np.int64) for task, rows in train.items()}
-        self.progress = progress
+        self.on_encoded = progress
         self.vectors: dict[int, Tensor] = {}
         for task, rows in train.items():
             self._vectors(task, rows)
@@ -113,7 +109,7 @@ class FrozenGradients(StepGradients):
         key = id(rows.sequences)  # splits live as long as the run
         if key not in self.vectors:
             pooling = self.model.tasks[task].pooling
-            self.vectors[key] = sentence_vectors(self.model, rows.sequences, pooling, self.precision, self.progress)
+            self.vectors[key] = sentence_vectors(self.model, rows.sequences, pooling, self.precision, self.on_encoded)
         return self.vectors[key]
 
     def outputs(self, pieces: Sequence[Piece]) -> list[HeadOutput]:

@@ -138,6 +138,7 @@ class TrainingLoop:
         factor = self.optimizer_settings.factor(self.state.step, self.total_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_learning_rate"] * factor
+        self.gradients.begin_step(self.state.step / self.total_steps)
         losses = self.combination.accumulate(step, self.state.step)
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         self._check_finite(step, losses, norm)
