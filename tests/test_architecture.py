@@ -30,6 +30,7 @@ FLOORS = [
         "prepare_pretraining",
         "pretrain",
     },
+    {"reproduction"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -54,6 +54,50 @@ def test_defaults_follow_from_the_kind(two_tasks: dict[str, Any]) -> None:
     assert (close.loss.name, close.metric, close.pair) == ("mse", "pearson", "bi")
 
 
+def test_a_method_of_another_name_takes_none_of_the_base_methods_settings(
+    tmp_path: Path, two_tasks: dict[str, Any]
+) -> None:
+    two_tasks["tasks"]["close"]["head"] = {"name": "linear", "dropout": 0.3}
+    two_tasks["optimizer"]["name"] = "adamw"
+    base = write(tmp_path / "base.yaml", yaml.safe_dump(two_tasks))
+    write(tmp_path / "cos.yaml", f"extends: {base}\ntasks: {{close: {{head: {{name: cosine, lowest_cosine: -1}}}}}}\n")
+    assert load_recipe(str(tmp_path / "cos.yaml")).tasks["close"].head.model_dump() == {
+        "name": "cosine",
+        "lowest_cosine": -1,
+    }
+    write(tmp_path / "same.yaml", f"extends: {base}\ntasks: {{close: {{head: {{features: [u, v]}}}}}}\n")
+    head = load_recipe(str(tmp_path / "same.yaml")).tasks["close"].head.model_dump()
+    assert head == {"name": "linear", "features": ["u", "v"], "dropout": 0.3}
+    write(tmp_path / "other.yaml", f"extends: {base}\noptimizer: {{name: adamaxw}}\n")  # no method: settings stay
+    assert load_recipe(str(tmp_path / "other.yaml")).optimizer.learning_rate == two_tasks["optimizer"]["learning_rate"]
+
+
+def test_a_method_by_its_name_alone_takes_settings_of_an_extending_recipe(
+    tmp_path: Path, two_tasks: dict[str, Any]
+) -> None:
+    two_tasks["schedule"]["method"] = "round_robin"
+    base = write(tmp_path / "base.yaml", yaml.safe_dump(two_tasks))
+    write(tmp_path / "over.yaml", f"extends: {base}\nschedule: {{method: {{epoch: shortest}}}}\n")
+    schedule = load_recipe(str(tmp_path / "over.yaml")).schedule
+    assert schedule.method.model_dump() == {"name": "round_robin", "epoch": "shortest"} and schedule.batch_size == 4
+
+
+def test_a_task_of_null_is_taken_out(tmp_path: Path, two_tasks: dict[str, Any]) -> None:
+    base = write(tmp_path / "base.yaml", yaml.safe_dump(two_tasks))
+    write(tmp_path / "one.yaml", f"extends: {base}\ntasks: {{mood: null}}\n")
+    assert list(load_recipe(str(tmp_path / "one.yaml")).tasks) == ["close"]
+
+
+def test_the_path_of_pretraining_is_meant_from_the_recipes_folder(tmp_path: Path, two_tasks: dict[str, Any]) -> None:
+    two_tasks["encoder"]["pretraining"] = "before.yaml"
+    (tmp_path / "sub").mkdir()
+    path = write(tmp_path / "sub" / "after.yaml", yaml.safe_dump(two_tasks))
+    first = load_recipe(str(path)).encoder.pretraining
+    assert first is not None and first.recipe == str(tmp_path / "sub" / "before.yaml") and first.changes == {}
+    first = load_recipe(str(path), {"encoder.pretraining": "pretrain/sample"}).encoder.pretraining
+    assert first is not None and first.recipe == "pretrain/sample"
+
+
 def test_extends_merges_mappings_and_replaces_the_rest(tmp_path: Path, two_tasks_file: Path) -> None:
     (tmp_path / "sub").mkdir()
     child = write(tmp_path / "sub" / "child.yaml", "extends: ../two.yaml\ntraining: {epochs: 9}\nseed: 3\n")

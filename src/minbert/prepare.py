@@ -18,7 +18,7 @@ from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.precision import Precision, fastest_precision
 from minbert.multitask.sequences import Sequences
-from minbert.recipe import Recipe, TaskRecipe
+from minbert.recipe import Recipe
 from minbert.tasks.settings import TaskSettings
 from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
@@ -107,7 +107,8 @@ def _read_splits(recipe: Recipe, display: Display) -> dict[tuple[str, str], Spli
             if split not in files:
                 raise UserError(f"tasks.{name}.files.{split}: training needs it.")
             texts[split, name] = read_split(place / files[split], task, task)
-        texts["train", name] = _subsampled(recipe.seed, name, task, texts["train", name])
+        texts["train", name] = _subsampled(texts["train", name], task.rows, recipe.seed, name, "rows")
+        texts["dev", name] = _subsampled(texts["dev", name], task.dev_rows, recipe.seed, name, "dev_rows")
         if "test" in files and not (place / files["test"]).is_file():
             display.note(f"{place / files['test']}: is not there, so no predictions are written for it")
         elif "test" in files:
@@ -115,13 +116,13 @@ def _read_splits(recipe: Recipe, display: Display) -> dict[tuple[str, str], Spli
     return texts
 
 
-def _subsampled(seed: int, name: str, task: TaskRecipe, split: Split) -> Split:
-    if task.rows is None:
+def _subsampled(split: Split, wanted: int | str | None, seed: int, name: str, key: str) -> Split:
+    if wanted is None:
         return split
     try:
-        chosen = subsample(len(split), task.rows, seed, name)
+        chosen = subsample(len(split), wanted, seed, name)
     except ValueError as error:
-        raise UserError(f"tasks.{name}.rows: {error}.") from None
+        raise UserError(f"tasks.{name}.{key}: {error}.") from None
     return replace(
         split,
         ids=[split.ids[row] for row in chosen],

@@ -15,7 +15,7 @@ from minbert.encoder.masked_lm import HeadKind
 from minbert.methods import Settings
 from minbert.optim.settings import OptimizerSettings
 from minbert.recipe import EncoderChoice
-from minbert.recipe_reading import read_tree, validate
+from minbert.recipe_reading import read_tree, validate, without_nulls
 from minbert.shipped import recipe_names
 from minbert.text.masking import MaskingSettings
 from minbert.training.held_out import OVERALL
@@ -96,9 +96,7 @@ class PretrainingRecipe(Settings):
     @field_validator("corpora", mode="before")
     @classmethod
     def _without_those_taken_out(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        return {name: corpus for name, corpus in value.items() if corpus is not None}
+        return without_nulls(value)
 
     @field_validator("corpora")
     @classmethod
@@ -125,7 +123,7 @@ def load_pretraining_recipe(
     Raises:
         UserError: no such recipe, not YAML, unknown keys (with the nearest known), or values that make no sense.
     """
-    tree, where = read_tree(source, overrides or {}, settings, anchor=_anchor_recipes)
+    tree, where = read_tree(PretrainingRecipe, source, overrides or {}, settings, anchor=_anchor_recipes)
     return parse_pretraining_recipe(tree, where)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import yaml
@@ -15,7 +16,8 @@ from minbert.evaluation.prediction_files import PredictionFile
 from minbert.methods import Settings
 from minbert.multitask.combination import Combination
 from minbert.optim.settings import OptimizerSettings
-from minbert.recipe_reading import read_tree, validate
+from minbert.recipe_reading import read_tree, validate, without_nulls
+from minbert.shipped import pretraining_recipe_names
 from minbert.tasks.settings import TaskSettings
 from minbert.training.settings import TrainingSettings
 
@@ -27,6 +29,28 @@ class EncoderChoice(Settings):
     hidden_dropout: float = Field(0.1, ge=0, lt=1, description="dropout of hidden states in training")
     attention_dropout: float = Field(0.1, ge=0, lt=1, description="dropout of attention probabilities in training")
     max_length: int = Field(512, ge=4, description="longest sequence in tokens, special ones included; more is cut")
+
+
+class PretrainingFirst(Settings):
+    """Masked-LM pretraining that comes before the training of tasks: same data, same encoder, same seed."""
+
+    recipe: str = Field(description="a recipe of minbert pretrain, by its shipped name or path")
+    changes: dict[str, Any] = Field({}, description="keys of that recipe to change, dotted, with their new values")
+
+
+class TrainedEncoderChoice(EncoderChoice):
+    """The encoder that a recipe of tasks trains."""
+
+    pretraining: PretrainingFirst | None = Field(
+        None,
+        description="masked-LM pretraining to be run first, in the folder 'pretraining' of the run's own; a recipe's "
+        "name alone will do",
+    )
+
+    @field_validator("pretraining", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {"recipe": value} if isinstance(value, str) else value
 
 
 class ScheduleChoice(Settings):
@@ -68,14 +92,21 @@ class Recipe(Settings):
         None,
         description="folder of the tasks' files; 'sample' is the set that ships with minbert, null asks for --data",
     )
-    encoder: EncoderChoice = Field(EncoderChoice(), description="which encoder, and how it is set up")
-    tasks: dict[str, TaskRecipe] = Field(min_length=1, description="every task by its name")
+    encoder: TrainedEncoderChoice = Field(TrainedEncoderChoice(), description="which encoder, and how it is set up")
+    tasks: dict[str, TaskRecipe] = Field(
+        min_length=1, description="every task by its name; null takes out one that a base recipe has"
+    )
     schedule: ScheduleChoice = Field(ScheduleChoice(), description="how rows become steps")
     combination: SerializeAsAny[Combination] = Field(
         Combination.model_validate({}), description="how the tasks' losses and gradients become one step"
     )
     optimizer: OptimizerSettings = Field(OptimizerSettings(), description="how gradients move the weights")
     training: TrainingSettings = Field(TrainingSettings(), description="how long to train, what to keep")
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _without_those_taken_out(cls, value: Any) -> Any:
+        return without_nulls(value)
 
     @field_validator("tasks")
     @classmethod
@@ -98,7 +129,7 @@ def load_recipe(source: str, overrides: Mapping[str, Any] | None = None, setting
     Raises:
         UserError: no such recipe, not YAML, unknown keys (with the nearest known), or values that make no sense.
     """
-    tree, where = read_tree(source, overrides or {}, settings)
+    tree, where = read_tree(Recipe, source, overrides or {}, settings, anchor=_anchor_pretraining)
     return parse_recipe(tree, where)
 
 
@@ -109,3 +140,14 @@ def parse_recipe(tree: Any, where: str) -> Recipe:
         UserError: see ``load_recipe``.
     """
     return validate(Recipe, tree, where)
+
+
+def _anchor_pretraining(tree: dict[str, Any], folder: Path) -> None:
+    encoder = tree.get("encoder")
+    if not isinstance(encoder, dict):
+        return
+    first = encoder.get("pretraining")
+    more = first if isinstance(first, dict) else {"recipe": first}
+    name = more.get("recipe")
+    if isinstance(name, str) and name not in pretraining_recipe_names():
+        encoder["pretraining"] = {**more, "recipe": str((folder / Path(name).expanduser()).resolve())}

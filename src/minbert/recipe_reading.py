@@ -23,19 +23,24 @@ _NO_MAPPING = "a recipe is a mapping of keys like 'tasks:' and 'training:'."
 
 
 def read_tree(
-    source: str, overrides: Mapping[str, Any], settings: Sequence[str], anchor: Anchor | None = None
+    model: type[Settings],
+    source: str,
+    overrides: Mapping[str, Any],
+    settings: Sequence[str],
+    anchor: Anchor | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Return the tree of a recipe, read by its shipped name or its path, with changes over it; and where it stands.
 
     ``overrides`` maps dotted keys to values; ``settings`` are ``KEY=VALUE`` words, the value in YAML. A recipe may
     build on another: ``extends: NAME_OR_PATH`` (a path is meant from the recipe's own folder); mappings are merged
-    key by key, everything else is replaced. A relative ``data`` folder in a file is meant from the file's folder;
-    ``anchor`` sees to other paths of that kind.
+    key by key, everything else is replaced, and so is a method by one of another name: its settings mean nothing to
+    the other. A relative ``data`` folder in a file is meant from the file's folder; ``anchor`` sees to other paths of
+    that kind. ``model`` is what the tree shall describe.
 
     Raises:
         UserError: no such recipe, not YAML, no mapping, or ``settings`` that cannot be read.
     """
-    tree, where = _read(source, (), anchor)
+    tree, where = _read(model, source, (), anchor)
     for key, value in overrides.items():
         _put(tree, key, value)
     for word in settings:
@@ -66,6 +71,11 @@ def validate(model: type[Piece], tree: Any, where: str) -> Piece:
         raise UserError(f"{where}: this recipe cannot be used:\n{shown}{more}") from None
 
 
+def without_nulls(value: Any) -> Any:
+    """Return a mapping without the keys whose value is null: how a recipe takes out what its base recipe has."""
+    return {key: inner for key, inner in value.items() if inner is not None} if isinstance(value, Mapping) else value
+
+
 def anchor_data(tree: dict[str, Any], folder: Path) -> None:
     """Make a relative ``data`` folder whole."""
     data = tree.get("data")
@@ -73,7 +83,9 @@ def anchor_data(tree: dict[str, Any], folder: Path) -> None:
         tree["data"] = str((folder / Path(data).expanduser()).resolve())
 
 
-def _read(source: str, seen: tuple[Path, ...], anchor: Anchor | None) -> tuple[dict[str, Any], str]:
+def _read(
+    model: type[Settings], source: str, seen: tuple[Path, ...], anchor: Anchor | None
+) -> tuple[dict[str, Any], str]:
     path = find_recipe(source, seen[-1].parent if seen else None)
     if path in seen:
         raise UserError(f"{path}: extends itself, by way of {' -> '.join(map(str, seen))}.")
@@ -96,15 +108,32 @@ def _read(source: str, seen: tuple[Path, ...], anchor: Anchor | None) -> tuple[d
         return tree, str(path)
     if not isinstance(base, str):
         raise UserError(f"{path}: extends: give the name or path of one recipe.")
-    return _merge(_read(base, (*seen, path), anchor)[0], tree), str(path)
+    return _merge(_read(model, base, (*seen, path), anchor)[0], tree, model), str(path)
 
 
-def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(base: dict[str, Any], over: Mapping[str, Any], annotation: Any) -> dict[str, Any]:
+    """Return ``over`` laid over ``base``; ``annotation`` is the type of what both describe, None where unknown."""
+    if _is_method(annotation) and over.get("name", base.get("name")) != base.get("name"):
+        return dict(over)
     merged = dict(base)
     for key, value in over.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        old, inner = merged.get(key), _annotation_at(annotation, key)
+        if isinstance(old, str) and _is_method(inner):
+            old = {"name": old}
+        merged[key] = _merge(old, value, inner) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
+
+
+def _is_method(annotation: Any) -> bool:
+    return any(issubclass(model, Method) for model in _models_in(annotation))
+
+
+def _annotation_at(annotation: Any, key: str) -> Any:
+    """Return the type of the value at ``key`` of a value of type ``annotation``; None where unknown."""
+    if getattr(annotation, "__origin__", None) is dict:
+        return get_args(annotation)[1]
+    fields = (model.model_fields for model in _models_in(annotation))
+    return next((known[key].annotation for known in fields if key in known), None)
 
 
 def _put(tree: dict[str, Any], key: str, value: Any) -> None:

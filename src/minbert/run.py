@@ -20,8 +20,10 @@ from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_model
 from minbert.prepare import Prepared, available_device, chosen_precision, prepare, resolve, step_gradients
+from minbert.pretrain import pretrain_recipe
+from minbert.pretraining_recipe import load_pretraining_recipe
 from minbert.recipe import Recipe, parse_recipe
-from minbert.run_folder import METRICS, RECIPE, check_run_folder
+from minbert.run_folder import METRICS, PRETRAINING, RECIPE, check_run_folder
 from minbert.tasks.predictions import predictions
 from minbert.training.display import Display
 from minbert.training.loop import CHECKPOINT, TrainingLoop, TrainingResult
@@ -54,7 +56,7 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> R
     recipe = resolve(recipe)
     check_run_folder(out, recipe, resume, command="train", read=read_run)
     if not (resume and (out / METRICS).is_file()):
-        prepared = prepare(recipe, display)
+        prepared = prepare(_pretrained(recipe, out, resume, display), display)
         gradients = step_gradients(recipe, prepared, display)
         display.note(
             f"training on {available_device()} in {chosen_precision(recipe.training.precision)}; {out} keeps the run"
@@ -140,6 +142,21 @@ def text_columns(run: str, task: str, chosen: Sequence[str]) -> Sequence[str]:
     if not (Path(run) / RECIPE).is_file():
         raise UserError(f"{run}: has no {RECIPE} that names columns; give the text's column (or both) with --text.")
     return read_run(Path(run)).tasks[task].text_columns
+
+
+def _pretrained(recipe: Recipe, out: Path, resume: bool, display: Display) -> Recipe:
+    """Run the pretraining that ``recipe`` asks for, if any; return the recipe with the encoder to start from."""
+    first = recipe.encoder.pretraining
+    if first is None:
+        return recipe
+    changes = {"data": recipe.data, "encoder.name": recipe.encoder.name, "seed": recipe.seed, **first.changes}
+    pretraining = load_pretraining_recipe(first.recipe, changes)
+    if not (out / RECIPE).is_file():
+        prepare(recipe, display)  # what is wrong with the tasks' files is told now, not after the pretraining
+        write_text(out / RECIPE, recipe.to_yaml())
+    pretrain_recipe(pretraining, out / PRETRAINING, resume, display)
+    encoder = recipe.encoder.model_copy(update={"name": str(out / PRETRAINING)})
+    return recipe.model_copy(update={"encoder": encoder})
 
 
 def _finish(recipe: Recipe, prepared: Prepared, result: TrainingResult, out: Path) -> None:

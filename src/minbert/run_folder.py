@@ -10,6 +10,8 @@ from minbert.methods import Settings
 
 RECIPE = "recipe.yaml"
 METRICS = "metrics.json"
+PRETRAINING = "pretraining"
+"""A folder within: the run of pretraining that came first, where a recipe asks for one."""
 
 
 def check_run_folder(

@@ -40,7 +40,7 @@ def _stream(steps: list[tuple[int, Step]], task: str) -> list[list[int]]:
 
 
 def test_family_is_complete_and_described() -> None:
-    assert sorted(Schedule.members) == NAMES
+    assert sorted(Schedule.members) == sorted([*NAMES, "single"])
     for member in Schedule.members.values():
         assert member.title and member.source
         assert all(field.description for field in member.model_fields.values())
@@ -223,3 +223,24 @@ def test_negative_counts_are_refused() -> None:
 def test_recipe_survives_writing_and_reading() -> None:
     schedule = _schedule("temperature", temperature=3.0, epoch="sentiment")
     assert Schedule.model_validate(schedule.model_dump()) == schedule
+
+
+def test_single_trains_one_task_alone() -> None:
+    schedule = _schedule("single", task="paraphrase")
+    steps = _run(schedule, SIZES, epochs=2)
+    assert schedule.steps_per_epoch(SIZES) == 7 and len(steps) == 14
+    assert all(list(step) == ["paraphrase"] for _, step in steps)
+    assert Counter(row for _, step in steps for row in step["paraphrase"]) == dict.fromkeys(range(50), 2)
+    assert _run(schedule, SIZES, epochs=2, skip=5) == steps[5:]
+
+
+@pytest.mark.parametrize(("epoch", "steps"), [("all", 3), ("longest", 7), ("shortest", 1), ("paraphrase", 7), (5, 5)])
+def test_single_can_have_as_many_steps_as_training_with_others_has(epoch: int | str, steps: int) -> None:
+    schedule = _schedule("single", task="sentiment", epoch=epoch)
+    assert schedule.steps_per_epoch(SIZES) == steps == len(_run(schedule, SIZES, epochs=1))
+    assert {task for _, step in schedule.steps(SIZES, 1, 0) for task in step} == {"sentiment"}
+
+
+def test_single_must_name_a_task_of_the_recipe() -> None:
+    with pytest.raises(ValueError, match="'sts' is none of the recipe's tasks: sentiment, paraphrase, similarity"):
+        _schedule("single", task="sts").steps_per_epoch(SIZES)

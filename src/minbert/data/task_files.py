@@ -40,6 +40,9 @@ class TaskFiles(Settings):
     rows: WantedRows | None = Field(
         None, description="train on a part of the rows: their number, or a share such as '10%'"
     )
+    dev_rows: WantedRows | None = Field(
+        None, description="score a part of dev's rows while training: their number, or a share such as '10%'"
+    )
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:

@@ -1,0 +1,104 @@
+"""Budgets: a recipe made to fit a smaller purse, by less data, fewer epochs, and rates for a smaller encoder.
+
+What makes a recipe the system that it is (tasks, heads, losses, schedule, combination, batch size) stays untouched.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field
+
+from minbert.data.subsample import WantedRows
+from minbert.errors import UserError, did_you_mean
+from minbert.methods import Settings
+from minbert.recipe import Recipe, parse_recipe
+from minbert.recipe_reading import validate
+
+Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Budget(Settings):
+    """What may be spent on a run. The defaults change nothing."""
+
+    description: str = Field("", description="what the budget is for, in a line or two")
+    rows: float = Field(1.0, gt=0, le=1, description="share of every task's training rows, of what the recipe takes")
+    dev_rows: WantedRows | None = Field(None, description="how much of dev is scored; null: what the recipe says")
+    test: bool = Field(True, description="whether test files are predicted")
+    epochs: int | None = Field(None, ge=1, description="at most so many epochs where the encoder is trained")
+    frozen_epochs: int | None = Field(None, ge=1, description="at most so many epochs where it is frozen")
+    learning_rate: Factor = Field(1.0, description="factor of the encoder's learning rate, where it is trained")
+    head_learning_rate: Factor = Field(1.0, description="factor of the heads' learning rate, where it is trained")
+    max_length: int | None = Field(None, ge=4, description="longest sequence in tokens; null: what the recipe says")
+    pretraining: dict[str, Any] = Field(
+        {}, description="changes of a pretraining recipe that comes first: dotted keys with their new values"
+    )
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Return the recipe, cut to this budget.
+
+        Raises:
+            UserError: the budget asks for what the recipe cannot have.
+        """
+        tree = recipe.model_dump(mode="json")
+        for task in tree["tasks"].values():
+            task["rows"] = self._part(task["rows"])
+            task["dev_rows"] = self.dev_rows if self.dev_rows is not None else task["dev_rows"]
+            if not self.test:
+                task["files"]["test"] = None
+        if isinstance(steps := tree["schedule"]["method"]["epoch"], int):
+            tree["schedule"]["method"]["epoch"] = max(1, round(steps * self.rows))
+        frozen = recipe.training.encoder == "frozen"
+        if (most := self.frozen_epochs if frozen else self.epochs) is not None:
+            tree["training"]["epochs"] = min(most, recipe.training.epochs)
+        if not frozen:
+            optimizer = tree["optimizer"]
+            head = optimizer["head_learning_rate"] or optimizer["learning_rate"]
+            optimizer["learning_rate"] *= self.learning_rate
+            optimizer["head_learning_rate"] = head * self.head_learning_rate
+        if self.max_length is not None:
+            tree["encoder"]["max_length"] = min(self.max_length, recipe.encoder.max_length)
+        if tree["encoder"]["pretraining"] is not None:
+            tree["encoder"]["pretraining"]["changes"] |= self.pretraining
+        return parse_recipe(tree, "the recipe within its budget")
+
+    def _part(self, rows: int | str | None) -> int | str | None:
+        """Return the budget's share of the rows a task takes: all (None), a share ("10%") or a number."""
+        if self.rows == 1:
+            return rows
+        if isinstance(rows, int):
+            return max(1, round(rows * self.rows))
+        share = 100.0 if rows is None else float(rows.removesuffix("%"))
+        return f"{share * self.rows:.6g}%"
+
+
+def budget_names() -> list[str]:
+    """Return the names of the budgets that ship with minbert."""
+    return sorted(path.stem for path in _folder().glob("*.yaml"))
+
+
+def load_budget(source: str) -> Budget:
+    """Read a budget by its shipped name or its path.
+
+    Raises:
+        UserError: there is no such budget, it is not YAML, has unknown keys, or values that make no sense.
+    """
+    path = _folder() / f"{source}.yaml" if source in budget_names() else Path(source).expanduser()
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        known = budget_names()
+        hint = did_you_mean(source, known)
+        raise UserError(
+            f"budget '{source}': neither a shipped budget nor a file{hint}; known: {', '.join(known)}."
+        ) from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: is not YAML: {error}") from None
+    return validate(Budget, tree, str(path))
+
+
+def _folder() -> Path:
+    return Path(str(files("minbert"))) / "reproduction" / "shipped" / "budgets"

@@ -1,0 +1,81 @@
+"""The papers' tables: which recipe stands in which row, and which figures were published for it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from minbert.errors import UserError, did_you_mean
+from minbert.methods import Settings
+from minbert.recipe_reading import validate
+
+
+class PaperRow(Settings):
+    """One system of a table."""
+
+    label: str = Field(description="what the paper calls it")
+    recipe: str | dict[str, str] = Field(description="its recipe; where the columns are runs of their own, one each")
+    published: dict[str, float] = Field({}, description="the paper's figures, by column; none where it gives none")
+    asked: bool = Field(False, description="runs only when asked for by name: something tried, without a figure")
+
+
+class PaperTable(Settings):
+    """One table."""
+
+    caption: str = Field(description="what the table shows")
+    columns: dict[str, str] = Field(
+        min_length=1, description="a score for each column: overall, TASK or TASK.METRIC of metrics.json"
+    )
+    baseline: str = Field(description="the row that others are compared with")
+    rows: dict[str, PaperRow] = Field(min_length=1, description="every row by its name")
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        if self.baseline not in self.rows:
+            raise ValueError(f"baseline '{self.baseline}' is no row")
+        for name, row in self.rows.items():
+            for mapping in (row.published, row.recipe if isinstance(row.recipe, dict) else {}):
+                if unknown := [column for column in mapping if column not in self.columns]:
+                    raise ValueError(f"row '{name}': no column '{unknown[0]}'")
+        return self
+
+
+class Paper(Settings):
+    """A paper's tables."""
+
+    title: str = Field(description="its authors")
+    conditions: str = Field(description="what its figures were measured with")
+    notes: str = Field("", description="what to know when reading ours beside theirs")
+    single_task: dict[str, str] = Field(description="for each task the recipe that trains it alone")
+    tables: dict[str, PaperTable] = Field(min_length=1, description="every table by its name")
+
+    def row_names(self) -> list[str]:
+        """Return the names of all rows, each once."""
+        return list(dict.fromkeys(name for table in self.tables.values() for name in table.rows))
+
+
+def paper_names() -> list[str]:
+    """Return the names of the papers."""
+    return sorted(path.stem for path in _folder().glob("*.yaml"))
+
+
+def load_paper(name: str) -> Paper:
+    """Return a paper's tables.
+
+    Raises:
+        UserError: there is no such paper.
+    """
+    if name not in paper_names():
+        known = ", ".join(paper_names())
+        raise UserError(f"paper '{name}': is not known{did_you_mean(name, paper_names())}; known: {known}.")
+    path = _folder() / f"{name}.yaml"
+    tree: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return validate(Paper, tree, str(path))
+
+
+def _folder() -> Path:
+    return Path(str(files("minbert"))) / "reproduction" / "shipped" / "papers"
