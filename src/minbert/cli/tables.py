@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -110,3 +110,16 @@ def predicted(rows: Sequence[Text], predictions: Predictions) -> Table:
             said = f"{predictions.names[index]} ({predictions.probabilities[index].max():.2f})"
         table.add_row(said, escape(row if isinstance(row, str) else " | ".join(row)))
     return table
+
+
+def reproduction(results: Mapping[str, Any]) -> Iterator[Table]:
+    """Yield a paper's tables, its figures beside ours."""
+    from minbert.reproduction.tables import grids
+
+    for grid in grids(results):
+        table = Table(title=grid.caption, title_justify="left")
+        for column in grid.header:
+            table.add_column(column, justify="left" if column == grid.header[0] else "right")
+        for row in grid.rows:
+            table.add_row(*map(escape, row))
+        yield table

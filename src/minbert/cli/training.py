@@ -20,6 +20,9 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change any key of the recipe; repeatable.")
     ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Cut the recipe to a budget: smoke, quick, full, or a YAML file.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of this recipe.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show steps, tokens, time and memory.")] = False,
 ) -> None:
@@ -28,6 +31,7 @@ def train(
 
     from minbert.cli import tables
     from minbert.recipe import load_recipe
+    from minbert.reproduction.budgets import load_budget
     from minbert.run import plan_recipe, train_recipe
     from minbert.run_folder import RECIPE
     from minbert.training.display import Display
@@ -39,6 +43,8 @@ def train(
         "seed": seed,
     }
     loaded = load_recipe(recipe, {key: value for key, value in overrides.items() if value is not None}, settings or [])
+    if budget is not None:
+        loaded = load_budget(budget).apply(loaded)
     console = Console()
     if dry_run:
         console.print(tables.plan(plan_recipe(loaded, Display(console))))

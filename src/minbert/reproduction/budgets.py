@@ -54,7 +54,7 @@ class Budget(Settings):
         frozen = recipe.training.encoder == "frozen"
         if (most := self.frozen_epochs if frozen else self.epochs) is not None:
             tree["training"]["epochs"] = min(most, recipe.training.epochs)
-        if not frozen:
+        if not frozen and (self.learning_rate, self.head_learning_rate) != (1, 1):
             optimizer = tree["optimizer"]
             head = optimizer["head_learning_rate"] or optimizer["learning_rate"]
             optimizer["learning_rate"] *= self.learning_rate

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from minbert.errors import UserError, did_you_mean
 from minbert.methods import Settings
 from minbert.recipe_reading import validate
+from minbert.shipped import recipe_names
 
 
 class PaperRow(Settings):
@@ -48,9 +49,9 @@ class Paper(Settings):
     """A paper's tables."""
 
     title: str = Field(description="its authors")
-    conditions: str = Field(description="what its figures were measured with")
+    conditions: str = Field("", description="what its figures were measured with")
     notes: str = Field("", description="what to know when reading ours beside theirs")
-    single_task: dict[str, str] = Field(description="for each task the recipe that trains it alone")
+    single_task: dict[str, str] = Field({}, description="for each task the recipe that trains it alone")
     tables: dict[str, PaperTable] = Field(min_length=1, description="every table by its name")
 
     def row_names(self) -> list[str]:
@@ -63,18 +64,44 @@ def paper_names() -> list[str]:
     return sorted(path.stem for path in _folder().glob("*.yaml"))
 
 
-def load_paper(name: str) -> Paper:
-    """Return a paper's tables.
+def load_paper(source: str) -> Paper:
+    """Return the tables of a paper, by its name, or of a YAML file of one's own.
+
+    In a file of one's own, paths of recipes are meant from its folder.
 
     Raises:
-        UserError: there is no such paper.
+        UserError: there is no such paper or file, it is not YAML, or it cannot be used.
     """
-    if name not in paper_names():
-        known = ", ".join(paper_names())
-        raise UserError(f"paper '{name}': is not known{did_you_mean(name, paper_names())}; known: {known}.")
-    path = _folder() / f"{name}.yaml"
-    tree: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return validate(Paper, tree, str(path))
+    path = _folder() / f"{source}.yaml" if source in paper_names() else Path(source).expanduser()
+    try:
+        tree: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        known = paper_names()
+        hint = did_you_mean(source, known)
+        raise UserError(
+            f"paper '{source}': neither a known paper nor a file{hint}; known: {', '.join(known)}."
+        ) from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: is not YAML: {error}") from None
+    paper = validate(Paper, tree, str(path))
+    return paper if source in paper_names() else _anchored(paper, path.parent)
+
+
+def _anchored(paper: Paper, folder: Path) -> Paper:
+    """Return the paper with every recipe that is no shipped one as a whole path."""
+
+    def whole(name: str) -> str:
+        return name if name in recipe_names() else str((folder / Path(name).expanduser()).resolve())
+
+    tree = paper.model_dump()
+    tree["single_task"] = {task: whole(name) for task, name in paper.single_task.items()}
+    for table in tree["tables"].values():
+        for row in table["rows"].values():
+            named = row["recipe"]
+            row["recipe"] = (
+                whole(named) if isinstance(named, str) else {key: whole(name) for key, name in named.items()}
+            )
+    return Paper.model_validate(tree)
 
 
 def _folder() -> Path:

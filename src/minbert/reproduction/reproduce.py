@@ -1,160 +1,117 @@
-"""Running a paper's rows: which runs a table needs, and what they scored."""
+"""Re-running a paper's tables, the published figures beside ours."""
 
 from __future__ import annotations
 
-import shutil
+import math
+import statistics
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minbert.errors import UserError, did_you_mean
-from minbert.files import read_json, write_json
-from minbert.prepare import resolve
-from minbert.recipe import Recipe, load_recipe
-from minbert.reproduction.budgets import Budget
-from minbert.reproduction.papers import Paper, PaperRow, PaperTable
-from minbert.run import read_run, train_recipe
-from minbert.run_folder import METRICS, PRETRAINING, check_run_folder
+import torch
+
+from minbert.files import write_json, write_text
+from minbert.prepare import available_device
+from minbert.reproduction.budgets import load_budget
+from minbert.reproduction.papers import Paper, load_paper
+from minbert.reproduction.runs import Outcome, PlannedRun, Seeds, carry_out, chosen_rows, columns_of, plan_runs, systems
+from minbert.reproduction.tables import markdown
 from minbert.training.display import Display
-from minbert.training.loop import CHECKPOINT, NotFiniteError
-from minbert.training.scoring import check_select
 
-FAILURE = "failure.json"
-"""In a run's folder, where its training could not be carried to the end: why."""
-
-Seeds = Sequence[int] | int
-"""The seeds themselves, or how many: the recipe's own seed and those after it."""
+RESULTS = "results.json"
+TABLES = "tables.md"
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRun:
-    """One training run that tables read scores of."""
-
-    system: str
-    """Its recipe's name."""
-    recipe: Recipe
-    folder: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended."""
-
-    scores: Mapping[str, Any]
-    """``dev`` of its metrics; nothing where it failed."""
-    seconds: float
-    failure: str | None
-
-    def score(self, name: str, recipe: Recipe) -> float | None:
-        """Return a score: overall, TASK (by its own metric) or TASK.METRIC; None where the run failed."""
-        if self.failure is not None:
-            return None
-        task, _, metric = name.partition(".")
-        value = self.scores[task]
-        if isinstance(value, Mapping):
-            value = value[metric or recipe.tasks[task].metric]
-        return float(value)
-
-
-def plan_runs(
-    paper: Paper,
+def reproduce(
+    paper: str,
     rows: Collection[str],
     seeds: Seeds,
     out: Path,
-    budget: Budget,
+    budget: str,
     overrides: Mapping[str, Any],
-) -> list[PlannedRun]:
-    """Return the runs that the paper's tables need, each once, and check every recipe. Writes nothing.
+    settings: Sequence[str],
+    keep_models: bool,
+    display: Display,
+) -> dict[str, Any]:
+    """Run a paper's rows in the folder ``out`` and return what ``results.json`` there holds.
 
-    Args:
-        paper: whose tables.
-        rows: which of its rows; none for all that are not run only when asked for. The baselines, of the tables that
-            the rows stand in and of each task trained alone, are always among them.
-        seeds: of every row.
-        out: each run gets a folder in it.
-        budget: what may be spent on a run.
-        overrides: dotted keys of every recipe, with their values.
+    Runs that are finished are kept, one that was stopped goes on. After every run ``results.json`` and ``tables.md``
+    hold what there is so far. See ``plan_runs`` for the arguments; ``keep_models`` keeps the weights of every run.
 
     Raises:
-        UserError: there is no such row, or a recipe cannot be used.
-    """
-    recipes: dict[str, Recipe] = {}
-    for _, row in chosen_rows(paper, rows):
-        for name in systems(row):
-            recipes[name] = budget.apply(load_recipe(name, overrides))
-    for task, name in paper.single_task.items():
-        recipes[name] = budget.apply(load_recipe(name, overrides))
-        check_select(task, recipes[name].tasks)
-    for table in paper.tables.values():
-        for row in table.rows.values():
-            for column, name in columns_of(table, row).items():
-                if name in recipes:
-                    check_select(table.columns[column], recipes[name].tasks)
-    runs = []
-    for name, recipe in recipes.items():
-        first = recipe.seed
-        for seed in range(first, first + seeds) if isinstance(seeds, int) else seeds:
-            folder = out / name / f"seed-{seed}"
-            runs.append(PlannedRun(name, recipe.model_copy(update={"seed": seed}), folder))
-    return runs
-
-
-def chosen_rows(paper: Paper, rows: Collection[str]) -> list[tuple[str, PaperRow]]:
-    """Return the paper's rows by name that ``rows`` asks for (see ``plan_runs``), tables in order.
-
-    Raises:
-        UserError: there is no such row.
-    """
-    for name in rows:
-        if name not in paper.row_names():
-            known = ", ".join(paper.row_names())
-            raise UserError(f"row '{name}': is not in the paper{did_you_mean(name, paper.row_names())}; known: {known}.")
-    chosen = []
-    for table in paper.tables.values():
-        wanted = [name for name, row in table.rows.items() if (name in rows if rows else not row.asked)]
-        chosen += [(name, row) for name, row in table.rows.items() if wanted and name in {*wanted, table.baseline}]
-    return chosen
-
-
-def systems(row: PaperRow) -> list[str]:
-    """Return the recipes a row's figures come from."""
-    return [row.recipe] if isinstance(row.recipe, str) else list(row.recipe.values())
-
-
-def columns_of(table: PaperTable, row: PaperRow) -> dict[str, str]:
-    """Return which recipe fills each of the table's columns that the row has."""
-    return dict.fromkeys(table.columns, row.recipe) if isinstance(row.recipe, str) else row.recipe
-
-
-def carry_out(run: PlannedRun, keep_models: bool, display: Display) -> Outcome:
-    """Train one run to its end, unless it was before; return what came of it.
-
-    Raises:
-        UserError: its folder holds something else, or it cannot be trained for a reason that other runs share.
+        UserError: no such paper, row or budget; a recipe or the data cannot be used; ``out`` holds other runs.
         Interrupted: the user asked to stop; the same call goes on.
     """
-    folder = run.folder
-    if not (folder / METRICS).is_file() and not (folder / FAILURE).is_file():
-        try:
-            train_recipe(run.recipe, folder, resume=True, display=display)
-        except NotFiniteError as error:  # the system's own fault, and a finding: other rows are not concerned
-            write_json(folder / FAILURE, {"message": str(error)})
-        if not keep_models:
-            drop_weights(folder)
-    check_run_folder(folder, resolve(run.recipe), resume=True, command="train", read=read_run)
-    if (folder / FAILURE).is_file():
-        return Outcome({}, 0.0, read_json(folder / FAILURE)["message"])
-    metrics = read_json(folder / METRICS)
-    seconds = metrics["train_seconds"]
-    if (folder / PRETRAINING / METRICS).is_file():
-        seconds += read_json(folder / PRETRAINING / METRICS)["train_seconds"]
-    return Outcome(metrics["dev"], seconds, None)
+    known = load_paper(paper)
+    runs = plan_runs(known, rows, seeds, out, load_budget(budget), overrides, settings)
+    outcomes: dict[str, list[tuple[PlannedRun, Outcome]]] = {run.system: [] for run in runs}
+    results: dict[str, Any] = {}
+    for number, run in enumerate(runs, start=1):
+        display.note(f"{paper}, run {number} of {len(runs)}: {run.system}, seed {run.recipe.seed}")
+        outcomes[run.system].append((run, carry_out(run, keep_models, display)))
+        results = _results(paper, known, rows, budget, runs, outcomes)
+        write_json(out / RESULTS, results)
+        write_text(out / TABLES, markdown(results))
+    return results
 
 
-def drop_weights(folder: Path) -> None:
-    """Remove the weights of a run that came to its end; its records stay."""
-    for place in (folder, folder / PRETRAINING):
-        (place / "model.safetensors").unlink(missing_ok=True)
-        if (place / CHECKPOINT).parent.is_dir():
-            shutil.rmtree((place / CHECKPOINT).parent)
+def _results(
+    name: str,
+    paper: Paper,
+    rows: Collection[str],
+    budget: str,
+    runs: list[PlannedRun],
+    outcomes: Mapping[str, list[tuple[PlannedRun, Outcome]]],
+) -> dict[str, Any]:
+    wanted = {row for row, _ in chosen_rows(paper, rows)}
+    tables = {}
+    for table_name, table in paper.tables.items():
+        shown = {}
+        for row_name, row in table.rows.items():
+            if row_name not in wanted:
+                continue
+            columns = columns_of(table, row)
+            shown[row_name] = {
+                "label": row.label,
+                "published": row.published,
+                "ours": {column: _scores(table.columns[column], outcomes[columns[column]]) for column in columns},
+                "seconds": _seconds([outcomes[system] for system in dict.fromkeys(systems(row))]),
+                "failures": [
+                    outcome.failure for system in systems(row) for _, outcome in outcomes[system] if outcome.failure
+                ],
+            }
+        if shown:
+            tables[table_name] = {
+                "caption": table.caption,
+                "columns": table.columns,
+                "baseline": table.baseline,
+                "rows": shown,
+            }
+    recipe = runs[0].recipe
+    return {
+        "paper": name,
+        "title": paper.title,
+        "conditions": paper.conditions,
+        "notes": paper.notes,
+        "budget": budget,
+        "encoder": recipe.encoder.name,
+        "seeds": len([run for run in runs if run.system == runs[0].system]),
+        "device": str(available_device()),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "runs": len(runs),
+        "finished": sum(map(len, outcomes.values())),
+        "single_task": {task: _scores(task, outcomes[system]) for task, system in paper.single_task.items()},
+        "tables": tables,
+    }
+
+
+def _scores(name: str, runs: list[tuple[PlannedRun, Outcome]]) -> list[float]:
+    """Return a score of every seed that came to its end."""
+    scores = [outcome.score(name, run.recipe) for run, outcome in runs]
+    return [score for score in scores if score is not None and math.isfinite(score)]
+
+
+def _seconds(systems: list[list[tuple[PlannedRun, Outcome]]]) -> float:
+    """Return the mean seconds of training, over seeds, of all runs of a row."""
+    return round(sum(statistics.fmean(outcome.seconds for _, outcome in runs) for runs in systems if runs), 1)

@@ -1,0 +1,80 @@
+"""``minbert reproduce``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from minbert.errors import UserError
+
+
+def reproduce(
+    paper: Annotated[str, typer.Argument(help="phan, yang-dange, li-ya, gao or goel.")],
+    rows: Annotated[
+        str | None, typer.Option(help="Only these rows, separated by commas; baselines are always run.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Folder of the course's files.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="'minilm', a folder, or an id on the hub.")] = None,
+    budget: Annotated[str, typer.Option(help="smoke, quick, full, or a YAML file.")] = "full",
+    seeds: Annotated[
+        str, typer.Option(help="How many seeds a row (its recipe's own and those after it), or the seeds: 1,2,3.")
+    ] = "1",
+    out: Annotated[Path | None, typer.Option(help="The folder of all runs; by default runs/PAPER-BUDGET.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of every recipe; repeatable.")
+    ] = None,
+    keep_models: Annotated[
+        bool, typer.Option("--keep-models", help="Keep every run's weights, not its records alone.")
+    ] = False,
+) -> None:
+    """Run a paper's systems again and set our figures beside the published ones.
+
+    The same command goes on where it was stopped; finished runs are kept.
+    """
+    from rich.console import Console
+
+    from minbert.cli import tables
+    from minbert.reproduction.reproduce import TABLES
+    from minbert.reproduction.reproduce import reproduce as run_paper
+    from minbert.training.display import Display
+    from minbert.training.interrupt import Interrupted
+
+    overrides = {
+        "data": data if data in (None, "sample") else str(Path(data).expanduser().resolve()),
+        "encoder.name": encoder,
+    }
+    console = Console()
+    folder = out or Path("runs") / f"{paper}-{Path(budget).stem}"
+    try:
+        results = run_paper(
+            paper,
+            [name.strip() for name in rows.split(",")] if rows else [],
+            _seeds(seeds),
+            folder,
+            budget,
+            {key: value for key, value in overrides.items() if value is not None},
+            settings or [],
+            keep_models,
+            Display(console),
+        )
+    except Interrupted:
+        console.print("stopped; the same command goes on where it stands.", highlight=False)
+        raise typer.Exit(130) from None
+    for table in tables.reproduction(results):
+        console.print(table)
+    console.print(f"All of it, with what must be known to read it: {folder / TABLES}", soft_wrap=True, highlight=False)
+    if any(row["failures"] for table in results["tables"].values() for row in table["rows"].values()):
+        console.print("Some runs did not come to their end; the page says why.")
+        raise typer.Exit(1)
+
+
+def _seeds(text: str) -> list[int] | int:
+    try:
+        numbers = [int(word) for word in text.split(",")]
+    except ValueError:
+        raise UserError(f"--seeds {text}: give how many, or the seeds themselves, separated by commas.") from None
+    if min(numbers) < (1 if len(numbers) == 1 else 0) or len(set(numbers)) < len(numbers):
+        raise UserError(f"--seeds {text}: seeds are different whole numbers, not below 0, and at least one.")
+    return numbers[0] if len(numbers) == 1 else numbers

@@ -1,0 +1,167 @@
+"""The runs behind a paper's tables: which they are, and what each of them scored."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minbert.errors import UserError, did_you_mean
+from minbert.files import read_json, write_json
+from minbert.prepare import resolve
+from minbert.recipe import Recipe, load_recipe
+from minbert.reproduction.budgets import Budget
+from minbert.reproduction.papers import Paper, PaperRow, PaperTable
+from minbert.run import read_run, train_recipe
+from minbert.run_folder import METRICS, PRETRAINING, check_run_folder
+from minbert.training.display import Display
+from minbert.training.loop import CHECKPOINT, NotFiniteError
+from minbert.training.scoring import check_select
+
+FAILURE = "failure.json"
+"""In a run's folder, where its training could not be carried to the end: why."""
+
+Seeds = Sequence[int] | int
+"""The seeds themselves, or how many: the recipe's own seed and those after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One training run that tables read scores of."""
+
+    system: str
+    """Its recipe's name."""
+    recipe: Recipe
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    scores: Mapping[str, Any]
+    """``dev`` of its metrics; nothing where it failed."""
+    seconds: float
+    failure: str | None
+
+    def score(self, name: str, recipe: Recipe) -> float | None:
+        """Return a score: overall, TASK (by its own metric) or TASK.METRIC; None where the run failed."""
+        if self.failure is not None:
+            return None
+        task, _, metric = name.partition(".")
+        value = self.scores[task]
+        if isinstance(value, Mapping):
+            value = value[metric or recipe.tasks[task].metric]
+        return float(value)
+
+
+def plan_runs(
+    paper: Paper,
+    rows: Collection[str],
+    seeds: Seeds,
+    out: Path,
+    budget: Budget,
+    overrides: Mapping[str, Any],
+    settings: Sequence[str] = (),
+) -> list[PlannedRun]:
+    """Return the runs that the paper's tables need, each once, and check every recipe. Writes nothing.
+
+    Args:
+        paper: whose tables.
+        rows: which of its rows; none for all that are not run only when asked for. The baselines, of the tables that
+            the rows stand in and of each task trained alone, are always among them.
+        seeds: of every row.
+        out: each run gets a folder in it.
+        budget: what may be spent on a run.
+        overrides: dotted keys of every recipe, with their values.
+        settings: more of them, as ``KEY=VALUE`` words.
+
+    Raises:
+        UserError: there is no such row, or a recipe cannot be used.
+    """
+    recipes: dict[str, Recipe] = {}
+    for _, row in chosen_rows(paper, rows):
+        for name in systems(row):
+            recipes[name] = budget.apply(load_recipe(name, overrides, settings))
+    for task, name in paper.single_task.items():
+        recipes[name] = budget.apply(load_recipe(name, overrides, settings))
+        check_select(task, recipes[name].tasks)
+    for table in paper.tables.values():
+        for row in table.rows.values():
+            for column, name in columns_of(table, row).items():
+                if name in recipes:
+                    check_select(table.columns[column], recipes[name].tasks)
+    folders = {name: name.rsplit("/", 1)[-1].removesuffix(".yaml") for name in recipes}
+    if len(set(folders.values())) < len(recipes):
+        raise UserError("two recipes of the tables have the same file name, so their runs would share a folder.")
+    runs = []
+    for name, recipe in recipes.items():
+        first = recipe.seed
+        for seed in range(first, first + seeds) if isinstance(seeds, int) else seeds:
+            folder = out / folders[name] / f"seed-{seed}"
+            runs.append(PlannedRun(name, recipe.model_copy(update={"seed": seed}), folder))
+    return runs
+
+
+def chosen_rows(paper: Paper, rows: Collection[str]) -> list[tuple[str, PaperRow]]:
+    """Return the paper's rows by name that ``rows`` asks for (see ``plan_runs``), tables in order.
+
+    Raises:
+        UserError: there is no such row.
+    """
+    for name in rows:
+        if name not in paper.row_names():
+            known = ", ".join(paper.row_names())
+            raise UserError(
+                f"row '{name}': is not in the paper{did_you_mean(name, paper.row_names())}; known: {known}."
+            )
+    chosen = []
+    for table in paper.tables.values():
+        wanted = [name for name, row in table.rows.items() if (name in rows if rows else not row.asked)]
+        chosen += [(name, row) for name, row in table.rows.items() if wanted and name in {*wanted, table.baseline}]
+    return chosen
+
+
+def systems(row: PaperRow) -> list[str]:
+    """Return the recipes a row's figures come from."""
+    return [row.recipe] if isinstance(row.recipe, str) else list(row.recipe.values())
+
+
+def columns_of(table: PaperTable, row: PaperRow) -> dict[str, str]:
+    """Return which recipe fills each of the table's columns that the row has."""
+    return dict.fromkeys(table.columns, row.recipe) if isinstance(row.recipe, str) else row.recipe
+
+
+def carry_out(run: PlannedRun, keep_models: bool, display: Display) -> Outcome:
+    """Train one run to its end, unless it was before; return what came of it.
+
+    Raises:
+        UserError: its folder holds something else, or it cannot be trained for a reason that other runs share.
+        Interrupted: the user asked to stop; the same call goes on.
+    """
+    folder = run.folder
+    if not (folder / METRICS).is_file() and not (folder / FAILURE).is_file():
+        try:
+            train_recipe(run.recipe, folder, resume=True, display=display)
+        except NotFiniteError as error:  # the system's own fault, and a finding: other rows are not concerned
+            write_json(folder / FAILURE, {"message": str(error)})
+        if not keep_models:
+            drop_weights(folder)
+    check_run_folder(folder, resolve(run.recipe), resume=True, command="train", read=read_run)
+    if (folder / FAILURE).is_file():
+        return Outcome({}, 0.0, read_json(folder / FAILURE)["message"])
+    metrics = read_json(folder / METRICS)
+    seconds = metrics["train_seconds"]
+    if (folder / PRETRAINING / METRICS).is_file():
+        seconds += read_json(folder / PRETRAINING / METRICS)["train_seconds"]
+    return Outcome(metrics["dev"], seconds, None)
+
+
+def drop_weights(folder: Path) -> None:
+    """Remove the weights of a run that came to its end; its records stay."""
+    for place in (folder, folder / PRETRAINING):
+        (place / "model.safetensors").unlink(missing_ok=True)
+        if (place / CHECKPOINT).parent.is_dir():
+            shutil.rmtree((place / CHECKPOINT).parent)

@@ -1,0 +1,98 @@
+"""How a reproduction's results look: one table a paper's table, its figures and ours side by side."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minbert.encoder.sources import MINILM_DESCRIPTION
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table's cells, ready to be printed."""
+
+    caption: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+def grids(results: Mapping[str, Any]) -> list[Grid]:
+    """Return the tables of ``results.json``.
+
+    A score has two columns: the paper's figure and ours (the mean, and the standard deviation over seeds), each with
+    its difference to the table's baseline row. The last row holds each task trained alone, by ours.
+    """
+    return [_grid(table, results["single_task"]) for table in results["tables"].values()]
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """Return the tables of ``results.json`` with all that must be known to read them."""
+    parts = [f"# {results['title']}\n", f"{_conditions(results)}\n"]
+    if results["notes"]:
+        parts.append(f"{results['notes']}\n")
+    for grid in grids(results):
+        parts.append(f"## {grid.caption}\n")
+        lines = [grid.header, ["---"] + ["---:"] * (len(grid.header) - 1), *grid.rows]
+        cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+        parts.append("\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n")
+    failures = {
+        row["label"]: row["failures"][0]
+        for table in results["tables"].values()
+        for row in table["rows"].values()
+        if row["failures"]
+    }
+    parts += [f"- {label}: {failure}\n" for label, failure in failures.items()]
+    return "\n".join(parts)
+
+
+def _conditions(results: Mapping[str, Any]) -> str:
+    seeds = "one seed" if results["seeds"] == 1 else f"{results['seeds']} seeds"
+    unfinished = results["runs"] - results["finished"]
+    words = (
+        f"The paper: {results['conditions']} Ours: encoder {results['encoder']}, budget {results['budget']}, {seeds}, "
+        f"dev; torch {results['torch']} on {results['device']} with {results['threads']} threads. In brackets: the "
+        "difference to the table's first-named baseline row, on the same side. Seconds are of training."
+    )
+    if results["encoder"] == "minilm":
+        words += f" {MINILM_DESCRIPTION}"
+    return words + (f" {unfinished} of {results['runs']} runs are still to come." if unfinished else "")
+
+
+def _grid(table: Mapping[str, Any], single_task: Mapping[str, Sequence[float]]) -> Grid:
+    header = ["system"]
+    for column in table["columns"]:
+        header += [f"{column}, paper", f"{column}, ours"]
+    header.append("seconds")
+    baseline = table["rows"].get(table["baseline"])
+    rows = []
+    for name, row in table["rows"].items():
+        compared = None if name == table["baseline"] else baseline
+        line = [row["label"]]
+        for column in table["columns"]:
+            published = row["published"].get(column)
+            theirs = None if compared is None else compared["published"].get(column)
+            line.append(_shown([] if published is None else [published], [] if theirs is None else [theirs]))
+            if column not in row["ours"]:
+                line.append("")
+            elif not row["ours"][column] and row["failures"]:
+                line.append("failed")
+            else:
+                line.append(_shown(row["ours"][column], [] if compared is None else compared["ours"].get(column, [])))
+        rows.append([*line, f"{row['seconds']:.0f}"])
+    alone = [f"{_shown(single_task.get(score, []), [])}" for score in table["columns"].values()]
+    if any(alone) and len(set(table["columns"].values())) > 1:
+        rows.append(["each task alone", *(cell for ours in alone for cell in ("", ours)), ""])
+    return Grid(table["caption"], header, rows)
+
+
+def _shown(scores: Sequence[float], compared: Sequence[float]) -> str:
+    """Return the mean, the standard deviation of several, and the difference to another mean."""
+    if not scores:
+        return ""
+    mean = statistics.fmean(scores)
+    spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
+    difference = f" ({mean - statistics.fmean(compared):+.3f})" if compared else ""
+    return f"{mean:.3f}{spread}{difference}"

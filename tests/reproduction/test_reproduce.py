@@ -1,0 +1,188 @@
+"""Re-running tables: which runs there are, what is kept, what the tables say."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from minbert.errors import UserError
+from minbert.reproduction import runs as runs_module
+from minbert.reproduction.reproduce import reproduce
+from minbert.reproduction.tables import grids, markdown
+from minbert.training.display import Display
+from minbert.training.loop import NotFiniteError
+
+
+@pytest.fixture
+def paper(tmp_path: Path, two_tasks: dict[str, Any]) -> Path:
+    """A paper of one table whose three rows, one of them run only when asked for, are recipes over two tiny tasks."""
+    two_tasks["training"] = {"epochs": 1, "precision": "fp32"}
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(two_tasks))
+    (tmp_path / "cosine.yaml").write_text("extends: base.yaml\ntasks: {close: {head: cosine}}\n")
+    (tmp_path / "tried.yaml").write_text("extends: base.yaml\nseed: 5\n")
+    (tmp_path / "mood-alone.yaml").write_text("extends: base.yaml\nschedule: {method: {name: single, task: mood}}\n")
+    path = tmp_path / "paper.yaml"
+    path.write_text(
+        """
+title: Somebody
+conditions: A large encoder.
+notes: Read with care.
+single_task: {mood: mood-alone.yaml}
+tables:
+  main:
+    caption: Systems
+    columns: {all: overall, mood: mood, F1: mood.macro_f1}
+    baseline: base
+    rows:
+      base: {label: "the | baseline", recipe: base.yaml, published: {all: 0.4, mood: 0.5}}
+      cosine: {label: + cosine, recipe: cosine.yaml, published: {all: 0.45}}
+      tried: {label: tried, recipe: {mood: tried.yaml}, asked: true}
+"""
+    )
+    return path
+
+
+@pytest.fixture
+def run(paper: Path, tmp_path: Path, quiet: Display) -> Any:
+    def call(rows: Sequence[str] = (), seeds: Any = 1, **more: Any) -> dict[str, Any]:
+        arguments = {"overrides": {}, "settings": [], "keep_models": False, "budget": "full"} | more
+        return reproduce(str(paper), rows, seeds, tmp_path / "out", display=quiet, **arguments)
+
+    return call
+
+
+def metrics_of(tmp_path: Path, system: str, seed: int = 11711) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((tmp_path / "out" / system / f"seed-{seed}" / "metrics.json").read_text())
+    return found
+
+
+def test_scores_are_those_of_the_runs(run: Any, tmp_path: Path) -> None:
+    results = run(seeds=2)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "base",
+        "cosine",
+        "mood-alone",
+        "results.json",
+        "tables.md",
+    }
+    assert results == json.loads((tmp_path / "out" / "results.json").read_text())
+    rows = results["tables"]["main"]["rows"]
+    assert list(rows) == ["base", "cosine"] and results["runs"] == results["finished"] == 6
+    for system in ("base", "cosine"):
+        dev = [metrics_of(tmp_path, system, seed)["dev"] for seed in (11711, 11712)]
+        assert rows[system]["ours"] == {
+            "all": [one["overall"] for one in dev],
+            "mood": [one["mood"]["accuracy"] for one in dev],
+            "F1": [one["mood"]["macro_f1"] for one in dev],
+        }
+    assert len(results["single_task"]["mood"]) == 2
+
+
+def test_the_table_sets_figures_side_by_side(run: Any) -> None:
+    results = run(seeds=[3, 4])
+    (grid,) = grids(results)
+    assert grid.header == [
+        "system",
+        "all, paper",
+        "all, ours",
+        "mood, paper",
+        "mood, ours",
+        "F1, paper",
+        "F1, ours",
+        "seconds",
+    ]
+    base, cosine, alone = grid.rows
+    ours = {name: results["tables"]["main"]["rows"][name]["ours"]["all"] for name in ("base", "cosine")}
+    means = {name: statistics.fmean(scores) for name, scores in ours.items()}
+    assert base[1] == "0.400" and base[2] == f"{means['base']:.3f} ± {statistics.stdev(ours['base']):.3f}"
+    assert cosine[1] == "0.450 (+0.050)" and cosine[3] == ""  # no published figure, no difference
+    assert cosine[2].endswith(f" ({means['cosine'] - means['base']:+.3f})")
+    assert alone[0] == "each task alone" and alone[2] == "" and alone[4] != ""
+    text = markdown(results)
+    assert "Read with care." in text and "2 seeds" in text and "A large encoder." in text
+    assert all(line.count(" | ") == 7 for line in text.splitlines() if line.startswith("| "))
+
+
+def test_finished_runs_are_kept_and_only_what_is_missing_is_run(run: Any, tmp_path: Path) -> None:
+    run(rows=["base"])
+    before = (tmp_path / "out" / "base" / "seed-11711" / "metrics.json").stat().st_mtime_ns
+    assert not (tmp_path / "out" / "cosine").exists()
+    results = run(rows=["cosine"])
+    assert (tmp_path / "out" / "base" / "seed-11711" / "metrics.json").stat().st_mtime_ns == before
+    assert list(results["tables"]["main"]["rows"]) == ["base", "cosine"]  # its baseline comes with a row
+    with pytest.raises(UserError, match="holds a run of another recipe"):
+        run(rows=["base"], settings=["training.epochs=2"])
+
+
+def test_a_row_that_was_only_tried_runs_when_asked_for(run: Any) -> None:
+    results = run(rows=["tried"])
+    assert list(results["tables"]["main"]["rows"]) == ["base", "tried"]
+    assert set(results["tables"]["main"]["rows"]["tried"]["ours"]) == {"mood"}
+    row = grids(results)[0].rows[1]
+    assert row[2] == "" and row[4] != "" and row[6] == ""  # only the column it has a recipe for
+
+
+def test_weights_go_unless_they_are_kept(run: Any, tmp_path: Path) -> None:
+    run(rows=["base"])
+    folder = tmp_path / "out" / "base" / "seed-11711"
+    assert not (folder / "model.safetensors").exists() and not (folder / "checkpoints").exists()
+    assert (folder / "history.jsonl").is_file() and (folder / "predictions").is_dir()
+    run(rows=["cosine"], keep_models=True)
+    assert (tmp_path / "out" / "cosine" / "seed-11711" / "model.safetensors").is_file()
+
+
+def test_a_run_whose_numbers_are_not_finite_is_a_finding_not_the_end(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = runs_module.train_recipe
+
+    def diverging(recipe: Any, folder: Path, **more: Any) -> Any:
+        if recipe.tasks["close"].head.name != "cosine":
+            return train(recipe, folder, **more)
+        folder.mkdir(parents=True)
+        (folder / "recipe.yaml").write_text(recipe.to_yaml())
+        raise NotFiniteError("step 3: the loss of task 'close' is inf")
+
+    monkeypatch.setattr(runs_module, "train_recipe", diverging)
+    for _ in range(2):  # and it stays one when the command runs again
+        results = run()
+        assert results["tables"]["main"]["rows"]["cosine"]["failures"] == ["step 3: the loss of task 'close' is inf"]
+        assert grids(results)[0].rows[1][2] == "failed" and grids(results)[0].rows[0][2] != "failed"
+        assert "the loss of task 'close' is inf" in (tmp_path / "out" / "tables.md").read_text()
+
+
+def test_everything_is_checked_before_anything_runs(run: Any, paper: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"row 'cosin': is not in the paper \(did you mean 'cosine'\?\)"):
+        run(rows=["cosin"])
+    (tmp_path / "cosine.yaml").write_text("extends: base.yaml\ntraining: {epoch: 1}\n")
+    with pytest.raises(UserError, match="did you mean 'epochs'"):
+        run()
+    (tmp_path / "cosine.yaml").write_text("extends: base.yaml\n")
+    paper.write_text(paper.read_text().replace("F1: mood.macro_f1", "F1: mood.f1"))
+    with pytest.raises(UserError, match=r"'mood\.f1' is no score"):
+        run()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_was_stopped_goes_on(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from minbert.training.interrupt import Interrupted
+
+    train = runs_module.train_recipe
+
+    def stopped(recipe: Any, folder: Path, **more: Any) -> Any:
+        train(recipe, folder, **more)
+        (folder / "metrics.json").unlink()  # as if stopped just before the end
+        raise Interrupted
+
+    monkeypatch.setattr(runs_module, "train_recipe", stopped)
+    with pytest.raises(Interrupted):
+        run(rows=["base"])
+    assert (tmp_path / "out" / "base" / "seed-11711" / "checkpoints").is_dir()  # nothing that resuming needs is gone
+    monkeypatch.setattr(runs_module, "train_recipe", train)
+    assert run(rows=["base"])["finished"] == 2
