@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterator
 from typing import Any, get_args
 
+import yaml
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from minbert.methods import Method, Settings, families
 from minbert.recipe import Recipe
-from minbert.shipped import find_recipe, recipe_names
+from minbert.shipped import find_recipe, pretraining_recipe_names, recipe_names
 
 _INTRODUCTION = """\
 # Recipes: every key
@@ -50,8 +51,10 @@ def recipes_page() -> str:
             parts.append(f"\n**`{name}`**: {member.title}. Source: {member.source}.\n")
             parts += _keys("", member)
     parts.append("\n## Recipes that ship\n")
-    for name in recipe_names():
-        parts.append(f"\n### {name}\n\n```yaml\n{find_recipe(name).read_text(encoding='utf-8').rstrip()}\n```")
+    parts.append("`minbert recipes show NAME` prints one.\n\n| recipe | what it is |\n|---|---|")
+    for name in [*recipe_names(), *pretraining_recipe_names()]:
+        tree = yaml.safe_load(find_recipe(name).read_text(encoding="utf-8"))
+        parts.append(f"| `{name}` | {tree['description']} |")
     return "\n".join(parts) + "\n"
 
 

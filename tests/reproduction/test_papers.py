@@ -40,14 +40,14 @@ def test_every_row_has_a_recipe_of_the_papers_own(name: str) -> None:
     assert {recipe for recipe in recipe_names() if recipe.startswith(f"{name}/")} - named <= {"goel/cos-relu"}
 
 
-@pytest.mark.parametrize("name", ["gao", "goel", "li-ya"])
-def test_published_means_are_means_of_their_columns(name: str) -> None:
-    """A slip of the keyboard in a figure would show here. Rounded as printed, so to a little over half a thousandth."""
+@pytest.mark.parametrize(("name", "rounding"), [("gao", 0.007), ("goel", 0.002), ("li-ya", 0.002)])
+def test_published_means_are_means_of_their_columns(name: str, rounding: float) -> None:
+    """A slip of the keyboard in a figure would show here. Gao's means were taken before its columns were rounded."""
     for table in load_paper(name).tables.values():
         for row_name, row in table.rows.items():
             if "overall" in row.published:
                 mean = statistics.fmean(row.published[column] for column in ("SST", "Para", "STS"))
-                assert row.published["overall"] == pytest.approx(mean, abs=2.5e-3), (name, row_name)
+                assert row.published["overall"] == pytest.approx(mean, abs=rounding), (name, row_name)
 
 
 def recipe(name: str) -> Recipe:
