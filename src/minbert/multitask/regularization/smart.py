@@ -41,7 +41,12 @@ class Smart(Regularization):
     sigma: float = Field(
         1e-5, gt=0, allow_inf_nan=False, description="standard deviation of the noise that the search starts from"
     )
-    step_size: float = Field(1e-3, gt=0, allow_inf_nan=False, description="how far a step of the search goes (eta)")
+    step_size: float = Field(
+        1e-3,
+        gt=0,
+        allow_inf_nan=False,
+        description="how far a step of the search goes (eta); an epsilon much above it is never reached",
+    )
     steps: int = Field(1, ge=1, description="steps of the search, each a forward and a backward pass")
 
     def start(self, weights: Mapping[str, Tensor]) -> Regularizer:  # noqa: ARG002
