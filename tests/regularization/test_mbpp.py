@@ -66,7 +66,7 @@ def test_equal_weights_predict_equally_and_other_weights_do_not(
     gradients = gradients_for(only(two_tasks, task, **settings), quiet)
     teacher = mbpp(gradients)
     teacher.finish_step(0.0)  # the weights have not moved, so neither has the teacher
-    assert float(teacher.penalty(passes_of(gradients, task)).value) == pytest.approx(0, abs=1e-10)
+    assert teacher.penalty(passes_of(gradients, task)).value.item() == pytest.approx(0, abs=1e-10)
     old = copy.deepcopy(gradients.model)
     shift(gradients.model, 1)
     first = passes_of(gradients, task)
