@@ -86,8 +86,14 @@ def step_gradients(recipe: Recipe, prepared: Prepared, display: Display) -> Step
         chosen_precision(recipe.training.precision),
         settings.tokens_per_microbatch,
     )
+    regularization = {name: task.regularization for name, task in recipe.tasks.items() if task.regularization}
     if settings.encoder == "finetuned":
-        return FinetunedGradients(*arguments)
+        return FinetunedGradients(*arguments, regularization)
+    if regularization:
+        raise UserError(
+            f"tasks.{next(iter(regularization))}.regularization: it compares passes through the encoder, and a frozen "
+            "one reads each text once: use training.encoder=finetuned, or leave it out."
+        )
     sequences = sum(len(rows.sequences) for rows in prepared.train.values())
     with display.counting("encoding texts once", sequences) as bar:
         return FrozenGradients(*arguments, bar.advance)

@@ -15,6 +15,7 @@ from minbert.data.task_files import TaskFiles
 from minbert.evaluation.prediction_files import PredictionFile
 from minbert.methods import Settings
 from minbert.multitask.combination import Combination
+from minbert.multitask.regularization import Regularization
 from minbert.optim.settings import OptimizerSettings
 from minbert.recipe_reading import read_tree, validate, without_nulls
 from minbert.shipped import pretraining_recipe_names
@@ -68,12 +69,28 @@ class TaskRecipe(TaskFiles, TaskSettings):
     output: PredictionFile | None = Field(
         None, description="names of the prediction files; by default the task's name, and 'Predicted'"
     )
+    regularization: list[SerializeAsAny[Regularization]] = Field(
+        [], description="one, or a list, of what is added to the task's loss in training to keep predictions smooth"
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _pairs_are_two_sequences_by_default(cls, value: Any) -> Any:
         if isinstance(value, dict) and isinstance(value.get("text"), list) and "pair" not in value:
             value = {**value, "pair": "bi"}
+        return value
+
+    @field_validator("regularization", mode="before")
+    @classmethod
+    def _one_none_or_several(cls, value: Any) -> Any:
+        return [] if value is None else value if isinstance(value, list) else [value]
+
+    @field_validator("regularization")
+    @classmethod
+    def _each_once(cls, value: list[Regularization]) -> list[Regularization]:
+        names = [method.name for method in value]
+        if len(set(names)) < len(names):
+            raise ValueError(f"each regularization once; found {', '.join(names)}")
         return value
 
     @model_validator(mode="after")

@@ -118,7 +118,9 @@ def test_the_cosine_head_trains_the_encoder_through_pearson(
 
 
 @pytest.mark.parametrize("loss", ["pearson", "cosent", "contrastive_mse", [MNRL, "mse"]])
-def test_a_batch_that_must_stay_whole_ignores_the_budget(two_tasks: dict[str, Any], quiet: Display, loss: Any) -> None:
+def test_a_batch_that_must_stay_whole_has_one_gradient_whatever_the_budget(
+    two_tasks: dict[str, Any], quiet: Display, loss: Any
+) -> None:
     two_tasks["encoder"] |= {"hidden_dropout": 0.0, "attention_dropout": 0.0}
     prepared = prepared_with(two_tasks, quiet, loss=loss, head={"dropout": 0.0})
     found = []
@@ -129,7 +131,7 @@ def test_a_batch_that_must_stay_whole_ignores_the_budget(two_tasks: dict[str, An
         found.append([value, *(p.grad for p in prepared.model.parameters() if p.grad is not None)])
     assert len(found[0]) > 5
     for large, small in zip(*found, strict=True):
-        assert torch.equal(large, small)
+        torch.testing.assert_close(large, small, atol=1e-5, rtol=1e-3)
 
 
 def test_known_duplicates_of_all_training_rows_reach_the_loss(two_tasks: dict[str, Any], quiet: Display) -> None:
@@ -141,7 +143,7 @@ def test_known_duplicates_of_all_training_rows_reach_the_loss(two_tasks: dict[st
     step = {"close": np.arange(6)}
     gradients = FinetunedGradients(prepared.model, prepared.train, "fp32", 10_000)
     assert gradients.accumulate(step, {"close": 1.0}).item() == 0.0
-    gradients.clusters.clear()
+    gradients.objectives["close"].clusters = None
     assert gradients.accumulate(step, {"close": 1.0}).item() > 0.1
 
 

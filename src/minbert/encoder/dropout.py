@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -11,6 +12,34 @@ from torch import Tensor
 from torch.nn import functional
 
 _STEPS = 2**16
+
+
+class GeneratorState:
+    """The state of torch's default generators, from which all dropout is drawn, on the CPU and on one GPU.
+
+    The same state gives the same masks to whatever draws masks of the same shapes in the same order.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        """Keep the present state of the CPU's generator and, if ``device`` is a GPU, of its own."""
+        self._device = device
+        self._cpu = torch.get_rng_state()
+        self._gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+
+    @contextmanager
+    def replayed(self) -> Iterator[None]:
+        """Draw from this state for the length of a ``with`` block; afterwards it is as if nothing had been drawn."""
+        before = GeneratorState(self._device)
+        self._restore()
+        try:
+            yield
+        finally:
+            before._restore()
+
+    def _restore(self) -> None:
+        torch.set_rng_state(self._cpu)
+        if self._gpu is not None:
+            torch.cuda.set_rng_state(self._gpu, self._device)
 
 
 def dropout(values: Tensor, probability: float, *, training: bool) -> Tensor:

@@ -84,19 +84,29 @@ class MultitaskModel(nn.Module):
         assert isinstance(module, HeadModule)
         return module
 
-    def forward(self, batch: PackedBatch, parts: Sequence[Part]) -> list[HeadOutput]:
-        """Return the head output of each part.
+    def forward(
+        self, batch: PackedBatch, parts: Sequence[Part], *, word_embeddings: Tensor | None = None
+    ) -> list[HeadOutput]:
+        """Return the head output of each part; see ``vectors``."""
+        vectors = self.vectors(batch, parts, word_embeddings=word_embeddings)
+        return [self.head(part.task)(own) for part, own in zip(parts, vectors, strict=True)]
+
+    def vectors(
+        self, batch: PackedBatch, parts: Sequence[Part], *, word_embeddings: Tensor | None = None
+    ) -> list[Tensor]:
+        """Return the sentence vectors of each part, (N, hidden): what its head sees.
 
         ``batch`` holds the parts' sequences in order: of each part all (first) texts, then the second texts of a
-        ``bi`` pair. All of them go through the encoder in one call.
+        ``bi`` pair. All of them go through the encoder in one call. ``word_embeddings`` (T, hidden) take the place of
+        the encoder's own.
         """
-        output = self.encoder(batch)
+        output = self.encoder(batch, word_embeddings=word_embeddings)
         counts = [part.rows * self.tasks[part.task].sequences_per_row for part in parts]
         pooled: dict[Pooling, Sequence[Tensor]] = {
             how: torch.split(pool(output, batch.offsets, how), counts)
             for how in {self.tasks[part.task].pooling for part in parts}
         }
-        return [self.head(part.task)(pooled[self.tasks[part.task].pooling][index]) for index, part in enumerate(parts)]
+        return [pooled[self.tasks[part.task].pooling][index] for index, part in enumerate(parts)]
 
     def predict(self, task: str, texts: Sequence[Text], precision: Precision = "fp32") -> Predictions:
         """Return one task's predictions for ``texts``: strings, or pairs of strings for a task on pairs.

@@ -146,6 +146,7 @@ class TrainingLoop:
             torch.nn.utils.clip_grads_with_norm_(self.parameters, limit, norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        self.gradients.finish_step()
         if self.average is not None:
             self.average.update()
         state = self.state
@@ -202,6 +203,7 @@ class TrainingLoop:
                 "seconds": round(state.train_seconds, 3),
                 "losses": losses,
                 "combination": self.combination.weather.report(),
+                "regularization": self.gradients.regularizing.report(),
                 "dev": dev.as_json(),
             }
         )
@@ -214,6 +216,7 @@ class TrainingLoop:
             save_weights(self.model, self.folder)
         state.loss_sums = {}
         self.combination.weather.clear()
+        self.gradients.regularizing.clear()
         self.display.evaluated(state.step, state.step / self.steps_per_epoch, losses, dev, improved)
         return improved
 
@@ -231,6 +234,7 @@ class TrainingLoop:
 
     def _checkpoint(self) -> None:
         more = {f"combination.{name}": tensor for name, tensor in self.combination.state().items()}
+        more |= {f"regularization.{name}": tensor for name, tensor in self.gradients.regularizing.state().items()}
         if self.average is not None:
             more |= {f"average.{name}": tensor for name, tensor in self.average.state().items()}
         save_checkpoint(self.folder / CHECKPOINT, self.state, self.model, self.optimizer, more)
@@ -239,6 +243,7 @@ class TrainingLoop:
     def _resume(self) -> None:
         self.state = load_checkpoint(self.folder / CHECKPOINT, self.model, self.optimizer)
         self.combination.restore(load_more(self.folder / CHECKPOINT, "combination."))
+        self.gradients.regularizing.restore(load_more(self.folder / CHECKPOINT, "regularization."))
         if self.average is not None:
             self.average.restore(load_more(self.folder / CHECKPOINT, "average."))
         try:

@@ -97,6 +97,7 @@ def _trial(
         started = time.perf_counter()
         gradients.accumulate(step, dict.fromkeys(step, 1.0))
         gradients.model.zero_grad(set_to_none=True)
+        gradients.finish_step()
         rates.append((time.perf_counter() - started) / step_tokens(step, lengths))
     return statistics.median(rates[1:] or rates)
 

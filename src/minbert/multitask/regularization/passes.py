@@ -1,0 +1,107 @@
+"""One task's batch and its forward passes: the one that its loss is taken of, and those that regularizers compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from minbert.encoder.dropout import GeneratorState
+from minbert.multitask.model import MultitaskModel, Part
+from minbert.multitask.precision import Precision, mixed_precision
+from minbert.multitask.regularization.divergences import divergences
+from minbert.packed import PackedBatch
+from minbert.tasks.heads import HeadOutput
+
+
+class Passes:
+    """The forward pass of a batch of ``R`` rows of one task, and the same again with a difference.
+
+    Attributes:
+        vectors: (N, hidden) the sentence vectors of the first pass.
+        clean: the head output of the first pass.
+    """
+
+    def __init__(
+        self,
+        model: MultitaskModel,
+        batch: PackedBatch,
+        part: Part,
+        precision: Precision,
+        masks: GeneratorState | None = None,
+    ) -> None:
+        """Run ``batch``, on the model's device, through the encoder and the head of ``part``.
+
+        ``masks`` is where that pass takes its dropout masks from; it draws new ones, as any pass does, where not given.
+        """
+        self._model = model
+        self._batch = batch
+        self._part = part
+        self._precision = precision
+        self._masks = GeneratorState(model.device) if masks is None else masks
+        with nullcontext() if masks is None else masks.replayed(), mixed_precision(model.device, precision):
+            [self.vectors] = model.vectors(batch, [part])
+            self.clean: HeadOutput = model.head(part.task)(self.vectors)
+
+    def again(self, perturbation: Tensor | None = None, weights: Mapping[str, Tensor] | None = None) -> HeadOutput:
+        """Return the head output of another pass with the dropout masks of the first, which leaves no other trace.
+
+        Args:
+            perturbation: (T, hidden), added to the word embeddings.
+            weights: by name, to take the place of the model's own.
+        """
+        with self._masks.replayed():
+            return self._run(perturbation, weights)
+
+    def anew(self) -> HeadOutput:
+        """Return the head output of another pass, with new dropout masks."""
+        return self._run(None, None)
+
+    def divergences(self, one: HeadOutput, other: HeadOutput) -> Tensor:
+        """Return how far two predictions lie apart, (R,): see ``divergences.divergences``."""
+        return divergences(self._model.tasks[self._part.task].kind, one, other)
+
+    def constant(self) -> HeadOutput:
+        """Return the head output of the first pass without its graph."""
+        vectors = (
+            None if self.clean.vectors is None else (self.clean.vectors[0].detach(), self.clean.vectors[1].detach())
+        )
+        class_logits = None if self.clean.class_logits is None else self.clean.class_logits.detach()
+        return HeadOutput(self.clean.logits.detach(), vectors, class_logits)
+
+    def noise(self, standard_deviation: float) -> Tensor:
+        """Return independent normal numbers (T, hidden), fp32, drawn from torch's default generator."""
+        shape = (len(self._batch.token_ids), self._model.encoder.config.hidden_size)
+        return torch.randn(shape, device=self._batch.token_ids.device) * standard_deviation
+
+    def text_tokens(self) -> Tensor:
+        """Return which tokens (T,) are text: all but [CLS] and [SEP]."""
+        special = self._model.special_tokens
+        return (self._batch.token_ids != special.classification) & (self._batch.token_ids != special.separator)
+
+    @cached_property
+    def row_of_token(self) -> Tensor:
+        """(T,): the row that each token belongs to, whichever of its texts it stands in."""
+        # All first texts come first, then all second ones.
+        rows = torch.arange(self._part.rows).repeat(len(self._batch.lengths) // self._part.rows)
+        return rows.repeat_interleave(self._batch.lengths).to(self._batch.token_ids.device, non_blocking=True)
+
+    def largest(self, values: Tensor) -> Tensor:
+        """Return the largest absolute value (R,) among all ``values`` (T, hidden) of each row's tokens."""
+        largest = values.new_zeros(self._part.rows)
+        return largest.scatter_reduce(0, self.row_of_token, values.abs().amax(-1), "amax")
+
+    def _run(self, perturbation: Tensor | None, weights: Mapping[str, Tensor] | None) -> HeadOutput:
+        model, words = self._model, None
+        with mixed_precision(model.device, self._precision):
+            if perturbation is not None:
+                words = model.encoder.word_embeddings(self._batch) + perturbation
+            arguments = (self._batch, [self._part])
+            outputs: list[HeadOutput] = functional_call(
+                model, dict(weights or {}), arguments, {"word_embeddings": words}
+            )
+        return outputs[0]
