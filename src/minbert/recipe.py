@@ -13,7 +13,9 @@ from minbert.data.schedules import Schedule
 from minbert.data.task_files import TaskFiles
 from minbert.evaluation.prediction_files import PredictionFile
 from minbert.methods import Settings
+from minbert.multitask.adapters import Adapters
 from minbert.multitask.combination import Combination
+from minbert.multitask.shared_layers import SharedLayer
 from minbert.optim.settings import OptimizerSettings
 from minbert.recipe_reading import read_tree, validate
 from minbert.tasks.settings import TaskSettings
@@ -27,6 +29,17 @@ class EncoderChoice(Settings):
     hidden_dropout: float = Field(0.1, ge=0, lt=1, description="dropout of hidden states in training")
     attention_dropout: float = Field(0.1, ge=0, lt=1, description="dropout of attention probabilities in training")
     max_length: int = Field(512, ge=4, description="longest sequence in tokens, special ones included; more is cut")
+
+
+class SharedEncoder(EncoderChoice):
+    """Which encoder, and how tasks share it."""
+
+    adapters: SerializeAsAny[Adapters] = Field(
+        Adapters.model_validate({}), description="small weights that are trained inside the encoder's layers"
+    )
+    shared_layer: SerializeAsAny[SharedLayer] = Field(
+        SharedLayer.model_validate({}), description="what all tasks share between the encoder and pooling"
+    )
 
 
 class ScheduleChoice(Settings):
@@ -68,7 +81,7 @@ class Recipe(Settings):
         None,
         description="folder of the tasks' files; 'sample' is the set that ships with minbert, null asks for --data",
     )
-    encoder: EncoderChoice = Field(EncoderChoice(), description="which encoder, and how it is set up")
+    encoder: SharedEncoder = Field(SharedEncoder(), description="which encoder, and how tasks share it")
     tasks: dict[str, TaskRecipe] = Field(min_length=1, description="every task by its name")
     schedule: ScheduleChoice = Field(ScheduleChoice(), description="how rows become steps")
     combination: SerializeAsAny[Combination] = Field(
