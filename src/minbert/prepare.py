@@ -47,6 +47,7 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
         UserError: files, encoder, schedule or selection do not serve the recipe.
     """
     check_select(recipe.training.select, recipe.tasks)
+    _check_sharing(recipe)
     keep_freed_memory()
     texts = _read_splits(recipe, display)
     sizes = {
@@ -138,6 +139,18 @@ def _subsampled(split: Split, wanted: int | str | None, seed: int, name: str, ke
     )
 
 
+def _check_sharing(recipe: Recipe) -> None:
+    """Refuse a frozen encoder whose output changes all the same."""
+    for key, name in (("adapters", recipe.encoder.adapters.name), ("shared_layer", recipe.encoder.shared_layer.name)):
+        if recipe.training.encoder == "frozen" and name != "none":
+            raise UserError(
+                f"encoder.{key}: '{name}' does not go with training.encoder=frozen, which reads each text once and "
+                "trains heads on its vector: what is trained before that vector would never change it. "
+                "Use training.encoder=finetuned."
+                + (" Adapters leave the encoder's own weights alone if train_encoder is false." * (key == "adapters"))
+            )
+
+
 def _check_steps(recipe: Recipe, sizes: Mapping[str, TaskSize]) -> None:
     """Ask schedule and optimizer now what they would otherwise refuse only after the encoder is loaded."""
     try:
@@ -169,7 +182,9 @@ def _build(recipe: Recipe) -> MultitaskModel:
         name: TaskSettings.model_validate({key: getattr(task, key) for key in TaskSettings.model_fields})
         for name, task in recipe.tasks.items()
     }
-    model = MultitaskModel(encoder, Tokenizer.from_files(files.folder), tasks, recipe.encoder.max_length)
+    tokenizer = Tokenizer.from_files(files.folder)
+    choice = recipe.encoder
+    model = MultitaskModel(encoder, tokenizer, tasks, choice.max_length, choice.adapters, choice.shared_layer)
     return model.to(available_device())
 
 

@@ -14,8 +14,10 @@ from minbert.data.schedules import Schedule
 from minbert.data.task_files import TaskFiles
 from minbert.evaluation.prediction_files import PredictionFile
 from minbert.methods import Settings
+from minbert.multitask.adapters import Adapters
 from minbert.multitask.combination import Combination
 from minbert.multitask.regularization import Regularization
+from minbert.multitask.shared_layers import SharedLayer
 from minbert.optim.settings import OptimizerSettings
 from minbert.recipe_reading import read_tree, validate, without_nulls
 from minbert.shipped import pretraining_recipe_names
@@ -39,9 +41,15 @@ class PretrainingFirst(Settings):
     changes: dict[str, Any] = Field({}, description="keys of that recipe to change, dotted, with their new values")
 
 
-class TrainedEncoderChoice(EncoderChoice):
-    """The encoder that a recipe of tasks trains."""
+class SharedEncoder(EncoderChoice):
+    """Which encoder, and how tasks share it."""
 
+    adapters: SerializeAsAny[Adapters] = Field(
+        Adapters.model_validate({}), description="small weights that are trained inside the encoder's layers"
+    )
+    shared_layer: SerializeAsAny[SharedLayer] = Field(
+        SharedLayer.model_validate({}), description="what all tasks share between the encoder and pooling"
+    )
     pretraining: PretrainingFirst | None = Field(
         None,
         description="masked-LM pretraining to be run first, in the folder 'pretraining' of the run's own; a recipe's "
@@ -109,7 +117,7 @@ class Recipe(Settings):
         None,
         description="folder of the tasks' files; 'sample' is the set that ships with minbert, null asks for --data",
     )
-    encoder: TrainedEncoderChoice = Field(TrainedEncoderChoice(), description="which encoder, and how it is set up")
+    encoder: SharedEncoder = Field(SharedEncoder(), description="which encoder, and how tasks share it")
     tasks: dict[str, TaskRecipe] = Field(
         min_length=1, description="every task by its name; null takes out one that a base recipe has"
     )

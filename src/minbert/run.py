@@ -181,6 +181,7 @@ def _finish(recipe: Recipe, prepared: Prepared, result: TrainingResult, out: Pat
         "best_step": state.best.step,
         "best_of_task": {task: best.model_dump() for task, best in state.best_of_task.items()},
         "steps": state.step,
+        "trained_parameters": sum(p.numel() for p in prepared.model.parameters() if p.requires_grad),
         "train_seconds": round(state.train_seconds, 3),
         "examples_per_second": round(state.examples / state.train_seconds, 2),
         "real_tokens_per_second": round(state.tokens / state.train_seconds, 1),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from minbert.encoder.adaptation import UNCHANGED, LayerAdaptation
 from minbert.encoder.attention import AttentionLayout
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.layers import Embeddings, EncoderLayer, initialize
@@ -43,12 +45,19 @@ class BertEncoder(nn.Module):
         embeddings: Tensor = self.embeddings.word(batch.token_ids)
         return embeddings
 
-    def forward(self, batch: PackedBatch, *, word_embeddings: Tensor | None = None) -> EncoderOutput:
+    def forward(
+        self,
+        batch: PackedBatch,
+        *,
+        word_embeddings: Tensor | None = None,
+        adaptations: Sequence[LayerAdaptation] | None = None,
+    ) -> EncoderOutput:
         """Encode a batch.
 
         Args:
             batch: on this encoder's device.
             word_embeddings: (T, hidden), to take the place of ``self.word_embeddings(batch)``.
+            adaptations: one for each layer; by default none changes anything.
 
         Raises:
             ValueError: a sequence is empty or longer than ``config.max_positions``.
@@ -58,8 +67,8 @@ class BertEncoder(nn.Module):
         if word_embeddings is None:
             word_embeddings = self.word_embeddings(batch)
         hidden = self.embeddings(batch, word_embeddings)
-        for layer in self.layers:
-            hidden = layer(hidden, layout)
+        for layer, adaptation in zip(self.layers, adaptations or [UNCHANGED] * len(self.layers), strict=True):
+            hidden = layer(hidden, layout, adaptation)
         return EncoderOutput(hidden, self.pooler(first_tokens(hidden, batch.offsets)).tanh())
 
     def _check(self, lengths: Tensor) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from minbert.encoder.adaptation import UNCHANGED, LayerAdaptation
 from minbert.encoder.attention import AttentionLayout, attend
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.dropout import dropout
@@ -40,17 +41,16 @@ class SelfAttention(nn.Module):
         self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size)
         self.output = nn.Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, hidden: Tensor, layout: AttentionLayout) -> Tensor:
+    def forward(self, hidden: Tensor, layout: AttentionLayout, adaptation: LayerAdaptation = UNCHANGED) -> Tensor:
         """Return (T, hidden)."""
         context = attend(
-            self.query_key_value(hidden),
+            adaptation.project("query_key_value", hidden, self.query_key_value(hidden)),
             layout,
             head_size=self.head_size,
             probability=self.dropout,
             training=self.training,
         )
-        output: Tensor = self.output(context)
-        return output
+        return adaptation.project("attention_output", context, self.output(context))
 
 
 class FeedForward(nn.Module):
@@ -61,10 +61,10 @@ class FeedForward(nn.Module):
         self.intermediate = nn.Linear(config.hidden_size, config.intermediate_size)
         self.output = nn.Linear(config.intermediate_size, config.hidden_size)
 
-    def forward(self, hidden: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, adaptation: LayerAdaptation = UNCHANGED) -> Tensor:
         """Return (T, hidden)."""
-        output: Tensor = self.output(functional.gelu(self.intermediate(hidden)))
-        return output
+        activated = functional.gelu(adaptation.project("intermediate", hidden, self.intermediate(hidden)))
+        return adaptation.project("output", activated, self.output(activated))
 
 
 class EncoderLayer(nn.Module):
@@ -78,12 +78,14 @@ class EncoderLayer(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_epsilon)
         self.dropout = config.hidden_dropout
 
-    def forward(self, hidden: Tensor, layout: AttentionLayout) -> Tensor:
+    def forward(self, hidden: Tensor, layout: AttentionLayout, adaptation: LayerAdaptation = UNCHANGED) -> Tensor:
         """Return (T, hidden)."""
-        attended = dropout(self.attention(hidden, layout), self.dropout, training=self.training)
+        beside = adaptation.beside(hidden)
+        attended = dropout(self.attention(hidden, layout, adaptation), self.dropout, training=self.training)
         hidden = self.attention_norm(hidden + attended)
-        transformed = dropout(self.feed_forward(hidden), self.dropout, training=self.training)
-        output: Tensor = self.feed_forward_norm(hidden + transformed)
+        transformed = dropout(self.feed_forward(hidden, adaptation), self.dropout, training=self.training)
+        total = hidden + transformed
+        output: Tensor = self.feed_forward_norm(total if beside is None else total + beside)
         return output
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from minbert.encoder.pooling import Pooling, pool
-from minbert.multitask.model import MultitaskModel
+from minbert.multitask.model import MultitaskModel, Share
 from minbert.multitask.precision import Precision, mixed_precision
 from minbert.multitask.sequences import Indices, Sequences
 
@@ -26,16 +26,23 @@ def sentence_vectors(
     pooling: Pooling,
     precision: Precision,
     progress: Progress = lambda done: None,  # noqa: ARG005
+    *,
+    task: str | None = None,
 ) -> Tensor:
-    """Return the vectors of all ``S`` distinct sequences, (S, hidden), fp32 on the model's device, dropout off."""
-    vectors = torch.empty(len(sequences), model.encoder.config.hidden_size, device=model.device)
+    """Return the vectors of all ``S`` distinct sequences, (S, width), fp32 on the model's device, dropout off.
+
+    They are what the head of ``task`` sees; without a task, what the encoder alone says (see ``MultitaskModel.read``).
+    """
+    width = model.encoder.config.hidden_size if task is None else model.vector_width
+    vectors = torch.empty(len(sequences), width, device=model.device)
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad(), mixed_precision(model.device, precision):
             for numbers in _batches(sequences.lengths()):
                 batch = sequences.pack(numbers).to(model.device)
-                vectors[torch.from_numpy(numbers)] = pool(model.encoder(batch), batch.offsets, pooling).float()
+                output = model.read(batch, None if task is None else [Share(task, len(numbers))])
+                vectors[torch.from_numpy(numbers)] = pool(output, batch.offsets, pooling).float()
                 progress(len(numbers))
     finally:
         model.train(was_training)
@@ -50,12 +57,12 @@ def task_logits(
     progress: Progress = lambda done: None,  # noqa: ARG005
 ) -> Tensor:
     """Return a task's logits for all ``R`` rows of ``sequences``, (R, outputs), fp32 on the CPU."""
-    vectors = sentence_vectors(model, sequences, model.task(task).pooling, precision, progress)
+    vectors = sentence_vectors(model, sequences, model.task(task).pooling, precision, progress, task=task)
     return head_logits(model, task, sequences, vectors)
 
 
 def head_logits(model: MultitaskModel, task: str, sequences: Sequences, vectors: Tensor) -> Tensor:
-    """Return a task's logits (R, outputs) from the vectors (S, hidden) of its sequences, dropout off."""
+    """Return a task's logits (R, outputs) from the vectors (S, width) of its sequences, dropout off."""
     head = model.head(task)
     was_training = head.training
     head.eval()

@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from minbert.encoder.bert import BertEncoder
+from minbert.encoder.bert import BertEncoder, EncoderOutput
 from minbert.encoder.pooling import Pooling, pool
 from minbert.errors import UserError, did_you_mean
+from minbert.multitask.adapters import Adapter, Adapters
 from minbert.multitask.precision import Precision
 from minbert.multitask.sequences import Sequences
+from minbert.multitask.shared_layers import SharedLayer
 from minbert.packed import PackedBatch
 from minbert.tasks.heads import HeadOutput
 from minbert.tasks.heads.base import HeadModule
@@ -36,8 +38,19 @@ class Part(NamedTuple):
     rows: int
 
 
+class Share(NamedTuple):
+    """One task's share of a packed batch: its next ``sequences`` sequences."""
+
+    task: str
+    sequences: int
+
+
 class MultitaskModel(nn.Module):
-    """One BERT encoder with a head for each task, and the tokenizer that reads for it."""
+    """One BERT encoder with a head for each task, and the tokenizer that reads for it.
+
+    Weights that all tasks share are the encoder's, the shared adapter's and the shared layer's; a task's own are its
+    head's and those of its adapter in ``adapters``.
+    """
 
     def __init__(
         self,
@@ -45,16 +58,31 @@ class MultitaskModel(nn.Module):
         tokenizer: Tokenizer,
         tasks: Mapping[str, TaskSettings],
         max_length: int,
+        adapters: Adapters | None = None,
+        shared_layer: SharedLayer | None = None,
     ) -> None:
-        """Build fresh heads over ``encoder``; sequences are cut to ``max_length`` tokens, special ones included."""
+        """Build fresh heads over ``encoder``, and fresh adapters and a shared layer where they are asked for.
+
+        Sequences are cut to ``max_length`` tokens, special ones included. The encoder's weights are to be trained
+        unless the adapters say otherwise.
+        """
         super().__init__()
         self.encoder = encoder
         self.tokenizer = tokenizer
         self.tasks = dict(tasks)
         self.max_length = min(max_length, encoder.config.max_positions)
+        self.adapters_settings = adapters or Adapters.model_validate({})
+        self.shared_layer_settings = shared_layer or SharedLayer.model_validate({})
+        self.shared_layer = self.shared_layer_settings.build(encoder.config.hidden_size)
+        self.vector_width = encoder.config.hidden_size if self.shared_layer is None else self.shared_layer.width
         self.heads = nn.ModuleDict(
-            {name: task.head.build(encoder.config.hidden_size, task, task.pair) for name, task in self.tasks.items()}
+            {name: task.head.build(self.vector_width, task, task.pair) for name, task in self.tasks.items()}
         )
+        private = self.adapters_settings.private
+        self.shared_adapter = None if private else self.adapters_settings.build(encoder.config)
+        own = {name: self.adapters_settings.build(encoder.config) for name in self.tasks if private}
+        self.adapters = nn.ModuleDict({name: adapter for name, adapter in own.items() if adapter is not None})
+        encoder.requires_grad_(self.adapters_settings.trains_encoder)
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> MultitaskModel:
@@ -84,6 +112,48 @@ class MultitaskModel(nn.Module):
         assert isinstance(module, HeadModule)
         return module
 
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that all tasks train together."""
+        shared = (self.encoder, self.shared_adapter, self.shared_layer)
+        parameters = [parameter for module in shared if module is not None for parameter in module.parameters()]
+        return [parameter for parameter in parameters if parameter.requires_grad]
+
+    def fresh_modules(self) -> nn.ModuleList:
+        """Return all modules but the encoder: those whose weights begin at random."""
+        modules = (self.heads, self.adapters, self.shared_adapter, self.shared_layer)
+        return nn.ModuleList(module for module in modules if module is not None)
+
+    def private_parameters(self, task: str) -> list[nn.Parameter]:
+        """Return the parameters that only ``task`` trains: its head's and its adapter's."""
+        adapter = self.adapters[task].parameters() if task in self.adapters else ()
+        return [*self.head(task).parameters(), *adapter]
+
+    def read(
+        self, batch: PackedBatch, shares: Sequence[Share] | None, *, word_embeddings: Tensor | None = None
+    ) -> EncoderOutput:
+        """Return what is to be pooled of each sequence.
+
+        Args:
+            batch: on the model's device.
+            shares: whose sequences they are, in order: they go through their own task's adapter and the shared layer.
+                None is for no task in particular: the encoder alone, with the adapter that all tasks share.
+            word_embeddings: (T, hidden), to take the place of the encoder's own.
+        """
+        adapters: list[Adapter] = []
+        tokens = [len(batch.token_ids)]
+        if self.shared_adapter is not None:
+            adapters = [self.shared_adapter]
+        elif shares is not None and len(self.adapters):
+            adapters = [self.adapters[share.task] for share in shares]  # type: ignore[misc]  # they are Adapters
+            ends = np.cumsum([share.sequences for share in shares])
+            tokens = np.diff(batch.offsets.numpy()[ends], prepend=0).tolist()
+        adaptations = adapters[0].adaptations(adapters, batch, tokens) if adapters else None
+        output: EncoderOutput = self.encoder(batch, word_embeddings=word_embeddings, adaptations=adaptations)
+        if shares is None or self.shared_layer is None:
+            return output
+        above: EncoderOutput = self.shared_layer(output.hidden_states, batch.offsets)
+        return above
+
     def forward(
         self, batch: PackedBatch, parts: Sequence[Part], *, word_embeddings: Tensor | None = None
     ) -> list[HeadOutput]:
@@ -100,8 +170,9 @@ class MultitaskModel(nn.Module):
         ``bi`` pair. All of them go through the encoder in one call. ``word_embeddings`` (T, hidden) take the place of
         the encoder's own.
         """
-        output = self.encoder(batch, word_embeddings=word_embeddings)
         counts = [part.rows * self.tasks[part.task].sequences_per_row for part in parts]
+        shares = [Share(part.task, count) for part, count in zip(parts, counts, strict=True)]
+        output = self.read(batch, shares, word_embeddings=word_embeddings)
         pooled: dict[Pooling, Sequence[Tensor]] = {
             how: torch.split(pool(output, batch.offsets, how), counts)
             for how in {self.tasks[part.task].pooling for part in parts}
@@ -122,7 +193,10 @@ class MultitaskModel(nn.Module):
     def encode(
         self, texts: Sequence[str], pooling: Pooling = "mean", precision: Precision = "fp32"
     ) -> NDArray[np.float32]:
-        """Return the sentence vectors of ``texts``, (N, hidden); repeated texts are computed once."""
+        """Return the sentence vectors of ``texts``, (N, hidden); repeated texts are computed once.
+
+        They are the encoder's, for no task in particular: tasks' own adapters and the shared layer have no part in it.
+        """
         from minbert.multitask.inference import sentence_vectors
 
         if not len(texts):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
@@ -14,28 +17,42 @@ from minbert.encoder.tensor_files import read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, import_tensors
 from minbert.errors import UserError
 from minbert.files import read_json, write_json
+from minbert.multitask.adapters import Adapters
 from minbert.multitask.model import MultitaskModel
+from minbert.multitask.shared_layers import SharedLayer
 from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
 
 _FORMAT = 1
-_HEADS = "heads."
 
 
 def model_tensors(model: MultitaskModel) -> dict[str, Tensor]:
-    """Return all weights: the encoder's under transformers' names, the heads' under ``heads.TASK.``."""
-    heads = {f"{_HEADS}{name}": tensor for name, tensor in model.heads.state_dict().items()}
-    tensors = export_tensors(model.encoder) | heads
+    """Return all weights that a saved model has.
+
+    The encoder's, with an adapter that all tasks share merged into them, have transformers' names; the heads' stand
+    under ``heads.TASK.``, tasks' own adapters under ``adapters.TASK.``, the shared layer's under ``shared.``.
+    """
+    encoder = model.encoder
+    if model.shared_adapter is not None:
+        encoder = copy.deepcopy(encoder)
+        model.shared_adapter.merge(encoder)
+    tensors = export_tensors(encoder)
+    for prefix, (_, module) in _beside_the_encoder(model).items():
+        tensors |= {f"{prefix}{name}": tensor for name, tensor in module.state_dict().items()}
     return {name: tensor.detach().cpu() for name, tensor in tensors.items()}
 
 
 def save_model(model: MultitaskModel, folder: Path) -> None:
     """Write the model into ``folder``; each file is whole or absent."""
-    ours = {
+    ours: dict[str, Any] = {
         "format": _FORMAT,
         "max_length": model.max_length,
         "tasks": {name: task.model_dump(mode="json") for name, task in model.tasks.items()},
     }
+    if len(model.adapters):
+        ours["adapters"] = model.adapters_settings.model_dump(mode="json")
+    if model.shared_layer is not None:
+        ours["shared_layer"] = model.shared_layer_settings.model_dump(mode="json")
     write_json(folder / "config.json", model.encoder.config.to_hub() | {"minbert": ours})
     model.tokenizer.save(folder)
     save_weights(model, folder)
@@ -66,21 +83,44 @@ def load_model(source: str) -> MultitaskModel:
     try:
         tasks = {name: TaskSettings.model_validate(task) for name, task in ours["tasks"].items()}
         max_length = int(ours["max_length"])
+        adapters = Adapters.model_validate(ours.get("adapters", {}))
+        shared_layer = SharedLayer.model_validate(ours.get("shared_layer", {}))
     except (ValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{files.config}: its 'minbert' part is damaged: {error}") from None
     encoder = BertEncoder(EncoderConfig.from_hub(config, files.config))
-    model = MultitaskModel(encoder, Tokenizer.from_files(files.folder), tasks, max_length)
+    tokenizer = Tokenizer.from_files(files.folder)
+    model = MultitaskModel(encoder, tokenizer, tasks, max_length, adapters, shared_layer)
     tensors = read_tensors(files.weights)
-    heads = {name.removeprefix(_HEADS): tensors.pop(name) for name in list(tensors) if name.startswith(_HEADS)}
+    for prefix, (what, module) in _beside_the_encoder(model).items():
+        names = [name for name in tensors if name.startswith(prefix)]
+        _fill(module, {name.removeprefix(prefix): tensors.pop(name) for name in names}, what, files.weights)
     import_tensors(encoder, tensors, files.weights)
-    expected = model.heads.state_dict()
+    return model.eval()
+
+
+def _beside_the_encoder(model: MultitaskModel) -> dict[str, tuple[str, nn.Module]]:
+    """Return a model's other weights by the prefix of their names, and what to call them in messages."""
+    layer = nn.Module() if model.shared_layer is None else model.shared_layer
+    return {
+        "heads.": ("head", model.heads),
+        "adapters.": ("adapter", model.adapters),
+        "shared.": ("shared layer's", layer),
+    }
+
+
+def _fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str, where: Path) -> None:
+    """Load ``tensors`` into ``module``.
+
+    Raises:
+        UserError: they are not exactly what it holds.
+    """
+    expected = module.state_dict()
     odd = sorted(
         name
-        for name in expected.keys() | heads.keys()
-        if name not in expected or name not in heads or expected[name].shape != heads[name].shape
+        for name in expected.keys() | tensors.keys()
+        if name not in expected or name not in tensors or expected[name].shape != tensors[name].shape
     )
     if odd:
         shown = ", ".join(odd[:5])
-        raise UserError(f"{files.weights}: head weights are missing, unknown or of another shape: {shown}.")
-    model.heads.load_state_dict(heads)
-    return model.eval()
+        raise UserError(f"{where}: {what} weights are missing, unknown or of another shape: {shown}.")
+    module.load_state_dict(tensors)

@@ -27,7 +27,7 @@ class OptimizerSettings(LearningRateSettings):
     )
     learning_rate: Positive = Field(2e-5, description="highest learning rate of the encoder")
     head_learning_rate: Positive | None = Field(
-        None, description="highest learning rate of the heads; null: the encoder's"
+        None, description="highest learning rate of heads, adapters and the shared layer; null: the encoder's"
     )
     layer_decay: float = Field(
         1.0,

@@ -31,12 +31,13 @@ class StepCombination:
         self.tasks = list(gradients.train)
         self.seed = seed
         self.combiner = combination.start(len(self.tasks))
-        self.shared = [p for p in gradients.model.encoder.parameters() if p.requires_grad]
+        self.shared = gradients.model.shared_parameters()
         self.weather = Weather(self.tasks)
         layer = combination.norm_layer
         if not self.shared and (layer is not None or isinstance(self.combiner, Surgeon)):
             raise UserError(
-                f"combination '{combination.name}' works on gradients that tasks share, and a frozen encoder has none."
+                f"combination '{combination.name}' works on gradients that tasks share. Here they share none: the "
+                "encoder is frozen, and nothing else is trained by all of them."
             )
         self.norm_places = None if layer is None else self._places(layer)
 
@@ -87,20 +88,26 @@ class StepCombination:
         """Return which of the shared parameters belong to a layer (see ``Combination.norm_layer``)."""
         model = self.gradients.model
         encoder = model.encoder
-        if layer == "last":
-            layer = "pooler" if all(task.pooling == "pooler" for task in model.tasks.values()) else -1
         if layer == "all":
             return list(range(len(self.shared)))
-        if layer == "pooler":
+        if layer == "last" and model.shared_layer is not None:
+            chosen = set(model.shared_layer.parameters())
+        elif layer == "pooler" or (layer == "last" and all(task.pooling == "pooler" for task in model.tasks.values())):
             chosen = set(encoder.pooler.parameters())
-        elif -len(encoder.layers) <= int(layer) < len(encoder.layers):
-            chosen = set(encoder.layers[int(layer)].parameters())
         else:
-            raise UserError(f"combination.layer: the encoder has {len(encoder.layers)} layers, so none is {layer}.")
-        return [place for place, parameter in enumerate(self.shared) if parameter in chosen]
+            number = -1 if layer == "last" else int(layer)
+            if not -len(encoder.layers) <= number < len(encoder.layers):
+                raise UserError(f"combination.layer: the encoder has {len(encoder.layers)} layers, so none is {layer}.")
+            chosen = set(encoder.layers[number].parameters())
+            if model.shared_adapter is not None:
+                chosen |= set(model.shared_adapter.layers[number].parameters())
+        places = [place for place, parameter in enumerate(self.shared) if parameter in chosen]
+        if not places:
+            raise UserError(f"combination.layer: no weight of layer '{layer}' is trained; choose another.")
+        return places
 
-    def _task_by_task(self, step: Step, head_weights: Tensor | None = None) -> tuple[Tensor, list[Gradients]]:
-        """Return losses (K,) and each task's own gradient over shared parameters; heads keep theirs in place.
+    def _task_by_task(self, step: Step, private_weights: Tensor | None = None) -> tuple[Tensor, list[Gradients]]:
+        """Return losses (K,) and each task's own gradient over shared parameters; private ones keep theirs.
 
         Each task has a forward and a backward of its own, on its own batch: a graph that tasks shared would be walked
         once for each of them.
@@ -111,9 +118,9 @@ class StepCombination:
             parts.append([parameter.grad for parameter in self.shared])
             for parameter in self.shared:
                 parameter.grad = None
-            for parameter in self.gradients.model.head(task).parameters():
-                if head_weights is not None and parameter.grad is not None:
-                    parameter.grad *= float(head_weights[index])
+            for parameter in self.gradients.model.private_parameters(task):
+                if private_weights is not None and parameter.grad is not None:
+                    parameter.grad *= float(private_weights[index])
         return torch.cat(losses), parts
 
     def _leave(self, parts: Sequence[Gradients], weights: Tensor) -> None:

@@ -76,10 +76,11 @@ class TrainingLoop:
         self.seed = seed
         self.folder = folder
         self.display = display
-        frozen = settings.encoder == "frozen"
+        frozen = settings.encoder == "frozen" or not self.model.adapters_settings.trains_encoder
         self.model.encoder.requires_grad_(not frozen)
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimizer = make_optimizer(parameter_groups(self.model.encoder, self.model.heads, optimizer), optimizer)
+        groups = parameter_groups(self.model.encoder, self.model.fresh_modules(), optimizer)
+        self.optimizer = make_optimizer(groups, optimizer)
         self.average = ExponentialMovingAverage(self.parameters, optimizer.ema_decay) if optimizer.ema_decay else None
         self.combination = StepCombination(combination, gradients, seed)
         self.steps_per_epoch = schedule.steps_per_epoch(sizes)

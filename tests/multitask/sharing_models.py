@@ -1,0 +1,71 @@
+"""What tests of adapters and shared layers have in common: a small model of three tasks, and a batch of them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from minbert.encoder.sources import load_encoder
+from minbert.multitask.adapters import Adapters
+from minbert.multitask.model import MultitaskModel, Part, Share
+from minbert.multitask.shared_layers import SharedLayer
+from minbert.packed import PackedBatch, concatenate
+from minbert.tasks.settings import TaskSettings
+from minbert.text.tokenizer import Tokenizer
+
+TASKS: dict[str, Any] = {
+    "mood": {"kind": "classification", "classes": ["low", "high", "none"], "pooling": "pooler"},
+    "same": {"kind": "binary", "pair": "cross", "pooling": "cls"},
+    "close": {"kind": "regression", "range": [0, 5], "pair": "bi"},
+}
+TEXTS: dict[str, Any] = {
+    "mood": ["a good film", "rice", "how do people cook rice on cold days"],
+    "same": [("a good film", "how do people cook"), ("rice", "a cold river")],
+    "close": [("why", "why do people learn"), ("a dull film", "rice")],
+}
+
+
+def build(folder: Path, adapters: Any = "none", shared_layer: Any = "none", *, stirred: bool = True) -> MultitaskModel:
+    """Return the model; where ``stirred``, no weight beside the encoder is zero, so that everything has an effect."""
+    torch.manual_seed(0)
+    model = MultitaskModel(
+        load_encoder(str(folder)),
+        Tokenizer.from_files(folder),
+        {name: TaskSettings.model_validate(task) for name, task in TASKS.items()},
+        64,
+        Adapters.model_validate(adapters),
+        SharedLayer.model_validate(shared_layer),
+    )
+    for module in model.fresh_modules() if stirred else ():
+        stir(module)
+    return model.eval()
+
+
+def stir(module: nn.Module) -> None:
+    """Change every weight a little."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+
+
+def joint(model: MultitaskModel, tasks: list[str]) -> tuple[PackedBatch, list[Part], list[Share]]:
+    """Return one batch of the tasks' texts, and whose they are."""
+    packs, parts, shares = [], [], []
+    for task in tasks:
+        sequences = model.sequences(task, TEXTS[task])
+        numbers = sequences.of(np.arange(len(TEXTS[task])))
+        packs.append(sequences.pack(numbers))
+        parts.append(Part(task, len(TEXTS[task])))
+        shares.append(Share(task, len(numbers)))
+    return concatenate(packs), parts, shares
+
+
+def states(model: MultitaskModel, task: str | None, of: str) -> Tensor:
+    """Return the token states of the texts of task ``of``, read for ``task``."""
+    batch, _, shares = joint(model, [of])
+    with torch.no_grad():
+        return model.read(batch, None if task is None else [Share(task, shares[0].sequences)]).hidden_states
