@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -11,6 +11,7 @@ import torch
 from minbert.data.examples import Split, read_split
 from minbert.data.places import resolve_data
 from minbert.data.schedules import TaskSize
+from minbert.data.shared_rows import joined, read_shared
 from minbert.data.subsample import subsample
 from minbert.encoder.allocator import keep_freed_memory
 from minbert.encoder.sources import find_encoder, load_encoder
@@ -108,6 +109,8 @@ def _read_splits(recipe: Recipe, display: Display) -> dict[tuple[str, str], Spli
                 raise UserError(f"tasks.{name}.files.{split}: training needs it.")
             texts[split, name] = read_split(place / files[split], task, task)
         texts["train", name] = _subsampled(recipe.seed, name, task, texts["train", name])
+        shared = read_shared(place, name, task, task, recipe.seed)
+        texts["train", name] = joined(texts["train", name], shared)
         if "test" in files and not (place / files["test"]).is_file():
             display.note(f"{place / files['test']}: is not there, so no predictions are written for it")
         elif "test" in files:
@@ -122,13 +125,7 @@ def _subsampled(seed: int, name: str, task: TaskRecipe, split: Split) -> Split:
         chosen = subsample(len(split), task.rows, seed, name)
     except ValueError as error:
         raise UserError(f"tasks.{name}.rows: {error}.") from None
-    return replace(
-        split,
-        ids=[split.ids[row] for row in chosen],
-        first=[split.first[row] for row in chosen],
-        second=[split.second[row] for row in chosen] if split.second else None,
-        labels=split.labels[chosen] if split.labels is not None else None,
-    )
+    return split.take(chosen)
 
 
 def _check_steps(recipe: Recipe, sizes: Mapping[str, TaskSize]) -> None:
