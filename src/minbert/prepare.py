@@ -56,6 +56,7 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
     }
     _check_steps(recipe, sizes)
     model = _build(recipe)
+    _check_learns(recipe, model)
     rows = _tokenize(model, texts, display)
     for (split, name), part in rows.items():
         if cut := part.sequences.truncated():
@@ -161,6 +162,20 @@ def _build(recipe: Recipe) -> MultitaskModel:
     }
     model = MultitaskModel(encoder, Tokenizer.from_files(files.folder), tasks, recipe.encoder.max_length)
     return model.to(available_device())
+
+
+def _check_learns(recipe: Recipe, model: MultitaskModel) -> None:
+    """Refuse a frozen encoder where no loss reaches weights of a head."""
+    reached = [
+        name
+        for name, task in recipe.tasks.items()
+        if list(model.head(name).parameters()) and not all(loss.over_vectors for loss in task.losses)
+    ]
+    if recipe.training.encoder == "frozen" and not reached:
+        raise UserError(
+            "training.encoder: 'frozen' leaves nothing to train: every task has a head without weights, or losses that "
+            "train the encoder alone. Use 'finetuned', or another head or loss."
+        )
 
 
 def _tokenize(
