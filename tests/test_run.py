@@ -162,3 +162,26 @@ def test_baselines() -> None:
     assert got == ("majority (b)", 0.5)
     score = TaskSettings.model_validate({"kind": "regression", "range": [0, 5]})
     assert baseline(score, np.array([1.0, 4.0]), np.array([0.0, 1.0])) == ("mean", 0.0)
+
+
+def test_a_combination_that_a_frozen_encoder_refuses_leaves_no_folder(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display
+) -> None:
+    two_tasks["training"]["encoder"] = "frozen"
+    out = tmp_path / "run"
+    with pytest.raises(UserError, match="a frozen encoder has none"):
+        train_recipe(parse_recipe(two_tasks | {"combination": "pcgrad"}, "test"), out, False, quiet)
+    assert not out.exists()
+    train_recipe(parse_recipe(two_tasks, "test"), out, False, quiet)  # the corrected recipe goes to the same place
+
+
+@pytest.mark.parametrize(("head", "loss"), [("cosine", "mse"), ("linear", "cosent")])
+def test_a_frozen_encoder_with_nothing_to_train_is_refused(
+    two_tasks: dict[str, Any], quiet: Display, head: str, loss: str
+) -> None:
+    two_tasks["training"]["encoder"] = "frozen"
+    two_tasks["tasks"]["close"] |= {"head": head, "loss": loss}
+    plan_recipe(parse_recipe(two_tasks, "test"), quiet)  # the other task's head learns
+    del two_tasks["tasks"]["mood"]
+    with pytest.raises(UserError, match="'frozen' leaves nothing to train"):
+        plan_recipe(parse_recipe(two_tasks, "test"), quiet)

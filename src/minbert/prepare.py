@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -11,6 +11,7 @@ import torch
 from minbert.data.examples import Split, read_split
 from minbert.data.places import resolve_data
 from minbert.data.schedules import TaskSize
+from minbert.data.shared_rows import joined, read_shared
 from minbert.data.subsample import subsample
 from minbert.encoder.allocator import keep_freed_memory
 from minbert.encoder.sources import find_encoder, load_encoder
@@ -56,6 +57,7 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
     }
     _check_steps(recipe, sizes)
     model = _build(recipe)
+    _check_learns(recipe, model)
     rows = _tokenize(model, texts, display)
     for (split, name), part in rows.items():
         if cut := part.sequences.truncated():
@@ -116,6 +118,8 @@ def _read_splits(recipe: Recipe, display: Display) -> dict[tuple[str, str], Spli
             texts[split, name] = read_split(place / files[split], task, task)
         texts["train", name] = _subsampled(texts["train", name], task.rows, recipe.seed, name, "rows")
         texts["dev", name] = _subsampled(texts["dev", name], task.dev_rows, recipe.seed, name, "dev_rows")
+        shared = read_shared(place, name, task, task, recipe.seed)
+        texts["train", name] = joined(texts["train", name], shared)
         if "test" in files and not (place / files["test"]).is_file():
             display.note(f"{place / files['test']}: is not there, so no predictions are written for it")
         elif "test" in files:
@@ -130,13 +134,7 @@ def _subsampled(split: Split, wanted: int | str | None, seed: int, name: str, ke
         chosen = subsample(len(split), wanted, seed, name)
     except ValueError as error:
         raise UserError(f"tasks.{name}.{key}: {error}.") from None
-    return replace(
-        split,
-        ids=[split.ids[row] for row in chosen],
-        first=[split.first[row] for row in chosen],
-        second=[split.second[row] for row in chosen] if split.second else None,
-        labels=split.labels[chosen] if split.labels is not None else None,
-    )
+    return split.take(chosen)
 
 
 def _check_sharing(recipe: Recipe) -> None:
@@ -186,6 +184,20 @@ def _build(recipe: Recipe) -> MultitaskModel:
     choice = recipe.encoder
     model = MultitaskModel(encoder, tokenizer, tasks, choice.max_length, choice.adapters, choice.shared_layer)
     return model.to(available_device())
+
+
+def _check_learns(recipe: Recipe, model: MultitaskModel) -> None:
+    """Refuse a frozen encoder where no loss reaches weights of a head."""
+    reached = [
+        name
+        for name, task in recipe.tasks.items()
+        if list(model.head(name).parameters()) and not all(loss.over_vectors for loss in task.losses)
+    ]
+    if recipe.training.encoder == "frozen" and not reached:
+        raise UserError(
+            "training.encoder: 'frozen' leaves nothing to train: every task has a head without weights, or losses that "
+            "train the encoder alone. Use 'finetuned', or another head or loss."
+        )
 
 
 def _tokenize(

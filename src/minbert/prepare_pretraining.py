@@ -114,9 +114,10 @@ def _texts(recipe: PretrainingRecipe, name: str, settings: CorpusSettings) -> It
         task = other.tasks[task_name]
         if task.files.train is None:
             raise UserError(f"corpora.{name}: task '{task_name}' of {settings.recipe} names no train file.")
-        split = read_split(place / task.files.train, task, task, labelled=False)
-        yield from split.first
-        yield from split.second or []
+        for file, columns in ((task.files.train, task), *((shared.file, shared) for shared in task.also_train_on)):
+            split = read_split(place / file, columns, task, labelled=False)
+            yield from split.first
+            yield from split.second or []
 
 
 def _tokenize(

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from minbert.data.schedules import Schedule
+from minbert.data.shared_rows import labels_of
 from minbert.data.task_files import TaskFiles
 from minbert.evaluation.prediction_files import PredictionFile
 from minbert.methods import Settings
@@ -105,6 +106,15 @@ class TaskRecipe(TaskFiles, TaskSettings):
     def _pair_has_two_columns(self) -> Self:
         if (self.pair is None) != isinstance(self.text, str):
             raise ValueError("'pair' goes with two text columns (text: [first, second]), and only with them")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_labels_become_its_own(self) -> Self:
+        for shared in self.also_train_on:
+            try:
+                labels_of(shared, self)
+            except ValueError as error:
+                raise ValueError(f"also_train_on: {shared.file}: labels: {error}") from None
         return self
 
 

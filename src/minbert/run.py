@@ -61,9 +61,6 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> R
         display.note(
             f"training on {available_device()} in {chosen_precision(recipe.training.precision)}; {out} keeps the run"
         )
-        if not (out / CHECKPOINT).is_file():
-            write_text(out / RECIPE, recipe.to_yaml())
-            save_model(prepared.model, out)
         loop = TrainingLoop(
             gradients,
             prepared.dev,
@@ -76,6 +73,9 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> R
             out,
             display,
         )
+        if not (out / CHECKPOINT).is_file():
+            write_text(out / RECIPE, recipe.to_yaml())
+            save_model(prepared.model, out)
         _finish(recipe, prepared, loop.run(resume=(out / CHECKPOINT).is_file()), out)
     return _summary(recipe, out)
 

@@ -38,7 +38,7 @@ def test_seed_and_task_change_the_sample_and_nothing_else_does() -> None:
 
 
 def test_more_than_there_is_is_told() -> None:
-    with pytest.raises(ValueError, match="task 'a' has 10 rows, but 11 are wanted"):
+    with pytest.raises(ValueError, match="there are 10 rows, but 11 are wanted"):
         subsample(10, 11, 0, "a")
 
 

@@ -9,6 +9,7 @@ import torch
 from minbert.tasks.heads import Head, HeadOutput
 from minbert.tasks.kinds import LabelSettings
 from minbert.tasks.losses import Loss
+from minbert.tasks.settings import TaskSettings
 
 SCORE = LabelSettings(kind="regression", range=(0.0, 5.0))
 YES_NO = LabelSettings(kind="binary")
@@ -33,14 +34,18 @@ def run(
 
 
 def by_hand(
-    sides: tuple[torch.Tensor, torch.Tensor], rows: list[int], clusters: list[tuple[int, int]], scale: float
+    sides: tuple[torch.Tensor, torch.Tensor],
+    rows: list[int],
+    clusters: list[tuple[int, int]],
+    scale: float,
+    candidates: list[int] | None = None,
 ) -> float:
-    """One direction over the given (positive) rows, in numpy, row by row."""
+    """One direction over the given (positive) rows, in numpy, row by row; other rows' texts only if candidates."""
     u, v = (side.detach().numpy() for side in sides)
     total = 0.0
     for i in rows:
         mass = 0.0
-        for j in rows:
+        for j in rows if candidates is None else candidates:
             s = scale * (u[i] @ v[j]) / np.sqrt((u[i] @ u[i]) * (v[j] @ v[j]))
             own = s if i == j else None
             if own is not None:
@@ -151,3 +156,60 @@ def test_on_a_range_rows_from_the_threshold_on_are_positive() -> None:
 def test_a_threshold_goes_with_a_range(settings: dict[str, float], labels: LabelSettings, message: str | None) -> None:
     why = Loss.model_validate({"name": "mnrl", **settings}).refusal(labels, LINEAR, "bi")
     assert (why is None) if message is None else (message in (why or ""))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_hard_negatives_are_candidates_of_every_positive_row(known: bool) -> None:
+    sides = vectors(7)
+    # Row 6 is no positive pair, but its second text is known to mean the same as the texts of rows 0, 2 and 5.
+    given = [*CLUSTERS[:6], (7, 0)] if known else None
+    clusters = given or [(n, n + 7) for n in range(7)]
+    everyone = list(range(7))
+    forward = by_hand(sides, POSITIVE, clusters, 20.0, everyone)
+    backward = by_hand((sides[1], sides[0]), POSITIVE, [(b, a) for a, b in clusters], 20.0, everyone)
+    got = run({"hard_negatives": True}, sides, LABELS, given)
+    assert got.item() == pytest.approx(forward, rel=1e-12)
+    assert got > run({}, sides, LABELS, given)
+    both = run({"hard_negatives": True, "symmetric": True}, sides, LABELS, given)
+    assert both.item() == pytest.approx((forward + backward) / 2, rel=1e-12)
+
+
+def test_a_hard_negative_pushes_with_its_second_text_alone_and_is_not_pulled() -> None:
+    sides = vectors(3)
+    run({"hard_negatives": True}, sides, [1.0, 0.0, 1.0]).backward()
+    first, second = sides[0].grad, sides[1].grad
+    assert first is not None
+    assert second is not None
+    assert (first[1] == 0).all()
+    assert (second[1] != 0).all()
+    assert (first[[0, 2]] != 0).all()
+
+
+def test_a_hard_negative_known_to_mean_the_same_pushes_nobody() -> None:
+    """A pair labelled no, though other pairs make its second text a duplicate of the only positive row's first."""
+    sides = vectors(2)
+    loss = run({"hard_negatives": True}, sides, [1.0, 0.0], [(4, 4), (9, 4)])
+    assert loss.item() == 0.0
+    loss.backward()
+    assert all(side.grad is not None and (side.grad == 0).all() for side in sides)
+    assert run({"hard_negatives": True}, sides, [1.0, 0.0], [(4, 4), (9, 5)]) > 0
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_hard_negatives_without_a_positive_row_are_no_loss(symmetric: bool) -> None:
+    sides = vectors(3)
+    loss = run({"hard_negatives": True, "symmetric": symmetric}, sides, [0.0] * 3)
+    assert loss.item() == 0.0
+    loss.backward()
+    assert all(side.grad is not None and (side.grad == 0).all() for side in sides)
+
+
+def test_clusters_reach_the_texts_of_pairs_labelled_no() -> None:
+    """Rows (0, 1) and (1, 2) are duplicates; row (3, 2) is labelled no, and its second text is one of theirs."""
+    task = TaskSettings.model_validate(
+        {"kind": "binary", "pair": "bi", "loss": {"name": "mnrl", "hard_negatives": True}}
+    )
+    texts = np.array([[0, 1], [1, 2], [3, 2], [3, 4]])
+    clusters = task.clusters(texts, np.array([1.0, 1.0, 0.0, 0.0]))
+    assert clusters is not None
+    assert clusters.tolist() == [[0, 0], [0, 0], [3, 0], [3, 4]]

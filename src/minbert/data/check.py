@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
 
-from minbert.data.examples import Split, examine_split, same_content
-from minbert.data.task_files import TaskFiles
+from minbert.data.examples import Labels, Split, examine_split, same_content
+from minbert.data.shared_rows import labels_of
+from minbert.data.task_files import Columns, TaskFiles
 from minbert.errors import UserError
 from minbert.tasks.kinds import LabelSettings
 
@@ -38,7 +39,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """One file: what its usable rows hold, and the problems of the others.
+    """One file: what its usable rows hold, and the problems of the others. ``name`` says what it is for.
 
     ``classes`` counts the rows of each class, ``scores`` stands for regression; neither where there are no labels.
     ``too_long`` counts the sequences of more tokens than the limit, and ``repeated`` the rows that say the same as an
@@ -59,7 +60,7 @@ class SplitReport:
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many rows of the split ``later`` also stand in the split ``earlier``."""
+    """How many rows of the file for ``later`` also stand in that for ``earlier``."""
 
     earlier: str
     later: str
@@ -119,16 +120,15 @@ def _check_task(
 ) -> TaskReport:
     reports: list[SplitReport] = []
     contents: dict[str, list[str]] = {}
-    for split_name, file in files.files.by_split.items():
-        path = folder / file
+    for split_name, path, columns, read in _all_files(files, labels, folder):
         try:
-            split, problems = examine_split(path, files, labels, labelled=None if split_name == "test" else True)
+            split, problems = examine_split(path, columns, read, labelled=None if split_name == "test" else True)
         except UserError as error:
             reports.append(SplitReport(split_name, path, problems=[str(error)]))
             continue
-        columns = [split.first] if split.second is None else [split.first, split.second]
-        contents[split_name] = [same_content(texts) for texts in zip(*columns, strict=True)]
-        texts = list(chain(*columns))
+        texts_of_rows = [split.first] if split.second is None else [split.first, split.second]
+        contents[split_name] = [same_content(texts) for texts in zip(*texts_of_rows, strict=True)]
+        texts = list(chain(*texts_of_rows))
         words = np.array([len(text.split()) for text in texts], dtype=np.int64)
         tokens = np.array(count_tokens(name, split) if count_tokens else [], dtype=np.int64)
         reports.append(
@@ -146,6 +146,15 @@ def _check_task(
             )
         )
     return TaskReport(name, reports, _overlaps(contents))
+
+
+def _all_files(files: TaskFiles, labels: LabelSettings, folder: Path) -> Iterator[tuple[str, Path, Columns, Labels]]:
+    """Yield what each file is for, where it is, its columns and how its labels are read; files to train on first."""
+    for split, file in files.files.by_split.items():
+        yield split, folder / file, files, labels
+        if split == "train":
+            for shared in files.also_train_on:
+                yield f"train ({shared.file})", folder / shared.file, shared, labels_of(shared, labels)
 
 
 def _classes(split: Split, labels: LabelSettings) -> dict[str, int] | None:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minbert.data.row import Problem, Row, shown
 from minbert.data.rows import read_rows
-from minbert.data.task_files import TaskFiles
+from minbert.data.task_files import Columns
 from minbert.errors import UserError, did_you_mean
-from minbert.tasks.kinds import LabelSettings
+
+
+class Labels(Protocol):
+    """How the text of a label is read."""
+
+    def parse(self, text: str) -> float:
+        """Return the label; ValueError says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,16 @@ class Split:
         """The text of each row, or its two texts."""
         return self.first if self.second is None else list(zip(self.first, self.second, strict=True))
 
+    def take(self, rows: NDArray[np.int64]) -> Split:
+        """Return the rows with these numbers."""
+        return Split(
+            self.path,
+            [self.ids[row] for row in rows],
+            [self.first[row] for row in rows],
+            None if self.second is None else [self.second[row] for row in rows],
+            None if self.labels is None else self.labels[rows],
+        )
+
 
 def same_content(texts: Sequence[str]) -> str:
     """Return a key that rows share when only case, white space or the order of a pair tells them apart."""
@@ -52,27 +69,27 @@ class BadDataError(UserError):
         super().__init__("\n".join(lines))
 
 
-def read_split(path: Path, files: TaskFiles, labels: LabelSettings, labelled: bool | None = True) -> Split:
+def read_split(path: Path, columns: Columns, labels: Labels, labelled: bool | None = True) -> Split:
     """Read the examples of one file. Texts, ids and labels are stripped of outer white space.
 
     Args:
         path: the file.
-        files: which columns hold what.
-        labels: which labels the task may have.
+        columns: which of them hold what.
+        labels: how a label is read: the task's own way, or a translation from another task's.
         labelled: True reads the labels, False leaves them out, None reads them if the file has their column.
 
     Raises:
         BadDataError: rows cannot be used.
         UserError: the file cannot be used as a whole, lacks a column, or holds no rows.
     """
-    split, problems = examine_split(path, files, labels, labelled)
+    split, problems = examine_split(path, columns, labels, labelled)
     if problems:
         raise BadDataError(path, problems)
     return split
 
 
 def examine_split(
-    path: Path, files: TaskFiles, labels: LabelSettings, labelled: bool | None = True
+    path: Path, columns: Columns, labels: Labels, labelled: bool | None = True
 ) -> tuple[Split, list[Problem]]:
     """Return the usable examples of one file, and what is wrong with each of the others (see ``read_split``).
 
@@ -87,23 +104,23 @@ def examine_split(
             problems.append(row)
             continue
         if collected is None:
-            with_labels = files.label in row.values if labelled is None else labelled
-            _require_columns(path, row, files, with_labels)
-            collected = _Collected(files, labels if with_labels else None)
+            with_labels = columns.label in row.values if labelled is None else labelled
+            _require_columns(path, row, columns, with_labels)
+            collected = _Collected(columns, labels if with_labels else None)
         faults = collected.add(number, row)
         if faults:
             problems.append(Problem(path, row.line, "; ".join(faults)))
     if number == 0:
         raise UserError(f"{path}: holds no rows.")
-    return (collected or _Collected(files, labels)).split(path), problems
+    return (collected or _Collected(columns, labels)).split(path), problems
 
 
 @dataclass
 class _Collected:
     """The usable rows so far. ``labels`` is None where labels are not read."""
 
-    files: TaskFiles
-    labels: LabelSettings | None
+    columns: Columns
+    labels: Labels | None
     ids: list[str] = field(default_factory=list)
     texts: list[list[str]] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
@@ -111,20 +128,20 @@ class _Collected:
 
     def add(self, number: int, row: Row) -> list[str]:
         """Keep the row if nothing is wrong with it; return what is."""
-        columns = self.files.text_columns
+        columns = self.columns.text_columns
         texts = [row.values.get(column, "").strip() for column in columns]
         faults = [f"no text in column '{column}'" for column, text in zip(columns, texts, strict=True) if not text]
-        row_id = str(number) if self.files.id is None else row.values.get(self.files.id, "").strip()
+        row_id = str(number) if self.columns.id is None else row.values.get(self.columns.id, "").strip()
         if not row_id:
-            faults.append(f"no id in column '{self.files.id}'")
+            faults.append(f"no id in column '{self.columns.id}'")
         elif self.line_of_id.setdefault(row_id, row.line) != row.line:
             faults.append(f"the id '{shown(row_id)}' stands already on line {self.line_of_id[row_id]}")
         if self.labels is not None:
-            label = row.values.get(self.files.label, "").strip()
+            label = row.values.get(self.columns.label, "").strip()
             try:
                 value = self.labels.parse(label)
             except ValueError as error:
-                missing = f"no label in column '{self.files.label}'"
+                missing = f"no label in column '{self.columns.label}'"
                 faults.append(str(error).replace(label, shown(label)) if label else missing)
         if not faults:
             self.ids.append(row_id)
@@ -136,13 +153,13 @@ class _Collected:
     def split(self, path: Path) -> Split:
         """Return the kept rows."""
         first = [texts[0] for texts in self.texts]
-        second = [texts[1] for texts in self.texts] if len(self.files.text_columns) == 2 else None
+        second = [texts[1] for texts in self.texts] if len(self.columns.text_columns) == 2 else None
         labels = None if self.labels is None else np.array(self.values, dtype=np.float64)
         return Split(path, self.ids, first, second, labels)
 
 
-def _require_columns(path: Path, row: Row, files: TaskFiles, labelled: bool) -> None:
-    wanted = [*files.text_columns, *([files.label] if labelled else []), *([files.id] if files.id else [])]
+def _require_columns(path: Path, row: Row, columns: Columns, labelled: bool) -> None:
+    wanted = [*columns.text_columns, *([columns.label] if labelled else []), *([columns.id] if columns.id else [])]
     for column in wanted:
         if column not in row.values:
             there = ", ".join(shown(name) for name in list(row.values)[:20])

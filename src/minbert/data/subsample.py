@@ -29,16 +29,17 @@ WantedRows = Annotated[int | str, BeforeValidator(check_wanted)]
 """A recipe's ``rows``: a number of rows, or a share of them such as ``"10%"``."""
 
 
-def subsample(rows: int, wanted: int | str, seed: int, task: str) -> NDArray[np.int64]:
+def subsample(rows: int, wanted: int | str, seed: int, name: str) -> NDArray[np.int64]:
     """Return distinct row numbers out of ``rows``, sorted; of a share, rounded, but one row at least.
 
-    With the same seed a smaller sample is part of a larger one, so a learning curve only ever adds rows.
+    With the same seed and ``name`` (of what the rows are of) a smaller sample is part of a larger one, so a learning
+    curve only ever adds rows.
 
     Raises:
-        ValueError: more rows are wanted than the task has, or ``wanted`` is no amount of rows.
+        ValueError: more rows are wanted than there are, or ``wanted`` is no amount of rows.
     """
     wanted = check_wanted(wanted)
     count = wanted if isinstance(wanted, int) else max(1, round(rows * float(wanted[:-1]) / 100))
     if count > rows:
-        raise ValueError(f"task '{task}' has {rows} rows, but {wanted} are wanted")
-    return np.sort(generator(seed, "subsample", task).permutation(rows)[:count])
+        raise ValueError(f"there are {rows} rows, but {wanted} are wanted")
+    return np.sort(generator(seed, "subsample", name).permutation(rows)[:count])

@@ -2,12 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic.config import JsonDict
 
 from minbert.data.subsample import WantedRows
 from minbert.methods import Settings
+
+_OWN: JsonDict = {"default": "the task's own"}
+
+
+def as_written(value: Any) -> Any:
+    """Return a label from a recipe as the text that a file would hold.
+
+    Raises:
+        ValueError: YAML has made a truth value of it, and what was written is lost.
+    """
+    if isinstance(value, bool):
+        raise ValueError("put the label in quotes: YAML reads yes, no, on, off, true and false as truth values")
+    return str(value) if isinstance(value, int | float) else value
+
+
+LabelText = Annotated[str, BeforeValidator(as_written)]
+
+
+class Columns(Settings):
+    """What the columns of a file of rows are called."""
+
+    text: str | tuple[str, str] = Field(description="the column of the text, or the two columns of a pair of texts")
+    label: str = Field(description="the column of the label")
+    id: str | None = Field(None, description="the column of the row's id; without it, the row's number is its id")
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        columns = [*self.text_columns, self.label]
+        if not all(columns):
+            raise ValueError("a column's name is empty")
+        if len(set(columns)) < len(columns):
+            raise ValueError("'text' and 'label' must be different columns")
+        return self
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """One column, or the two of a pair."""
+        return (self.text,) if isinstance(self.text, str) else self.text
 
 
 class SplitFiles(Settings):
@@ -30,30 +70,57 @@ class SplitFiles(Settings):
         return {split: file for split, file in named.items() if file is not None}
 
 
-class TaskFiles(Settings):
+class SharedFile(Columns):
+    """A file of another task, or of another origin, whose rows train this task too."""
+
+    file: str = Field(description="the file, named from the data folder")
+    text: str | tuple[str, str] = Field(
+        description="its column of the text, or its two columns of a pair", json_schema_extra=_OWN
+    )
+    label: str = Field(description="its column of the label", json_schema_extra=_OWN)
+    id: str | None = Field(
+        description="its column of the row's id; null: the row's number is its id", json_schema_extra=_OWN
+    )
+    labels: dict[LabelText, LabelText] | None = Field(
+        None,
+        min_length=1,
+        description="from each label in the file to the label of this task that it stands for ({0: 0, 1: 4}; numbers "
+        "compare as numbers); where not given, the file's labels are the task's",
+    )
+    rows: WantedRows | None = Field(
+        None, description="a part of its rows: their number, or a share such as '10%'; where not given, all"
+    )
+
+
+class TaskFiles(Columns):
     """The piece of a recipe that tells where a task's texts and labels stand."""
 
     files: SplitFiles = Field(description="the file of each split, named from the data folder")
-    text: str | tuple[str, str] = Field(description="the column of the text, or the two columns of a pair of texts")
-    label: str = Field(description="the column of the label")
-    id: str | None = Field(None, description="the column of the row's id; without it, the row's number is its id")
     rows: WantedRows | None = Field(
-        None, description="train on a part of the rows: their number, or a share such as '10%'"
+        None, description="train on a part of the train file's rows: their number, or a share such as '10%'"
+    )
+    also_train_on: list[SharedFile] = Field(
+        [], description="further files whose rows train the task, for example another task's, with labels translated"
     )
     dev_rows: WantedRows | None = Field(
         None, description="score a part of dev's rows while training: their number, or a share such as '10%'"
     )
 
-    @model_validator(mode="after")
-    def _columns_differ(self) -> Self:
-        columns = [*self.text_columns, self.label]
-        if not all(columns):
-            raise ValueError("a column's name is empty")
-        if len(set(columns)) < len(columns):
-            raise ValueError("'text' and 'label' must be different columns")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _columns_are_the_tasks_own_by_default(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not isinstance(value.get("also_train_on"), list):
+            return value
+        own = {"id": None} | {name: value[name] for name in Columns.model_fields if name in value}
+        files = [own | dict(file) if isinstance(file, Mapping) else file for file in value["also_train_on"]]
+        return value | {"also_train_on": files}
 
-    @property
-    def text_columns(self) -> tuple[str, ...]:
-        """One column, or the two of a pair."""
-        return (self.text,) if isinstance(self.text, str) else self.text
+    @model_validator(mode="after")
+    def _shared_rows_have_as_many_texts(self) -> Self:
+        if self.also_train_on and self.files.train is None:
+            raise ValueError("'also_train_on' adds to a train file; name that under 'files'")
+        for file in self.also_train_on:
+            if len(file.text_columns) != len(self.text_columns):
+                wanted = "pairs of texts" if len(self.text_columns) == 2 else "single texts"
+                raise ValueError(f"also_train_on: the task is one on {wanted}, and so must {file.file} be")
+        return self

@@ -18,11 +18,14 @@ class Mnrl(Loss):
     """``-1/P sum_i [S_ii - log sum_j exp(S_ij)]`` over the batch's P positive rows, ``S_ij = scale cos(u_i, v_j)``.
 
     Positive are rows with a label of 1, or of at least ``threshold`` on a range. Other rows take no part: neither as i
-    nor as j. A text known to mean the same as u_i (of the same duplicate cluster) is no negative for it: ``S_ij`` is
-    then minus infinity, unless i = j. A batch with no or one positive row has a loss of 0.
+    nor as j. With ``hard_negatives`` they do as j: two texts that somebody found alike enough to say no to are harder
+    to tell apart than two texts of different rows. A text known to mean the same as u_i (of the same duplicate
+    cluster) is no negative for it: ``S_ij`` is then minus infinity, unless i = j. A batch without a positive row, or
+    with a single one and no hard negatives, has a loss of 0.
 
-    Henderson et al. use a dot product for S; the scaled cosine is sentence-transformers'. The loss trains the encoder
-    alone: a head with weights of its own needs another loss beside it.
+    Henderson et al. use a dot product for S; the scaled cosine, and negatives of one's own beside those of the batch,
+    are sentence-transformers'. The loss trains the encoder alone: a head with weights of its own needs another loss
+    beside it.
     """
 
     name: ClassVar[str] = "mnrl"
@@ -34,6 +37,9 @@ class Mnrl(Loss):
 
     scale: float = Field(20.0, gt=0, allow_inf_nan=False, description="the cosines are multiplied by it")
     symmetric: bool = Field(False, description="the mean of both directions: second texts against first ones, too")
+    hard_negatives: bool = Field(
+        False, description="texts of the batch's rows that are not positive count as negatives of every positive row"
+    )
     threshold: float | None = Field(
         None, allow_inf_nan=False, description="regression only, and needed there: the lowest label of a positive pair"
     )
@@ -63,23 +69,24 @@ class Mnrl(Loss):
         strangers = torch.ones_like(scores, dtype=torch.bool)
         if clusters is not None:
             strangers = clusters[:, :1] != clusters[:, 1]
-        loss = _one_way(scores, strangers, positive)
+        candidates = torch.ones_like(positive) if self.hard_negatives else positive
+        loss = _one_way(scores, strangers & candidates, positive)
         if self.symmetric:
-            loss = (loss + _one_way(scores.T, strangers.T, positive)) / 2
+            loss = (loss + _one_way(scores.T, strangers.T & candidates, positive)) / 2
         return loss
 
 
-def _one_way(scores: Tensor, strangers: Tensor, positive: Tensor) -> Tensor:
+def _one_way(scores: Tensor, negatives: Tensor, positive: Tensor) -> Tensor:
     """Return the mean over positive rows of ``log sum_j exp(S_ij) - S_ii``.
 
-    Rows that are not positive count 0. They keep their own score as the only candidate, so that all numbers are finite.
+    Rows that are not positive count 0. Every row has its own score among its candidates, so all numbers are finite.
 
     Args:
         scores: (R, R) of every text (rows) with every text of the other side (columns).
-        strangers: (R, R) whether the two are not known to mean the same.
-        positive: (R,) whether a row takes part.
+        negatives: (R, R) whether the text of the column is a negative for that of the row.
+        positive: (R,) whether a row is positive.
     """
     own = torch.eye(len(positive), dtype=torch.bool, device=positive.device)
-    masked = scores.masked_fill(~(strangers & positive | own), float("-inf"))
+    masked = scores.masked_fill(~(negatives | own), float("-inf"))
     rows = masked.logsumexp(-1) - scores.diagonal()
     return (rows * positive).sum() / positive.sum().clamp(min=1)
