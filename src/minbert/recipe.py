@@ -9,6 +9,7 @@ from typing import Any, Self
 import yaml
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
+from minbert.augmentation import Augmentation
 from minbert.data.schedules import Schedule
 from minbert.data.task_files import TaskFiles
 from minbert.evaluation.prediction_files import PredictionFile
@@ -44,6 +45,14 @@ class TaskRecipe(TaskFiles, TaskSettings):
     output: PredictionFile | None = Field(
         None, description="names of the prediction files; by default the task's name, and 'Predicted'"
     )
+    augmentation: list[SerializeAsAny[Augmentation]] = Field(
+        [], description="new training rows made from the task's own, by one method or several"
+    )
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: Any) -> Any:
+        return value if isinstance(value, list) else [value]
 
     @model_validator(mode="before")
     @classmethod

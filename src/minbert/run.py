@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 import yaml
 
+from minbert.augmentation.tables import keep_new_rows
 from minbert.data.examples import read_split
 from minbert.data.places import resolve_data
 from minbert.errors import UserError
@@ -21,7 +22,7 @@ from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_model
 from minbert.prepare import Prepared, available_device, chosen_precision, prepare, resolve, step_gradients
 from minbert.recipe import Recipe, parse_recipe
-from minbert.run_folder import METRICS, RECIPE, check_run_folder
+from minbert.run_folder import METRICS, NEW_ROWS, RECIPE, check_run_folder
 from minbert.tasks.predictions import predictions
 from minbert.training.display import Display
 from minbert.training.loop import CHECKPOINT, TrainingLoop, TrainingResult
@@ -62,6 +63,7 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> R
         if not (out / CHECKPOINT).is_file():
             write_text(out / RECIPE, recipe.to_yaml())
             save_model(prepared.model, out)
+        keep_new_rows(out / NEW_ROWS, prepared.new_rows, resumed=(out / CHECKPOINT).is_file())
         loop = TrainingLoop(
             gradients,
             prepared.dev,

@@ -10,6 +10,8 @@ from minbert.methods import Settings
 
 RECIPE = "recipe.yaml"
 METRICS = "metrics.json"
+NEW_ROWS = "augmented"
+"""The folder of the tables of new rows, where a recipe has augmentation."""
 
 
 def check_run_folder(
