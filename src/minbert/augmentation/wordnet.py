@@ -7,27 +7,31 @@ from typing import Any
 
 from minbert.errors import UserError
 
+_PARTS_OF_SPEECH = ("n", "v", "a", "r")
+
 
 class WordNet:
     """Synonyms of English words."""
 
     def __init__(self, reader: Any) -> None:
-        """``reader`` is nltk's, or answers ``synsets(word)`` as that does."""
+        """``reader`` is nltk's, or answers ``synsets(word)`` and ``morphy(word, part of speech)`` as that does."""
         self._reader = reader
         self._known: dict[str, list[str]] = {}
 
     def synonyms(self, word: str) -> list[str]:
         """Return the other lemmas of all senses of ``word``, in the order of the alphabet, each once.
 
-        WordNet brings ``word`` to its base form first. A lemma of several words has spaces between them.
+        WordNet brings ``word`` to its base form first ("films" to "film"), which is no synonym either. A lemma of
+        several words has spaces between them.
         """
         key = word.casefold()
         if key not in self._known:
             names = {name.replace("_", " ") for sense in self._reader.synsets(key) for name in sense.lemma_names()}
-            lower = {name.casefold(): name for name in sorted(names)}
-            lower.pop(key, None)
+            other = {name.casefold(): name for name in sorted(names)}
+            for form in {key, *(self._reader.morphy(key, part) for part in _PARTS_OF_SPEECH)}:
+                other.pop(form, None)
             # Sorted: the order of a set changes from process to process, and what is drawn from it with it.
-            self._known[key] = [lower[name] for name in sorted(lower)]
+            self._known[key] = [other[name] for name in sorted(other)]
         return self._known[key]
 
 
