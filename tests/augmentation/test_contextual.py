@@ -21,25 +21,8 @@ from minbert.text.tokenizer import Tokenizer
 
 CPU = torch.device("cpu")
 Rewrite = Callable[..., list[str]]
-WORDS = [
-    "the",
-    "a",
-    "film",
-    "is",
-    "good",
-    "bad",
-    "dull",
-    "bright",
-    "river",
-    "train",
-    "learn",
-    "why",
-    "do",
-    "people",
-    "rice",
-    "on",
-    "cold",
-]
+WORDS = ["the", "a", "film", "is", "good", "bad", "dull", "bright", "river", "train", "learn", "why"]
+WORDS += ["do", "people", "rice", "on", "cold"]
 PIECES = ["un", "##known", "##s", "q", "."]
 
 

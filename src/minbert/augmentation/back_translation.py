@@ -142,6 +142,8 @@ class _Model:
     @torch.inference_mode()
     def translate(self, texts: Sequence[str], best: int) -> list[list[str]]:
         """Return the ``best`` likeliest translations of each text; empty where text or translation is too long."""
+        if not texts:
+            return []
         encoded = self._tokenizer([self._prefix + text for text in texts])["input_ids"]
         fit = [number for number, ids in enumerate(encoded) if 0 < len(ids) <= self._max_tokens]
         translated = [[""] * best for _ in texts]

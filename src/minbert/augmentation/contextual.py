@@ -118,6 +118,7 @@ class ContextualReplacer(Augmenter):
             one.chosen = one.chosen[: ids.count(self._tokenizer.mask_id)]
         return hidden
 
+    @torch.inference_mode()
     def _guess(self, hidden: Sequence[_Hidden]) -> list[str]:
         """Return the texts with other words in the hidden ones' places."""
         own = self._words.rows([one.text[slice(*one.spans[place])] for one in hidden for place in one.chosen])
@@ -138,7 +139,6 @@ class ContextualReplacer(Augmenter):
             written.append(replace_words(one.text, one.spans, words))
         return written
 
-    @torch.inference_mode()
     def _logits(self, sequences: Sequence[list[int]]) -> Tensor:
         """Return logits (M, W) of the whole words at each [MASK] of the sequences."""
         lengths = [len(ids) for ids in sequences]
