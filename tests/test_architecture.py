@@ -16,7 +16,7 @@ FLOORS = [
     {"encoder", "text", "optim"},
     {"tasks"},
     {"data", "multitask"},
-    {"training"},
+    {"training", "augmentation"},
     {"evaluation"},
     {
         "recipe_reading",

@@ -61,7 +61,8 @@ class Method(Settings):
         if isinstance(value, Mapping) and "name" not in value and cls.default:
             value = {"name": cls.default, **value}
         if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
-            raise ValueError(f"give the name of a {cls.family}, or a mapping with 'name' and its settings")
+            article = "an" if cls.family[0] in "aeiou" else "a"
+            raise ValueError(f"give the name of {article} {cls.family}, or a mapping with 'name' and its settings")
         settings = {key: setting for key, setting in value.items() if key != "name"}
         chosen = cls.members.get(value["name"])
         if chosen is None:

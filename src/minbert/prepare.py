@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 
+from minbert.augmentation.rows import RowAugmenter
+from minbert.augmentation.tables import new_rows_table
 from minbert.data.examples import Split, read_split
 from minbert.data.places import resolve_data
 from minbert.data.schedules import TaskSize
@@ -39,6 +42,8 @@ class Prepared:
     test: dict[str, Rows]
     """Only of tasks whose test file is there."""
     sizes: dict[str, TaskSize]
+    new_rows: dict[str, str]
+    """Of tasks with augmentation, the table of the training rows it made."""
 
 
 def prepare(recipe: Recipe, display: Display) -> Prepared:
@@ -51,6 +56,7 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
     _check_sharing(recipe)
     keep_freed_memory()
     texts = _read_splits(recipe, display)
+    new_rows = _augment(recipe, texts, display)
     sizes = {
         name: TaskSize(len(texts["train", name]), task.batch_size or recipe.schedule.batch_size)
         for name, task in recipe.tasks.items()
@@ -66,7 +72,7 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
         {name: rows[split, name] for name in recipe.tasks if (split, name) in rows}
         for split in ("train", "dev", "test")
     )
-    return Prepared(model, train, dev, test, sizes)
+    return Prepared(model, train, dev, test, sizes, new_rows)
 
 
 def chosen_precision(setting: Literal["auto", "fp32", "bf16"]) -> Precision:
@@ -147,6 +153,30 @@ def _check_sharing(recipe: Recipe) -> None:
                 "Use training.encoder=finetuned."
                 + (" Adapters leave the encoder's own weights alone if train_encoder is false." * (key == "adapters"))
             )
+
+
+def _augment(recipe: Recipe, texts: dict[tuple[str, str], Split], display: Display) -> dict[str, str]:
+    """Put the new rows of tasks with augmentation after their training rows; return the tables of them."""
+    augmenter = RowAugmenter(recipe.seed, available_device())
+    tables = {}
+    for name, task in recipe.tasks.items():
+        if not task.augmentation:
+            continue
+        split = texts["train", name]
+        rows = [(text,) if isinstance(text, str) else text for text in split.texts]
+        with display.counting(f"augmenting {name}", len(rows) * len(task.augmentation)) as bar:
+            made = augmenter.new_rows(task.augmentation, split.ids, rows, bar.advance)
+        display.note(f"{name}: {len(made):,} new rows beside {len(rows):,}")
+        assert split.labels is not None
+        texts["train", name] = replace(
+            split,
+            ids=[*split.ids, *(row.id for row in made)],
+            first=[*split.first, *(row.texts[0] for row in made)],
+            second=None if split.second is None else [*split.second, *(row.texts[1] for row in made)],
+            labels=np.concatenate([split.labels, [split.labels[row.origin] for row in made]]),
+        )
+        tables[name] = new_rows_table(made, split.ids, split.labels.tolist())
+    return tables
 
 
 def _check_steps(recipe: Recipe, sizes: Mapping[str, TaskSize]) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from minbert.augmentation.rows import RowAugmenter
+from minbert.augmentation.tables import new_rows_table
 from minbert.data.corpora import Corpus, divide, read_texts
-from minbert.data.examples import read_split
+from minbert.data.examples import read_split, same_content
 from minbert.data.places import resolve_data
 from minbert.encoder.allocator import keep_freed_memory
 from minbert.encoder.masked_lm import MaskedLM
@@ -40,6 +42,8 @@ class Pretraining:
     tokenizer: Tokenizer
     texts: PretrainingTexts
     order: CorpusOrder
+    new_texts: dict[str, str]
+    """Of corpora with augmentation, the table of the texts it made."""
 
 
 def prepare_pretraining(recipe: PretrainingRecipe, display: Display) -> Pretraining:
@@ -50,6 +54,7 @@ def prepare_pretraining(recipe: PretrainingRecipe, display: Display) -> Pretrain
     """
     keep_freed_memory()
     corpora = dict(_read_corpora(recipe))
+    new_texts = _augment(recipe, corpora, display)
     files = find_encoder(recipe.encoder.name)
     tokenizer = Tokenizer.from_files(files.folder)
     torch.manual_seed(recipe.seed)
@@ -80,7 +85,7 @@ def prepare_pretraining(recipe: PretrainingRecipe, display: Display) -> Pretrain
         recipe.optimizer.warmup_steps(sum(order.steps_in(recipe.training.epochs)))
     except ValueError as error:
         raise UserError(f"optimizer.warmup: {error}.") from None
-    return Pretraining(model.to(available_device()), head_was_there, tokenizer, texts, order)
+    return Pretraining(model.to(available_device()), head_was_there, tokenizer, texts, order, new_texts)
 
 
 def _read_corpora(recipe: PretrainingRecipe) -> Iterator[tuple[str, Corpus]]:
@@ -118,6 +123,34 @@ def _texts(recipe: PretrainingRecipe, name: str, settings: CorpusSettings) -> It
             split = read_split(place / file, columns, task, labelled=False)
             yield from split.first
             yield from split.second or []
+
+
+def _augment(recipe: PretrainingRecipe, corpora: dict[str, Corpus], display: Display) -> dict[str, str]:
+    """Put new texts after the training texts of corpora with augmentation; return the tables of them.
+
+    None is made from a text that is held out of its corpus, nor kept if it says what a held-out text of any says.
+    """
+    augmenter = RowAugmenter(recipe.seed, available_device())
+    held_out = {same_content([text]) for corpus in corpora.values() for text in corpus.held_out}
+    tables = {}
+    for name, settings in recipe.corpora.items():
+        if not settings.augmentation:
+            continue
+        corpus = corpora[name]
+        ids = [str(number) for number in range(1, len(corpus.train) + 1)]
+        with display.counting(f"augmenting {name}", len(ids) * len(settings.augmentation)) as bar:
+            made = augmenter.new_rows(settings.augmentation, ids, [(text,) for text in corpus.train], bar.advance)
+        there = set(corpus.train)
+        distinct = {row.texts[0]: row for row in reversed(made)}  # of equal ones the first
+        kept = [
+            row
+            for row in made
+            if distinct[row.texts[0]] is row and row.texts[0] not in there and same_content(row.texts) not in held_out
+        ]
+        display.note(f"{name}: {len(kept):,} new texts beside {len(ids):,}")
+        corpora[name] = replace(corpus, train=[*corpus.train, *(row.texts[0] for row in kept)])
+        tables[name] = new_rows_table(kept, ids, None)
+    return tables
 
 
 def _tokenize(

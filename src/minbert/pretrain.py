@@ -9,13 +9,14 @@ import numpy as np
 import torch
 import yaml
 
+from minbert.augmentation.tables import keep_new_rows
 from minbert.encoder.masked_lm_files import save_masked_lm
 from minbert.errors import UserError
 from minbert.files import read_json, write_json, write_text
 from minbert.prepare import available_device, chosen_precision
 from minbert.prepare_pretraining import Pretraining, prepare_pretraining
 from minbert.pretraining_recipe import PretrainingRecipe, parse_pretraining_recipe
-from minbert.run_folder import METRICS, RECIPE, check_run_folder
+from minbert.run_folder import METRICS, NEW_ROWS, RECIPE, check_run_folder
 from minbert.training.display import Display
 from minbert.training.held_out import Score, score_by_frequency
 from minbert.training.loop import CHECKPOINT
@@ -44,6 +45,7 @@ def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display:
             write_text(out / RECIPE, recipe.to_yaml())
             prepared.tokenizer.save(out)
             save_masked_lm(prepared.model, out)
+        keep_new_rows(out / NEW_ROWS, prepared.new_texts, resumed=(out / CHECKPOINT).is_file())
         loop.run(resume=(out / CHECKPOINT).is_file())
         write_json(out / METRICS, _metrics(recipe, prepared, loop))
     metrics: dict[str, Any] = read_json(out / METRICS)

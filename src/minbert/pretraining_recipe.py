@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
+from minbert.augmentation import Augmentation
 from minbert.data.corpora import PLAIN_TEXT
 from minbert.encoder.masked_lm import HeadKind
 from minbert.methods import Settings
@@ -35,6 +36,14 @@ class CorpusSettings(Settings):
     task: str | None = Field(None, description="only this task's texts of the recipe; null: those of all its tasks")
     weight: float = Field(1.0, gt=0, allow_inf_nan=False, description="multiplies the corpus's share of an epoch")
     at_most: int | None = Field(None, ge=1, description="use at most so many of its texts, drawn at random")
+    augmentation: list[SerializeAsAny[Augmentation]] = Field(
+        [], description="new texts made from those that are trained on, by one method or several"
+    )
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _one_method_is_a_list_of_one(cls, value: Any) -> Any:
+        return value if isinstance(value, list) else [value]
 
     @field_validator("files", "column", mode="before")
     @classmethod

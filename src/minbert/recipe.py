@@ -10,6 +10,7 @@ from typing import Any, Self
 import yaml
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
+from minbert.augmentation import Augmentation
 from minbert.data.schedules import Schedule
 from minbert.data.shared_rows import labels_of
 from minbert.data.task_files import TaskFiles
@@ -81,6 +82,9 @@ class TaskRecipe(TaskFiles, TaskSettings):
     regularization: list[SerializeAsAny[Regularization]] = Field(
         [], description="one, or a list, of what is added to the task's loss in training to keep predictions smooth"
     )
+    augmentation: list[SerializeAsAny[Augmentation]] = Field(
+        [], description="new training rows made from the task's own, by one method or several"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -89,7 +93,7 @@ class TaskRecipe(TaskFiles, TaskSettings):
             value = {**value, "pair": "bi"}
         return value
 
-    @field_validator("regularization", mode="before")
+    @field_validator("regularization", "augmentation", mode="before")
     @classmethod
     def _one_none_or_several(cls, value: Any) -> Any:
         return [] if value is None else value if isinstance(value, list) else [value]

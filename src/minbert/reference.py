@@ -80,7 +80,7 @@ def _inner_models(annotation: Any) -> list[type[Settings]]:
 def _type(annotation: Any) -> str:
     if isinstance(annotation, type):
         if issubclass(annotation, Method):
-            return f"a {annotation.family}"
+            return f"{'an' if annotation.family[0] in 'aeiou' else 'a'} {annotation.family}"
         if issubclass(annotation, Settings):
             return "mapping"
         return _TYPE_NAMES[annotation]

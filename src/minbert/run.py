@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 import yaml
 
+from minbert.augmentation.tables import keep_new_rows
 from minbert.data.examples import read_split
 from minbert.data.places import resolve_data
 from minbert.errors import UserError
@@ -23,7 +24,7 @@ from minbert.prepare import Prepared, available_device, chosen_precision, prepar
 from minbert.pretrain import pretrain_recipe
 from minbert.pretraining_recipe import load_pretraining_recipe
 from minbert.recipe import Recipe, parse_recipe
-from minbert.run_folder import METRICS, PRETRAINING, RECIPE, check_run_folder
+from minbert.run_folder import METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder
 from minbert.tasks.predictions import predictions
 from minbert.training.display import Display
 from minbert.training.loop import CHECKPOINT, TrainingLoop, TrainingResult
@@ -76,6 +77,7 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> R
         if not (out / CHECKPOINT).is_file():
             write_text(out / RECIPE, recipe.to_yaml())
             save_model(prepared.model, out)
+        keep_new_rows(out / NEW_ROWS, prepared.new_rows, resumed=(out / CHECKPOINT).is_file())
         _finish(recipe, prepared, loop.run(resume=(out / CHECKPOINT).is_file()), out)
     return _summary(recipe, out)
 

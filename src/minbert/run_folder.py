@@ -12,6 +12,8 @@ RECIPE = "recipe.yaml"
 METRICS = "metrics.json"
 PRETRAINING = "pretraining"
 """A folder within: the run of pretraining that came first, where a recipe asks for one."""
+NEW_ROWS = "augmented"
+"""The folder of the tables of new rows, where a recipe has augmentation."""
 
 
 def check_run_folder(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from minbert.cli import data, inference, listings, pretraining, reproducing, training
+from minbert.cli import augmentation, data, inference, listings, pretraining, reproducing, training
 from minbert.errors import UserError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command()(training.train)
 app.command()(pretraining.pretrain)
 app.command()(reproducing.reproduce)
+app.command()(augmentation.augment)
 app.command()(inference.evaluate)
 app.command()(inference.predict)
 app.command()(inference.encode)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
-import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from minbert.data.row_writer import row_writer
 from minbert.data.rows import Problem, Row, read_rows
 from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError, did_you_mean
@@ -52,7 +49,7 @@ def predict_file(
     chunks = _chunks(_usable(read_rows(source), columns, id_column), ROWS_AT_ONCE)
     first = next(chunks, [])  # what is wrong from the start is told before a header goes out
     number = 0
-    with _writer(output, header) as write:
+    with row_writer(output, header) as write:
         for rows in itertools.chain([first], chunks):
             texts: list[Text] = [_text(row, columns) for row in rows]
             predicted = model.predict(task, texts, precision)
@@ -133,31 +130,3 @@ def _cells(predicted: Predictions, index: int) -> list[Any]:
 def _chunks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
     while chunk := list(itertools.islice(rows, size)):
         yield chunk
-
-
-@contextmanager
-def _writer(output: Path | None, header: list[str]) -> Iterator[Callable[[list[Any]], None]]:
-    """Give a function that writes one line; a file appears only when all lines are written."""
-    if output is None:
-        yield _lines(sys.stdout, header, ".tsv")
-        return
-    if output.suffix not in (".tsv", ".csv", ".jsonl"):
-        raise UserError(f"{output}: the name must end in .tsv, .csv or .jsonl, which tell the format to write.")
-    with atomic_path(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        yield _lines(file, header, output.suffix)
-
-
-def _lines(file: IO[str], header: list[str], suffix: str) -> Callable[[list[Any]], None]:
-    if suffix == ".jsonl":
-
-        def write_json(cells: list[Any]) -> None:
-            file.write(json.dumps(dict(zip(header, cells, strict=True)), ensure_ascii=False) + "\n")
-
-        return write_json
-    table = csv.writer(file, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
-    table.writerow(header)
-
-    def write_row(cells: list[Any]) -> None:
-        table.writerow(cells)
-
-    return write_row

@@ -1,0 +1,49 @@
+"""``minbert augment``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def augment(
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .tsv, .csv, .jsonl or .parquet file, or - for standard input.")
+    ],
+    columns: Annotated[list[str], typer.Option("--text", help="Column of the text; give it twice for a pair.")],
+    methods: Annotated[
+        list[str], typer.Option("--method", help="How to make new rows (see 'minbert methods'); repeatable.")
+    ],
+    output: Annotated[Path, typer.Option(help="A new .tsv, .csv or .jsonl file.")],
+    id_column: Annotated[
+        str | None, typer.Option("--id", help="Column of the id; by default 'id' or, without one, the row's number.")
+    ] = None,
+    copies: Annotated[int | None, typer.Option(help="New rows a row and method.")] = None,
+    seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 11711,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the methods; repeatable.")
+    ] = None,
+    only_new: Annotated[bool, typer.Option("--only-new", help="Leave out the rows that are there.")] = False,
+) -> None:
+    """Write a file's rows with new ones made from them: synonyms, swaps, back translation and the like."""
+    from rich.console import Console
+
+    from minbert.augmentation.choosing import choose_methods
+    from minbert.augmentation.rows import RowAugmenter
+    from minbert.augmentation.tables import augment_file
+    from minbert.prepare import available_device
+    from minbert.training.display import Display
+
+    given = [*(settings or []), *([] if copies is None else [f"copies={copies}"])]
+    chosen = choose_methods(methods, given)
+    console = Console(stderr=True)
+    with Display(console).counting("augmenting") as bar:
+        augmenter = RowAugmenter(seed, available_device())
+        summary = augment_file(source, columns, id_column, chosen, output, only_new, augmenter, bar.reached)
+    console.print(
+        f"{output}: {summary.new:,} new rows of {summary.rows:,}; {summary.dropped:,} that say nothing new are dropped",
+        soft_wrap=True,
+        highlight=False,
+    )
