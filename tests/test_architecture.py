@@ -29,6 +29,10 @@ FLOORS = [
         "pretraining_recipe",
         "prepare_pretraining",
         "pretrain",
+        "members",
+        "ensemble",
+        "soup",
+        "distill",
     },
     {"cli"},
 ]

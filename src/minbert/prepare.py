@@ -12,6 +12,7 @@ from minbert.data.examples import Split, read_split
 from minbert.data.places import resolve_data
 from minbert.data.schedules import TaskSize
 from minbert.data.subsample import subsample
+from minbert.distill import Teachers, find_teachers
 from minbert.encoder.allocator import keep_freed_memory
 from minbert.encoder.sources import find_encoder, load_encoder
 from minbert.errors import UserError
@@ -38,15 +39,19 @@ class Prepared:
     test: dict[str, Rows]
     """Only of tasks whose test file is there."""
     sizes: dict[str, TaskSize]
+    teachers: Teachers
+    taught: dict[str, Split]
+    """The training rows, as they were read, of the tasks that have teachers."""
 
 
 def prepare(recipe: Recipe, display: Display) -> Prepared:
     """Read all files of ``recipe``, then load its encoder and build its heads. Writes nothing.
 
     Raises:
-        UserError: files, encoder, schedule or selection do not serve the recipe.
+        UserError: files, encoder, schedule, selection or teachers do not serve the recipe.
     """
     check_select(recipe.training.select, recipe.tasks)
+    teachers = find_teachers(recipe)
     keep_freed_memory()
     texts = _read_splits(recipe, display)
     sizes = {
@@ -63,7 +68,7 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
         {name: rows[split, name] for name in recipe.tasks if (split, name) in rows}
         for split in ("train", "dev", "test")
     )
-    return Prepared(model, train, dev, test, sizes)
+    return Prepared(model, train, dev, test, sizes, teachers, {name: texts["train", name] for name in teachers})
 
 
 def chosen_precision(setting: Literal["auto", "fp32", "bf16"]) -> Precision:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from minbert.cli import data, inference, listings, pretraining, training
+from minbert.cli import data, ensembles, inference, listings, pretraining, training
 from minbert.errors import UserError
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 app.command()(training.train)
 app.command()(pretraining.pretrain)
+app.command()(ensembles.ensemble)
+app.command()(ensembles.soup)
 app.command()(inference.evaluate)
 app.command()(inference.predict)
 app.command()(inference.encode)
