@@ -76,7 +76,8 @@ def check_same_labels(
     said = [_labels(labels) for labels in (first, second)]
     if said[0] != said[1]:
         raise UserError(
-            f"task '{name}' has other labels in {first_place} ({said[0]}) than in {second_place} ({said[1]})."
+            f"task '{name}' has other labels in {first_place} ({said[0]}) than in {second_place} ({said[1]}); "
+            "they can only be taken together where their recipes agree on kind, classes and range."
         )
 
 
@@ -130,8 +131,8 @@ def common_rows(members: Sequence[Member], name: str, split: str, data: str | No
             first = rows
         elif not _same_rows(first, rows):
             raise UserError(
-                f"task '{name}': the {split} rows of {members[0].folder} ({first.path}) and of {member.folder} ({path}) "
-                "differ, so answers to them cannot be put together. Give files they share with --data DIR."
+                f"task '{name}': the {split} rows of {members[0].folder} ({first.path}) and of {member.folder} "
+                f"({path}) differ, so answers to them cannot be put together. Give files they share with --data DIR."
             )
     return first
 

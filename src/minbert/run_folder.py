@@ -14,7 +14,7 @@ from minbert.recipe import Recipe, parse_recipe
 RECIPE = "recipe.yaml"
 METRICS = "metrics.json"
 SOUP = "soup.json"
-"""Where this is, the weights are an average of other runs' (``minbert soup``), and there is no training to go on with."""
+"""Where this is, the weights are the mean of other runs' (``minbert soup``), and no training can go on with them."""
 
 
 def read_run(folder: Path) -> Recipe:

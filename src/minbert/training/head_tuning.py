@@ -96,11 +96,9 @@ def _tune_head(trained: TrainingLoop, task: str) -> tuple[dict[str, Any], dict[s
     result = loop.run(resume=False)
     assert result.state.best is not None
     metric = model.tasks[task].metric
-    report = {
-        "metric": metric,
-        "before": result.history[0]["dev"][task][metric],
-        "after": result.state.best.score,
-    }
+    before, after = result.history[0]["dev"][task][metric], result.state.best.score
+    display.note(f"{task}: {metric} {before:.3f} before, {after:.3f} with the head that is kept")
     kept = read_tensors(scratch / "model.safetensors")
     prefix = f"heads.{task}."
+    report = {"metric": metric, "before": before, "after": after}
     return report, {name.removeprefix("heads."): kept[name] for name in kept if name.startswith(prefix)}
