@@ -67,9 +67,7 @@ def _check_teacher(recipe: Recipe, name: str, run: Path) -> None:
     ours = recipe.tasks[name]
     check_same_labels(name, ours, "the recipe", theirs, f"its teacher {run}")
     if (ours.pair is None) != (theirs.pair is None):
-        raise UserError(
-            f"distillation.teachers: task '{name}' is on pairs in one of the recipe and {run}, not in both."
-        )
+        raise UserError(f"distillation.teachers: task '{name}' is on pairs in only one of the recipe and {run}.")
 
 
 def teach(
