@@ -14,7 +14,8 @@ from minbert.evaluation.baselines import baseline
 from minbert.multitask.model import MultitaskModel
 from minbert.prepare import resolve
 from minbert.recipe import Recipe, load_recipe, parse_recipe
-from minbert.run import evaluate_run, plan_recipe, read_run, train_recipe
+from minbert.run import evaluate_run, plan_recipe, train_recipe
+from minbert.run_folder import read_run
 from minbert.tasks.settings import TaskSettings
 from minbert.training.display import Display
 

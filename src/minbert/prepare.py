@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from minbert.data.places import resolve_data
 from minbert.data.schedules import TaskSize
 from minbert.data.shared_rows import joined, read_shared
 from minbert.data.subsample import subsample
+from minbert.distill import Teachers, find_teachers
 from minbert.encoder.allocator import keep_freed_memory
 from minbert.encoder.sources import find_encoder, load_encoder
 from minbert.errors import UserError
@@ -44,16 +45,20 @@ class Prepared:
     sizes: dict[str, TaskSize]
     new_rows: dict[str, str]
     """Of tasks with augmentation, the table of the training rows it made."""
+    teachers: Teachers
+    taught: dict[str, Split]
+    """The training rows, as they were read, of the tasks that have teachers."""
 
 
 def prepare(recipe: Recipe, display: Display) -> Prepared:
     """Read all files of ``recipe``, then load its encoder and build its heads. Writes nothing.
 
     Raises:
-        UserError: files, encoder, schedule or selection do not serve the recipe.
+        UserError: files, encoder, schedule, selection or teachers do not serve the recipe.
     """
     check_select(recipe.training.select, recipe.tasks)
     _check_sharing(recipe)
+    teachers = find_teachers(recipe)
     keep_freed_memory()
     texts = _read_splits(recipe, display)
     new_rows = _augment(recipe, texts, display)
@@ -72,7 +77,8 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
         {name: rows[split, name] for name in recipe.tasks if (split, name) in rows}
         for split in ("train", "dev", "test")
     )
-    return Prepared(model, train, dev, test, sizes, new_rows)
+    taught = {name: texts["train", name] for name in teachers}
+    return Prepared(model, train, dev, test, sizes, new_rows, teachers, taught)
 
 
 def chosen_precision(setting: Literal["auto", "fp32", "bf16"]) -> Precision:

@@ -14,6 +14,7 @@ from minbert.augmentation import Augmentation
 from minbert.data.schedules import Schedule
 from minbert.data.shared_rows import labels_of
 from minbert.data.task_files import TaskFiles
+from minbert.errors import did_you_mean
 from minbert.evaluation.prediction_files import PredictionFile
 from minbert.methods import Settings
 from minbert.multitask.adapters import Adapters
@@ -24,6 +25,7 @@ from minbert.optim.settings import OptimizerSettings
 from minbert.recipe_reading import read_tree, validate, without_nulls
 from minbert.shipped import pretraining_recipe_names
 from minbert.tasks.settings import TaskSettings
+from minbert.training.distillation import DistillationSettings
 from minbert.training.settings import TrainingSettings
 
 
@@ -141,6 +143,9 @@ class Recipe(Settings):
     )
     optimizer: OptimizerSettings = Field(OptimizerSettings(), description="how gradients move the weights")
     training: TrainingSettings = Field(TrainingSettings(), description="how long to train, what to keep")
+    distillation: DistillationSettings | None = Field(
+        None, description="trained models to learn from beside the gold labels; null: none"
+    )
 
     @field_validator("tasks", mode="before")
     @classmethod
@@ -157,6 +162,14 @@ class Recipe(Settings):
                 raise ValueError(f"'{name}' is the name of a score; call the task something else")
         return tasks
 
+    @model_validator(mode="after")
+    def _teachers_teach_tasks_there_are(self) -> Self:
+        asked = self.distillation.teachers if self.distillation is not None else []
+        for name in asked if isinstance(asked, dict) else ():
+            if name not in self.tasks:
+                raise ValueError(f"distillation.teachers: there is no task '{name}'{did_you_mean(name, self.tasks)}")
+        return self
+
     def to_yaml(self) -> str:
         """Return the recipe as YAML that reads back to the same recipe."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
@@ -165,10 +178,13 @@ class Recipe(Settings):
 def load_recipe(source: str, overrides: Mapping[str, Any] | None = None, settings: Sequence[str] = ()) -> Recipe:
     """Read a recipe by its shipped name or its path, and lay changes over it; see ``recipe_reading.read_tree``.
 
+    The folders of teachers are meant from the file's own folder, too; those that ``settings`` name, from here.
+
     Raises:
         UserError: no such recipe, not YAML, unknown keys (with the nearest known), or values that make no sense.
     """
-    tree, where = read_tree(Recipe, source, overrides or {}, settings, anchor=_anchor_pretraining)
+    tree, where = read_tree(Recipe, source, overrides or {}, settings, anchor=_anchor_paths)
+    _anchor_teachers(tree, Path())
     return parse_recipe(tree, where)
 
 
@@ -181,6 +197,11 @@ def parse_recipe(tree: Any, where: str) -> Recipe:
     return validate(Recipe, tree, where)
 
 
+def _anchor_paths(tree: dict[str, Any], folder: Path) -> None:
+    _anchor_pretraining(tree, folder)
+    _anchor_teachers(tree, folder)
+
+
 def _anchor_pretraining(tree: dict[str, Any], folder: Path) -> None:
     encoder = tree.get("encoder")
     if not isinstance(encoder, dict):
@@ -190,3 +211,17 @@ def _anchor_pretraining(tree: dict[str, Any], folder: Path) -> None:
     name = more.get("recipe")
     if isinstance(name, str) and name not in pretraining_recipe_names():
         encoder["pretraining"] = {**more, "recipe": str((folder / Path(name).expanduser()).resolve())}
+
+
+def _anchor_teachers(tree: dict[str, Any], folder: Path) -> None:
+    def whole(runs: Any) -> Any:
+        if isinstance(runs, list):
+            return [whole(run) for run in runs]
+        return str((folder / Path(runs).expanduser()).resolve()) if isinstance(runs, str) else runs
+
+    distillation = tree.get("distillation")
+    if isinstance(distillation, dict) and "teachers" in distillation:
+        asked = distillation["teachers"]
+        distillation["teachers"] = (
+            {task: whole(runs) for task, runs in asked.items()} if isinstance(asked, dict) else whole(asked)
+        )

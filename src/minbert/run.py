@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import yaml
 
 from minbert.augmentation.tables import keep_new_rows
 from minbert.data.examples import read_split
 from minbert.data.places import resolve_data
+from minbert.distill import teach
 from minbert.errors import UserError
 from minbert.evaluation.baselines import Baseline, baseline
-from minbert.evaluation.prediction_files import PredictionFile, write_predictions
+from minbert.evaluation.prediction_files import write_task_predictions
 from minbert.files import read_json, write_json, write_text
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
@@ -23,10 +23,11 @@ from minbert.multitask.model_files import save_model
 from minbert.prepare import Prepared, available_device, chosen_precision, prepare, resolve, step_gradients
 from minbert.pretrain import pretrain_recipe
 from minbert.pretraining_recipe import load_pretraining_recipe
-from minbert.recipe import Recipe, parse_recipe
-from minbert.run_folder import METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder
+from minbert.recipe import Recipe
+from minbert.run_folder import METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
 from minbert.tasks.predictions import predictions
 from minbert.training.display import Display
+from minbert.training.head_tuning import tune_heads
 from minbert.training.loop import CHECKPOINT, TrainingLoop, TrainingResult
 from minbert.training.plan import Plan, plan_run
 from minbert.training.scoring import DevScores, score_dev
@@ -78,7 +79,10 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> R
             write_text(out / RECIPE, recipe.to_yaml())
             save_model(prepared.model, out)
         keep_new_rows(out / NEW_ROWS, prepared.new_rows, resumed=(out / CHECKPOINT).is_file())
-        _finish(recipe, prepared, loop.run(resume=(out / CHECKPOINT).is_file()), out)
+        teach(recipe, prepared.teachers, prepared.taught, gradients, out, display)
+        result = loop.run(resume=(out / CHECKPOINT).is_file())
+        tuned = tune_heads(loop) if recipe.training.head_epochs else None
+        _finish(recipe, prepared, result, tuned, out)
     return _summary(recipe, out)
 
 
@@ -119,20 +123,6 @@ def evaluate_run(folder: Path, data: str | None, split: Literal["train", "dev", 
     return score_dev(model.tasks, answers)
 
 
-def read_run(folder: Path) -> Recipe:
-    """Return the recipe of a run folder.
-
-    Raises:
-        UserError: the folder is no run.
-    """
-    path = folder / RECIPE
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        raise UserError(f"{folder}: is no run folder (it has no readable {RECIPE}).") from None
-    return parse_recipe(tree, str(path))
-
-
 def text_columns(run: str, task: str, chosen: Sequence[str]) -> Sequence[str]:
     """Return the columns a task's texts stand in: those ``chosen``, else the ones the run was trained from.
 
@@ -161,19 +151,19 @@ def _pretrained(recipe: Recipe, out: Path, resume: bool, display: Display) -> Re
     return recipe.model_copy(update={"encoder": encoder})
 
 
-def _finish(recipe: Recipe, prepared: Prepared, result: TrainingResult, out: Path) -> None:
+def _finish(
+    recipe: Recipe, prepared: Prepared, result: TrainingResult, tuned: dict[str, Any] | None, out: Path
+) -> None:
     """Write prediction files and metrics of the kept model, read back from its files as a user would."""
     model = MultitaskModel.from_pretrained(out).to(available_device())
     answers = {}
     for split, tasks in (("dev", prepared.dev), ("test", prepared.test)):
         for name, rows in tasks.items():
             task = recipe.tasks[name]
-            output = task.output or PredictionFile(file=name, column="Predicted")
             predicted = predictions(
                 task_logits(model, name, rows.sequences, chosen_precision(recipe.training.precision)), task
             )
-            path = out / "predictions" / f"{output.file}-{split}-output.csv"
-            write_predictions(path, output.column, rows.ids, predicted, task.kind)
+            write_task_predictions(out, split, name, task.output, rows.ids, predicted, task.kind)
             if split == "dev":
                 answers[name] = (predicted, rows.known_labels)
     state = result.state
@@ -198,6 +188,8 @@ def _finish(recipe: Recipe, prepared: Prepared, result: TrainingResult, out: Pat
             for name, task in model.tasks.items()
         },
     }
+    if tuned is not None:
+        metrics["head_tuning"] = tuned
     write_json(out / METRICS, metrics)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 from minbert.errors import UserError
 from minbert.methods import Settings
+from minbert.recipe import Recipe, parse_recipe
 
 RECIPE = "recipe.yaml"
 METRICS = "metrics.json"
@@ -14,6 +17,22 @@ PRETRAINING = "pretraining"
 """A folder within: the run of pretraining that came first, where a recipe asks for one."""
 NEW_ROWS = "augmented"
 """The folder of the tables of new rows, where a recipe has augmentation."""
+SOUP = "soup.json"
+"""Where this is, the weights are the mean of other runs' (``minbert soup``), and no training can go on with them."""
+
+
+def read_run(folder: Path) -> Recipe:
+    """Return the recipe of a run folder.
+
+    Raises:
+        UserError: the folder is no run.
+    """
+    path = folder / RECIPE
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        raise UserError(f"{folder}: is no run folder (it has no readable {RECIPE}).") from None
+    return parse_recipe(tree, str(path))
 
 
 def check_run_folder(
@@ -30,6 +49,8 @@ def check_run_folder(
         return
     if not (out / RECIPE).is_file():
         raise UserError(f"{out}: is not empty and no run of minbert's; choose another --out.")
+    if (out / SOUP).is_file():
+        raise UserError(f"{out}: holds a soup of other runs, which no training can go on with; choose another --out.")
     if read(out) != recipe:
         raise UserError(
             f"{out}: holds a run of another recipe; choose another --out, or go on with that one: "

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from minbert.cli import augmentation, data, inference, listings, pretraining, reproducing, training
+from minbert.cli import augmentation, data, ensembles, inference, listings, pretraining, reproducing, training
 from minbert.errors import UserError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app.command()(training.train)
 app.command()(pretraining.pretrain)
 app.command()(reproducing.reproduce)
 app.command()(augmentation.augment)
+app.command()(ensembles.ensemble)
+app.command()(ensembles.soup)
 app.command()(inference.evaluate)
 app.command()(inference.predict)
 app.command()(inference.encode)

@@ -63,8 +63,7 @@ def train(
 def _default_folder(source: str, recipe: Recipe, resume: bool) -> Path:
     """Return ``runs/NAME`` or, where that is taken, ``runs/NAME-2`` and so on; the newest of this recipe to resume."""
     from minbert.prepare import resolve
-    from minbert.run import read_run
-    from minbert.run_folder import RECIPE
+    from minbert.run_folder import RECIPE, read_run
 
     name = Path(source).with_suffix("").name if source.endswith((".yaml", ".yml")) else source.replace("/", "-")
     number = 1

@@ -28,3 +28,18 @@ def write_predictions(path: Path, column: str, ids: Sequence[str], predicted: Pr
     values = [str(int(value)) if kind == "classification" else repr(float(value)) for value in predicted.values]
     lines = [f"{row} , {value} \n" for row, value in zip(ids, values, strict=True)]
     write_text(path, f"id \t {column} \n" + "".join(lines))
+
+
+def write_task_predictions(
+    folder: Path,
+    split: str,
+    task: str,
+    output: PredictionFile | None,
+    ids: Sequence[str],
+    predicted: Predictions,
+    kind: Kind,
+) -> None:
+    """Write a task's predictions for a split to ``folder``/predictions, under the names that its recipe gives."""
+    named = output or PredictionFile(file=task, column="Predicted")
+    path = folder / "predictions" / f"{named.file}-{split}-output.csv"
+    write_predictions(path, named.column, ids, predicted, kind)

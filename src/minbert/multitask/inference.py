@@ -12,6 +12,7 @@ from minbert.encoder.pooling import Pooling, pool
 from minbert.multitask.model import MultitaskModel, Share
 from minbert.multitask.precision import Precision, mixed_precision
 from minbert.multitask.sequences import Indices, Sequences
+from minbert.tasks.heads import HeadOutput
 
 TOKENS_PER_BATCH = 4096
 """Enough to keep two cores in large matrix products, few enough that hidden states stay near the cache."""
@@ -63,19 +64,29 @@ def task_logits(
 
 def head_logits(model: MultitaskModel, task: str, sequences: Sequences, vectors: Tensor) -> Tensor:
     """Return a task's logits (R, outputs) from the vectors (S, width) of its sequences, dropout off."""
+    return torch.cat([output.logits for output in _head_outputs(model, task, sequences, vectors)])
+
+
+def class_logits(model: MultitaskModel, task: str, sequences: Sequences, vectors: Tensor) -> Tensor | None:
+    """Return the logits (R, classes) of a head whose score is a choice among classes, dropout off; None of others."""
+    parts = [output.class_logits for output in _head_outputs(model, task, sequences, vectors)]
+    return None if any(part is None for part in parts) else torch.cat([part for part in parts if part is not None])
+
+
+def _head_outputs(model: MultitaskModel, task: str, sequences: Sequences, vectors: Tensor) -> Iterator[HeadOutput]:
+    """Yield the head's output for some thousand rows at a time, on the CPU."""
     head = model.head(task)
     was_training = head.training
-    head.eval()
     rows = np.arange(len(sequences.rows))
+    head.eval()
     try:
-        with torch.no_grad():
-            chunks = [
-                head(vectors[torch.from_numpy(sequences.of(chunk))]).logits.cpu()
-                for chunk in np.array_split(rows, max(1, -(-len(rows) // 8192)))
-            ]
+        for chunk in np.array_split(rows, max(1, -(-len(rows) // 8192))):
+            with torch.no_grad():
+                output = head(vectors[torch.from_numpy(sequences.of(chunk))])
+            classes = None if output.class_logits is None else output.class_logits.cpu()
+            yield HeadOutput(output.logits.cpu(), None, classes)
     finally:
         head.train(was_training)
-    return torch.cat(chunks)
 
 
 def _batches(lengths: Indices) -> Iterator[Indices]:

@@ -14,8 +14,8 @@ from minbert.prepare import resolve
 from minbert.recipe import Recipe, load_recipe
 from minbert.reproduction.budgets import Budget
 from minbert.reproduction.papers import Paper, PaperRow, PaperTable
-from minbert.run import read_run, train_recipe
-from minbert.run_folder import METRICS, PRETRAINING, check_run_folder
+from minbert.run import train_recipe
+from minbert.run_folder import METRICS, PRETRAINING, check_run_folder, read_run
 from minbert.training.display import Display
 from minbert.training.loop import CHECKPOINT, NotFiniteError
 from minbert.training.scoring import check_select

@@ -30,20 +30,23 @@ class Predictions:
 
 
 def predictions(logits: Tensor, labels: LabelSettings) -> Predictions:
-    """Return what logits (R, outputs) say.
-
-    A class is the largest logit, yes is a probability of at least one half, a score is cut off at the ends of the
-    labels' range: a similarity of 5.2 out of 5 means nothing.
-    """
+    """Return what logits (R, outputs) say; see ``decided`` for how a class or score is read off."""
     logits = logits.double().cpu()
     if labels.kind == "classification":
-        probabilities = logits.softmax(-1)
-        values = probabilities.argmax(-1)
-    elif labels.kind == "binary":
+        return decided(logits.softmax(-1).numpy(), labels)
+    if labels.kind == "binary":
         yes = torch.sigmoid(logits.squeeze(-1))
-        probabilities = torch.stack([1 - yes, yes], dim=-1)
-        values = yes >= 0.5
-    else:
-        assert labels.range is not None
-        return Predictions(logits.squeeze(-1).clamp(*labels.range).numpy(), None, [])
-    return Predictions(values.double().numpy(), probabilities.numpy(), labels.class_names)
+        return decided(torch.stack([1 - yes, yes], dim=-1).numpy(), labels)
+    return decided(logits.squeeze(-1).numpy(), labels)
+
+
+def decided(answers: NDArray[np.float64], labels: LabelSettings) -> Predictions:
+    """Return the predictions that follow from probabilities (R, classes), or from scores (R,).
+
+    A class is the likeliest one, yes is a probability of at least one half, a score is cut off at the ends of the
+    labels' range: a similarity of 5.2 out of 5 means nothing.
+    """
+    if labels.range is not None:
+        return Predictions(answers.clip(*labels.range), None, [])
+    values = answers[:, 1] >= 0.5 if labels.kind == "binary" else answers.argmax(-1)
+    return Predictions(values.astype(np.float64), answers, labels.class_names)

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from minbert.multitask.sequences import Indices
+from minbert.tasks.distillation import distillation_loss
 from minbert.tasks.heads import HeadOutput
 from minbert.tasks.settings import TaskSettings
+from minbert.training.distillation import DistillationSettings
 from minbert.training.rows import Rows
 
 
@@ -20,8 +22,15 @@ class Objective:
         self.labels = torch.from_numpy(rows.known_labels).to(device, torch.float32)
         clusters = settings.clusters(rows.sequences.rows, rows.known_labels)
         self.clusters = None if clusters is None else clusters.to(device)
+        self.distillation: DistillationSettings | None = None
+        self.targets: Tensor | None = None
 
-    def loss(self, output: HeadOutput, rows: Indices, progress: float) -> Tensor:  # noqa: ARG002
+    def learn_from(self, targets: Tensor, distillation: DistillationSettings) -> None:
+        """Ask for teachers' answers, too: ``targets`` (R, ...) are those of ``teacher_targets`` for all rows."""
+        self.distillation = distillation
+        self.targets = targets.to(self.labels.device, torch.float32)
+
+    def loss(self, output: HeadOutput, rows: Indices, progress: float) -> Tensor:
         """Return the loss (a scalar) of the rows with these numbers.
 
         Args:
@@ -31,4 +40,10 @@ class Objective:
         """
         chosen = torch.from_numpy(rows)
         clusters = None if self.clusters is None else self.clusters[chosen]
-        return self.settings.compute_loss(output, self.labels[chosen], clusters)
+        gold = self.settings.compute_loss(output, self.labels[chosen], clusters)
+        if self.distillation is None or self.targets is None:
+            return gold
+        share = self.distillation.share_at(progress)
+        temperature = self.distillation.temperature
+        teacher = distillation_loss(output, self.targets[chosen], self.settings, temperature)
+        return share * gold + (1 - share) * teacher

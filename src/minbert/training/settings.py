@@ -17,6 +17,12 @@ class TrainingSettings(Settings):
         description="'frozen' (the papers' \"pretrain\" mode) trains the heads alone: the encoder reads each text once",
     )
     epochs: int = Field(3, ge=1, description="how many epochs; what an epoch is, the schedule says")
+    head_epochs: int = Field(
+        0,
+        ge=0,
+        description="after training, train each head alone for so many epochs of its own task's rows, the encoder of "
+        "the kept model frozen; a head is kept where its task's dev score gets better",
+    )
     evaluate_every: int | None = Field(None, ge=1, description="score dev every so many steps; else after each epoch")
     patience: int | None = Field(
         None, ge=1, description="stop after so many evaluations without a better score; never where not given"

@@ -41,6 +41,10 @@ class SoftCrossEntropy(Loss):
         """Return the mean over rows; labels as ``targets`` gives them."""
         logits = output.class_logits
         assert logits is not None
-        classes = torch.arange(logits.shape[1], dtype=logits.dtype, device=logits.device)
-        shares = (1 - (labels.to(logits.dtype).unsqueeze(-1) - classes).abs()).clamp(min=0)
-        return F.cross_entropy(logits, shares)
+        return F.cross_entropy(logits, shares_of(labels.to(logits.dtype), logits.shape[1]))
+
+
+def shares_of(scores: Tensor, classes: int) -> Tensor:
+    """Return each score's (R,) shares (R, classes) of classes 0, 1, ...: of the two next to it, the nearer has more."""
+    numbers = torch.arange(classes, dtype=scores.dtype, device=scores.device)
+    return (1 - (scores.unsqueeze(-1) - numbers).abs()).clamp(min=0)

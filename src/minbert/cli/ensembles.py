@@ -1,0 +1,112 @@
+"""``minbert ensemble`` and ``minbert soup``: several runs taken together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from minbert.ensemble import EnsembleSummary
+    from minbert.soup import SoupSummary
+
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished runs.")]
+Out = Annotated[Path, typer.Option(help="The new folder.")]
+Data = Annotated[str | None, typer.Option(help="Folder of the files; by default the runs' own.")]
+
+
+def ensemble(
+    runs: Runs,
+    out: Out,
+    weights: Annotated[
+        Literal["uniform", "dev"], typer.Option(help="Equal weights, or weights chosen on dev, a task at a time.")
+    ] = "uniform",
+    data: Data = None,
+) -> None:
+    """Average what several runs answer, task by task."""
+    from rich.console import Console
+
+    from minbert.ensemble import make_ensemble
+    from minbert.training.display import Display
+
+    console = Console()
+    summary = make_ensemble(runs, out, weights, data, Display(console))
+    console.print(_members(summary))
+    if summary.held_out:
+        console.print(_held_out(summary))
+    console.print(f"The ensemble is in {out}: ensemble.json, metrics.json, predictions.", soft_wrap=True)
+
+
+def soup(runs: Runs, out: Out, data: Data = None) -> None:
+    """Average the weights of several runs into one model, as far as that helps on dev (greedy soup)."""
+    from rich.console import Console
+
+    from minbert.soup import make_soup
+    from minbert.training.display import Display
+
+    console = Console()
+    console.print(_soup(make_soup(runs, out, data, Display(console))))
+    console.print(
+        f"The soup is in {out}. Next, for example:\n  minbert evaluate {out}", soft_wrap=True, highlight=False
+    )
+
+
+def _members(summary: EnsembleSummary) -> Table:
+    from rich.table import Table
+
+    names = list(summary.members)
+    table = Table(title="dev scores", title_justify="left")
+    table.add_column("task")
+    table.add_column("metric")
+    for name in names:
+        table.add_column(Path(name).name, justify="right")
+    table.add_column("ensemble", justify="right")
+    for task, metric in summary.metrics.items():
+        weights = {member.run: member.weight for member in summary.ensemble.tasks[task]}
+        cells = []
+        for name in names:
+            score = summary.members[name].get(task)
+            cells.append("" if score is None else f"{score:.3f} (weight {weights.get(name, 0.0):.2f})")
+        table.add_row(task, metric, *cells, f"[bold]{summary.dev.primary[task]:.3f}[/bold]")
+    if len(summary.metrics) > 1:
+        table.add_section()
+        table.add_row("overall", "mean", *[""] * len(names), f"{summary.dev.overall['overall']:.3f}")
+    return table
+
+
+def _held_out(summary: EnsembleSummary) -> Table:
+    """Return what choosing weights is worth where they were not chosen."""
+    from rich.table import Table
+
+    table = Table(
+        title="weights chosen on one half of dev, scored on the other",
+        title_justify="left",
+        caption="the ensemble's dev score above is of weights chosen on the same rows",
+        caption_justify="left",
+    )
+    for column in ("task", "metric", "chosen weights", "equal weights"):
+        table.add_column(column, justify="left" if column in ("task", "metric") else "right")
+    for task, halves in summary.held_out.items():
+        chosen = "  ".join(f"{half.chosen:.3f}" for half in halves)
+        uniform = "  ".join(f"{half.uniform:.3f}" for half in halves)
+        table.add_row(task, summary.metrics[task], chosen, uniform)
+    return table
+
+
+def _soup(summary: SoupSummary) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"dev scores; the runs in order of {summary.select}", title_justify="left")
+    table.add_column("weights of")
+    for column in (summary.select, *summary.greedy.primary):
+        table.add_column(column, justify="right")
+    rows = [(each.folder.name + (" (taken)" if each.taken else ""), each.dev) for each in summary.ingredients]
+    for number, (name, dev) in enumerate([*rows, ("mean of all", summary.uniform), ("greedy soup", summary.greedy)]):
+        if number == len(rows):
+            table.add_section()
+        shown = [dev.selected(summary.select), *dev.primary.values()]
+        table.add_row(name, *(f"{score:.3f}" for score in shown))
+    return table

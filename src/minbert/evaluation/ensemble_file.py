@@ -1,0 +1,46 @@
+"""``ensemble.json``: which runs make an ensemble, and what each of them counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from minbert.errors import UserError
+from minbert.files import read_json, write_json
+from minbert.methods import Settings
+
+ENSEMBLE = "ensemble.json"
+
+
+class EnsembleMember(Settings):
+    """One run's part in a task's ensemble."""
+
+    run: str = Field(description="the run's folder")
+    weight: float = Field(gt=0, le=1, description="what its answers count; the members' weights add up to 1")
+
+
+class EnsembleFile(Settings):
+    """An ensemble, complete: whoever has the runs can ask it."""
+
+    format: Literal[1] = 1
+    tasks: dict[str, list[EnsembleMember]] = Field(description="the members of every task")
+
+
+def write_ensemble(folder: Path, ensemble: EnsembleFile) -> None:
+    """Write ``ensemble`` into ``folder``."""
+    write_json(folder / ENSEMBLE, ensemble.model_dump(mode="json"))
+
+
+def read_ensemble(folder: Path) -> EnsembleFile:
+    """Return the ensemble of a folder.
+
+    Raises:
+        UserError: there is none, or the file is damaged.
+    """
+    path = folder / ENSEMBLE
+    try:
+        return EnsembleFile.model_validate(read_json(path))
+    except ValidationError as error:
+        raise UserError(f"{path}: is damaged, or of another version of minbert: {error}") from None

@@ -1,0 +1,104 @@
+"""After training: every head alone, over the kept encoder, which stays as it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from minbert.data.schedules import Schedule
+from minbert.encoder.tensor_files import read_tensors
+from minbert.files import atomic_path
+from minbert.multitask.combination import Combination
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.model_files import save_weights
+from minbert.randomness import generator
+from minbert.training.gradients import FrozenGradients
+from minbert.training.loop import TrainingLoop
+
+HEADS = "checkpoints/heads.safetensors"
+"""In a run's folder: the tuned heads. Where it is, tuning is done."""
+
+_SCRATCH = "checkpoints/head_tuning"
+
+
+def tune_heads(trained: TrainingLoop) -> dict[str, Any]:
+    """Train each head of the model that a finished loop has kept for ``head_epochs`` over its own task's rows.
+
+    The encoder is frozen and reads each text once. A head starts from its kept weights and has the heads' learning
+    rate, without warm-up or averaged weights, and the task's own loss, without teachers. Of its evaluations, one an
+    epoch, the best by the task's own metric is kept; the start counts too, and wins ties.
+
+    Returns, for each task with a head to train: its metric, and its score before and after.
+
+    When this is cut short it has changed nothing, and starts anew when called again; when it is done it only sees to
+    it that the model's file holds the tuned heads.
+
+    Raises:
+        NotFiniteError: a loss or gradient is not finite.
+        Interrupted: the user asked to stop.
+    """
+    folder = trained.folder
+    model = MultitaskModel.from_pretrained(folder)
+    if not (folder / HEADS).is_file():
+        report: dict[str, Any] = {}
+        tuned: dict[str, Tensor] = {}
+        try:
+            for task in (task for task in model.tasks if list(model.head(task).parameters())):
+                report[task], head = _tune_head(trained, task)
+                tuned |= head
+        finally:
+            shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
+        with atomic_path(folder / HEADS) as temporary:
+            save_file(tuned, temporary, metadata={"report": json.dumps(report)})
+    with safe_open(folder / HEADS, framework="pt") as file:
+        report = json.loads(file.metadata()["report"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+    model.heads.load_state_dict(model.heads.state_dict() | tensors)
+    save_weights(model, folder)
+    return report
+
+
+def _tune_head(trained: TrainingLoop, task: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return what tuning one task's head brought, and its best weights by their names among all heads'."""
+    rows, display = trained.gradients.train[task], trained.display
+    model = MultitaskModel.from_pretrained(trained.folder).to(trained.model.device)
+    precision, budget = trained.gradients.precision, trained.gradients.budget
+    with display.counting(f"encoding {task} once", len(rows.sequences)) as bar:
+        gradients = FrozenGradients(model, {task: rows}, precision, budget, bar.advance)
+    torch.manual_seed(int(generator(trained.seed, "head tuning", task).integers(2**63)))
+    scratch = trained.folder / _SCRATCH
+    changes = {
+        "encoder": "frozen",
+        "epochs": trained.settings.head_epochs,
+        "evaluate_every": None,
+        "patience": None,
+        "select": task,
+    }
+    loop = TrainingLoop(
+        gradients,
+        {task: trained.dev[task]},
+        Schedule.model_validate("round_robin"),
+        {task: trained.sizes[task]},
+        Combination.model_validate("sum"),
+        trained.settings.model_copy(update=changes),
+        trained.optimizer_settings.model_copy(update={"warmup": 0, "ema_decay": None}),
+        trained.seed,
+        scratch,
+        display,
+    )
+    display.note(f"tuning the head of {task} alone")
+    result = loop.run(resume=False)
+    assert result.state.best is not None
+    metric = model.tasks[task].metric
+    before, after = result.history[0]["dev"][task][metric], result.state.best.score
+    display.note(f"{task}: {metric} {before:.3f} before, {after:.3f} with the head that is kept")
+    kept = read_tensors(scratch / "model.safetensors")
+    prefix = f"heads.{task}."
+    report = {"metric": metric, "before": before, "after": after}
+    return report, {name.removeprefix("heads."): kept[name] for name in kept if name.startswith(prefix)}
