@@ -214,10 +214,12 @@ def recipe_of(row: Row, base: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def start(
     base: dict[str, Any], quiet: Display, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Row], TrainingLoop]:
+) -> Iterator[Callable[[Row], TrainingLoop]]:
     """From a row to a loop that is ready to run and writes nothing."""
     for writer in ("write_text", "save_weights", "save_checkpoint"):
         monkeypatch.setattr(loop_module, writer, lambda *_arguments: None)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
 
     def begin(row: Row) -> TrainingLoop:
         recipe = parse_recipe(recipe_of(row, base), "test")
@@ -236,7 +238,8 @@ def start(
             quiet,
         )
 
-    return begin
+    yield begin
+    torch.set_num_threads(threads)
 
 
 def complaint(loop: TrainingLoop, row: Row) -> str | None:
@@ -286,15 +289,12 @@ def test_what_has_no_meaning_is_refused_with_the_reason(start: Callable[[Row], T
         except UserError as error:
             if not re.search(rule.reason, str(error)):
                 wrong.append(f"{values}: refused, but with: {error}")
-        except Exception as error:  # no refusal, but a bug
-            wrong.append(f"{values}: {error!r}")
     assert not wrong, "\n".join(wrong)
 
 
 def test_mnrl_on_a_range_asks_where_positive_begins(base: dict[str, Any]) -> None:
     row = next(row for row in covering_rows(AXES, RULES) if row["tasks.close.loss"] == "mnrl")
     tree = recipe_of(row, base)
-    parse_recipe(tree, "test")
     tree["tasks"]["close"]["loss"] = "mnrl"
     with pytest.raises(UserError, match=r"tasks\.close: loss 'mnrl' does not fit: .*'threshold' must say"):
         parse_recipe(tree, "test")
