@@ -29,6 +29,7 @@ FLOORS = [
         "pretraining_recipe",
         "prepare_pretraining",
         "pretrain",
+        "sweeping",
     },
     {"cli"},
 ]

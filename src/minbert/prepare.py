@@ -46,14 +46,8 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
     Raises:
         UserError: files, encoder, schedule or selection do not serve the recipe.
     """
-    check_select(recipe.training.select, recipe.tasks)
     keep_freed_memory()
-    texts = _read_splits(recipe, display)
-    sizes = {
-        name: TaskSize(len(texts["train", name]), task.batch_size or recipe.schedule.batch_size)
-        for name, task in recipe.tasks.items()
-    }
-    _check_steps(recipe, sizes)
+    texts, sizes = _read(recipe, display)
     model = _build(recipe)
     rows = _tokenize(model, texts, display)
     for (split, name), part in rows.items():
@@ -64,6 +58,16 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
         for split in ("train", "dev", "test")
     )
     return Prepared(model, train, dev, test, sizes)
+
+
+def check_recipe(recipe: Recipe, display: Display) -> None:
+    """Refuse what ``prepare`` would refuse, as far as that shows without loading the encoder. Writes nothing.
+
+    Raises:
+        UserError: see ``prepare``.
+    """
+    _read(recipe, display)
+    find_encoder(recipe.encoder.name)
 
 
 def chosen_precision(setting: Literal["auto", "fp32", "bf16"]) -> Precision:
@@ -96,6 +100,17 @@ def step_gradients(recipe: Recipe, prepared: Prepared, display: Display) -> Step
 def available_device() -> torch.device:
     """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _read(recipe: Recipe, display: Display) -> tuple[dict[tuple[str, str], Split], dict[str, TaskSize]]:
+    check_select(recipe.training.select, recipe.tasks)
+    texts = _read_splits(recipe, display)
+    sizes = {
+        name: TaskSize(len(texts["train", name]), task.batch_size or recipe.schedule.batch_size)
+        for name, task in recipe.tasks.items()
+    }
+    _check_steps(recipe, sizes)
+    return texts, sizes
 
 
 def _read_splits(recipe: Recipe, display: Display) -> dict[tuple[str, str], Split]:

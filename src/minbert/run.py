@@ -24,7 +24,7 @@ from minbert.recipe import Recipe, parse_recipe
 from minbert.run_folder import METRICS, RECIPE, check_run_folder
 from minbert.tasks.predictions import predictions
 from minbert.training.display import Display
-from minbert.training.loop import CHECKPOINT, TrainingLoop, TrainingResult
+from minbert.training.loop import CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult
 from minbert.training.plan import Plan, plan_run
 from minbert.training.scoring import DevScores, score_dev
 
@@ -41,7 +41,9 @@ class RunSummary:
     baselines: dict[str, Baseline]
 
 
-def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> RunSummary:
+def train_recipe(
+    recipe: Recipe, out: Path, resume: bool, display: Display, on_evaluation: OnEvaluation | None = None
+) -> RunSummary:
     """Train ``recipe`` in the folder ``out`` and write everything a run folder holds.
 
     With ``resume``, an unfinished run of the same recipe goes on where its last checkpoint stands, and a finished one
@@ -73,6 +75,7 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> R
             recipe.seed,
             out,
             display,
+            on_evaluation,
         )
         _finish(recipe, prepared, loop.run(resume=(out / CHECKPOINT).is_file()), out)
     return _summary(recipe, out)

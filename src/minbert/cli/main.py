@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from minbert.cli import data, inference, listings, pretraining, training
+from minbert.cli import data, inference, listings, pretraining, sweeping, training
 from minbert.errors import UserError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(training.train)
 app.command()(pretraining.pretrain)
+app.command()(sweeping.sweep)
 app.command()(inference.evaluate)
 app.command()(inference.predict)
 app.command()(inference.encode)
