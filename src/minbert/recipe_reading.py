@@ -109,7 +109,7 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_value(text: str) -> Any:
-    """Return the value that YAML text stands for; ``1e-5`` is a number too, which YAML 1.1 takes for a word.
+    """Return the value that YAML text stands for; ``1e-5`` and ``-.5`` are numbers too, which YAML 1.1 takes for words.
 
     Raises:
         yaml.YAMLError: it is not YAML.
@@ -122,7 +122,7 @@ def _with_numbers(value: Any) -> Any:
         return [_with_numbers(item) for item in value]
     if isinstance(value, dict):
         return {key: _with_numbers(item) for key, item in value.items()}
-    is_number = isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value)
+    is_number = isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*[eE][-+]?\d+|\.\d+([eE][-+]?\d+)?)", value)
     return float(value) if is_number else value
 
 

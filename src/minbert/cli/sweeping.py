@@ -103,6 +103,8 @@ def sweep(
 
 
 def _print(console: Console, results: Results, out: Path, ranked: bool) -> None:
+    from rich import box
+    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -110,12 +112,17 @@ def _print(console: Console, results: Results, out: Path, ranked: bool) -> None:
 
     rows = results.ranked()[:20] if ranked else results.rows
     header, lines = cells(results, rows)
-    table = Table(title=f"dev scores, compared by {results.score}", title_justify="left")
+    table = Table(
+        title=f"dev scores, compared by {results.score}", title_justify="left", box=box.SIMPLE, padding=(0, 1)
+    )
     for index, column in enumerate(header):
-        table.add_column(column, justify="left" if index <= len(results.keys) or column == "state" else "right")
+        justify: Literal["left", "right"] = "left" if index <= len(results.keys) or column == "state" else "right"
+        # Where there is little room the heading is folded, never a number.
+        needed = max((len(line[index]) for line in lines), default=0)
+        table.add_column(column.replace(".", "\n"), justify=justify, overflow="fold", min_width=needed)
     for row, line in zip(rows, lines, strict=True):
         table.add_row(*map(escape, line), style="bold" if row is results.best else None)
-    console.print(table)
+    (console if console.is_terminal else Console(width=1000)).print(table)
     told = remarks(results)
     if failed := results.count("failed"):
         told.append(f"{failed} of the runs failed; {out / 'sweep.md'} says why.")

@@ -55,7 +55,7 @@ def read_grid(words: Sequence[str]) -> dict[str, list[Any]]:
         if not values:
             raise UserError(f"--grid {word}: names no value; write KEY=VALUE,VALUE.")
         for index, value in enumerate(values):
-            if value in values[:index]:
+            if any(value == other and type(value) is type(other) for other in values[:index]):
                 raise UserError(f"--grid {word}: the value {compact(value)} is given twice.")
         grid[key] = values
     return grid
