@@ -40,7 +40,7 @@ def formula(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs end at once with a score of their learning rate, best at 1e-3; returns the names of those trained."""
     trained: list[str] = []
 
-    def train(folder: SweepFolder, run: Run, display: Display, on_evaluation: Any = None) -> Record:
+    def train(folder: SweepFolder, run: Run, _: Display, on_evaluation: Any = None) -> Record:
         trained.append(run.name)
         rate = run.recipe.optimizer.learning_rate
         score = 1 - abs(math.log10(rate) + 3) / 2
@@ -161,14 +161,15 @@ def test_a_trial_whose_process_is_gone_is_taken_over(
 def test_draws_that_make_no_recipe_fail_and_the_search_goes_on(
     two_tasks_file: Path, tmp_path: Path, quiet: Display, formula: list[str]
 ) -> None:
-    """``combination.alpha`` is a setting of gradnorm alone."""
-    space = ["combination=gradnorm|{name: gradnorm, alpha: 2.0}", "combination.alpha=0.5..1.0"]
-    results = search(two_tasks_file, tmp_path / "good", quiet, 2, space=space)
-    assert results.count("failed") == 0
-    results = search(
-        two_tasks_file, tmp_path / "bad", quiet, 6, space=["tasks.mood.classes=3|4", "tasks.mood.range=null|[0, 1]"]
-    ) if False else results  # fmt: skip
-    assert len(formula) == 2
+    """Each value would do beside the recipe's others, but a cosine of one joined sequence there is not."""
+    space = ["tasks.close.pair=bi|cross", "tasks.close.head=linear|cosine"]
+    results = search(two_tasks_file, tmp_path / "search", quiet, 10, space=space, prune=False)
+    for changes, state in drawn(results):
+        impossible = list(changes.values()) == ["cross", "cosine"]
+        assert (state == "failed") == impossible
+    assert 0 < results.count("failed") < 10
+    assert len(formula) == 10 - results.count("failed")
+    assert "tasks.close" in (tmp_path / "search/sweep.md").read_text()
 
 
 def test_two_processes_share_the_trials(two_tasks_file: Path, tmp_path: Path) -> None:
@@ -198,8 +199,9 @@ def test_two_processes_share_the_trials(two_tasks_file: Path, tmp_path: Path) ->
     assert len(list(out.glob("*/model.safetensors"))) == 1
 
 
+@pytest.mark.usefixtures("formula")
 def test_studies_and_databases_that_do_not_fit(
-    two_tasks_file: Path, tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch, formula: list[str]
+    two_tasks_file: Path, tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     search(two_tasks_file, tmp_path / "a/one", quiet, 2, storage=url)
