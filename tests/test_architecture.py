@@ -22,6 +22,7 @@ FLOORS = [
         "recipe_reading",
         "recipe",
         "prepare",
+        "prepare_texts",
         "run",
         "run_folder",
         "checking",
@@ -34,7 +35,7 @@ FLOORS = [
         "soup",
         "distill",
     },
-    {"reproduction"},
+    {"reproduction", "sweeping"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

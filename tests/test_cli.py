@@ -71,14 +71,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Pat
 
 def test_help_and_listing_are_quick_to_start() -> None:
     """No timing here: what would make them slow is never imported."""
-    heavy = "torch transformers scipy sklearn pyarrow tokenizers huggingface_hub".split()  # noqa: SIM905
+    heavy = "torch transformers scipy sklearn pyarrow tokenizers huggingface_hub optuna".split()  # noqa: SIM905
     code = (
         "import sys; sys.argv = ['minbert', *{words!r}]\n"
         "from minbert.cli.main import app\n"
         "try: app()\nexcept SystemExit as stop: assert not stop.code, stop.code\n"
         "print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
     )
-    for words in (["--help"], ["train", "--help"], ["recipes"], ["recipes", "show", "quickstart"], ["--version"]):
+    for words in (
+        ["--help"],
+        ["train", "--help"],
+        ["sweep", "--help"],
+        ["recipes"],
+        ["recipes", "show", "quickstart"],
+        ["--version"],
+    ):
         result = subprocess.run(
             [sys.executable, "-c", code.format(words=words, heavy=heavy)], capture_output=True, text=True, timeout=60
         )

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 
-from minbert.augmentation.rows import RowAugmenter
-from minbert.augmentation.tables import new_rows_table
-from minbert.data.examples import Split, read_split
-from minbert.data.places import resolve_data
+from minbert.data.examples import Split
 from minbert.data.schedules import TaskSize
-from minbert.data.shared_rows import joined, read_shared
-from minbert.data.subsample import subsample
 from minbert.distill import Teachers, find_teachers
 from minbert.encoder.allocator import keep_freed_memory
 from minbert.encoder.sources import find_encoder, load_encoder
@@ -23,6 +17,7 @@ from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.precision import Precision, fastest_precision
 from minbert.multitask.sequences import Sequences
+from minbert.prepare_texts import Texts, add_new_rows, check_steps, read_texts, task_sizes
 from minbert.recipe import Recipe
 from minbert.tasks.settings import TaskSettings
 from minbert.text.token_table import TokenTable
@@ -56,17 +51,10 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
     Raises:
         UserError: files, encoder, schedule, selection or teachers do not serve the recipe.
     """
-    check_select(recipe.training.select, recipe.tasks)
-    _check_sharing(recipe)
-    teachers = find_teachers(recipe)
     keep_freed_memory()
-    texts = _read_splits(recipe, display)
-    new_rows = _augment(recipe, texts, display)
-    sizes = {
-        name: TaskSize(len(texts["train", name]), task.batch_size or recipe.schedule.batch_size)
-        for name, task in recipe.tasks.items()
-    }
-    _check_steps(recipe, sizes)
+    teachers = find_teachers(recipe)
+    texts = _checked_texts(recipe, display)
+    new_rows = add_new_rows(recipe, texts, available_device(), display)
     model = _build(recipe)
     _check_learns(recipe, model)
     rows = _tokenize(model, texts, display)
@@ -78,7 +66,18 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
         for split in ("train", "dev", "test")
     )
     taught = {name: texts["train", name] for name in teachers}
-    return Prepared(model, train, dev, test, sizes, new_rows, teachers, taught)
+    return Prepared(model, train, dev, test, task_sizes(recipe, texts), new_rows, teachers, taught)
+
+
+def check_recipe(recipe: Recipe, display: Display) -> None:
+    """Refuse what ``prepare`` would refuse, as far as that shows without loading the encoder. Writes nothing.
+
+    Raises:
+        UserError: see ``prepare``.
+    """
+    find_teachers(recipe)
+    _checked_texts(recipe, display)
+    find_encoder(recipe.encoder.name)
 
 
 def chosen_precision(setting: Literal["auto", "fp32", "bf16"]) -> Precision:
@@ -119,34 +118,12 @@ def available_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _read_splits(recipe: Recipe, display: Display) -> dict[tuple[str, str], Split]:
-    place = resolve_data(recipe.data)
-    texts: dict[tuple[str, str], Split] = {}
-    for name, task in recipe.tasks.items():
-        files = task.files.by_split
-        for split in ("train", "dev"):
-            if split not in files:
-                raise UserError(f"tasks.{name}.files.{split}: training needs it.")
-            texts[split, name] = read_split(place / files[split], task, task)
-        texts["train", name] = _subsampled(texts["train", name], task.rows, recipe.seed, name, "rows")
-        texts["dev", name] = _subsampled(texts["dev", name], task.dev_rows, recipe.seed, name, "dev_rows")
-        shared = read_shared(place, name, task, task, recipe.seed)
-        texts["train", name] = joined(texts["train", name], shared)
-        if "test" in files and not (place / files["test"]).is_file():
-            display.note(f"{place / files['test']}: is not there, so no predictions are written for it")
-        elif "test" in files:
-            texts["test", name] = read_split(place / files["test"], task, task, labelled=None)
+def _checked_texts(recipe: Recipe, display: Display) -> Texts:
+    check_select(recipe.training.select, recipe.tasks)
+    _check_sharing(recipe)
+    texts = read_texts(recipe, display)
+    check_steps(recipe, task_sizes(recipe, texts))
     return texts
-
-
-def _subsampled(split: Split, wanted: int | str | None, seed: int, name: str, key: str) -> Split:
-    if wanted is None:
-        return split
-    try:
-        chosen = subsample(len(split), wanted, seed, name)
-    except ValueError as error:
-        raise UserError(f"tasks.{name}.{key}: {error}.") from None
-    return split.take(chosen)
 
 
 def _check_sharing(recipe: Recipe) -> None:
@@ -159,48 +136,6 @@ def _check_sharing(recipe: Recipe) -> None:
                 "Use training.encoder=finetuned."
                 + (" Adapters leave the encoder's own weights alone if train_encoder is false." * (key == "adapters"))
             )
-
-
-def _augment(recipe: Recipe, texts: dict[tuple[str, str], Split], display: Display) -> dict[str, str]:
-    """Put the new rows of tasks with augmentation after their training rows; return the tables of them."""
-    augmenter = RowAugmenter(recipe.seed, available_device())
-    tables = {}
-    for name, task in recipe.tasks.items():
-        if not task.augmentation:
-            continue
-        split = texts["train", name]
-        rows = [(text,) if isinstance(text, str) else text for text in split.texts]
-        with display.counting(f"augmenting {name}", len(rows) * len(task.augmentation)) as bar:
-            made = augmenter.new_rows(task.augmentation, split.ids, rows, bar.advance)
-        display.note(f"{name}: {len(made):,} new rows beside {len(rows):,}")
-        assert split.labels is not None
-        texts["train", name] = replace(
-            split,
-            ids=[*split.ids, *(row.id for row in made)],
-            first=[*split.first, *(row.texts[0] for row in made)],
-            second=None if split.second is None else [*split.second, *(row.texts[1] for row in made)],
-            labels=np.concatenate([split.labels, [split.labels[row.origin] for row in made]]),
-        )
-        tables[name] = new_rows_table(made, split.ids, split.labels.tolist())
-    return tables
-
-
-def _check_steps(recipe: Recipe, sizes: Mapping[str, TaskSize]) -> None:
-    """Ask schedule and optimizer now what they would otherwise refuse only after the encoder is loaded."""
-    try:
-        steps = recipe.schedule.method.steps_per_epoch(sizes) * recipe.training.epochs
-    except ValueError as error:
-        raise UserError(f"schedule.method: {error}.") from None
-    schedule, combination = recipe.schedule.method.name, recipe.combination.name
-    if combination != "sum" and schedule != "round_robin":
-        raise UserError(
-            f"combination '{combination}' weighs the tasks of a step against each other, so each step needs a batch of "
-            f"every task: use schedule.method=round_robin, not '{schedule}'."
-        )
-    try:
-        recipe.optimizer.warmup_steps(steps)
-    except ValueError as error:
-        raise UserError(f"optimizer.warmup: {error}.") from None
 
 
 def _build(recipe: Recipe) -> MultitaskModel:

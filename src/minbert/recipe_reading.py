@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -42,13 +43,13 @@ def read_tree(
     """
     tree, where = _read(model, source, (), anchor)
     for key, value in overrides.items():
-        _put(tree, key, value)
+        put(tree, key, value)
     for word in settings:
         key, equals, text = word.partition("=")
         if not equals or not key:
             raise UserError(f"--set {word}: write KEY=VALUE, for example --set training.epochs=5.")
         try:
-            _put(tree, key.strip(), yaml.safe_load(text))
+            put(tree, key.strip(), read_value(text))
         except yaml.YAMLError:
             raise UserError(f"--set {word}: '{text}' is not a YAML value.") from None
     return tree, where
@@ -136,7 +137,26 @@ def _annotation_at(annotation: Any, key: str) -> Any:
     return next((known[key].annotation for known in fields if key in known), None)
 
 
-def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+def read_value(text: str) -> Any:
+    """Return the value that YAML text stands for; ``1e-5`` and ``-.5`` are numbers too, which YAML 1.1 takes for words.
+
+    Raises:
+        yaml.YAMLError: it is not YAML.
+    """
+    return _with_numbers(yaml.safe_load(text))
+
+
+def _with_numbers(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_numbers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_numbers(item) for key, item in value.items()}
+    is_number = isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*[eE][-+]?\d+|\.\d+([eE][-+]?\d+)?)", value)
+    return float(value) if is_number else value
+
+
+def put(tree: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value at a dotted key of ``tree``. Mappings below ``tree`` are copied on the way, never changed."""
     *parents, last = key.split(".")
     for parent in parents:
         inner = tree.get(parent)

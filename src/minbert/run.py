@@ -20,7 +20,7 @@ from minbert.files import read_json, write_json, write_text
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_model
-from minbert.prepare import Prepared, available_device, chosen_precision, prepare, resolve, step_gradients
+from minbert.prepare import Prepared, available_device, check_recipe, chosen_precision, prepare, resolve, step_gradients
 from minbert.pretrain import pretrain_recipe
 from minbert.pretraining_recipe import load_pretraining_recipe
 from minbert.recipe import Recipe
@@ -28,7 +28,7 @@ from minbert.run_folder import METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run
 from minbert.tasks.predictions import predictions
 from minbert.training.display import Display
 from minbert.training.head_tuning import tune_heads
-from minbert.training.loop import CHECKPOINT, TrainingLoop, TrainingResult
+from minbert.training.loop import CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult
 from minbert.training.plan import Plan, plan_run
 from minbert.training.scoring import DevScores, score_dev
 
@@ -45,7 +45,9 @@ class RunSummary:
     baselines: dict[str, Baseline]
 
 
-def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> RunSummary:
+def train_recipe(
+    recipe: Recipe, out: Path, resume: bool, display: Display, on_evaluation: OnEvaluation | None = None
+) -> RunSummary:
     """Train ``recipe`` in the folder ``out`` and write everything a run folder holds.
 
     With ``resume``, an unfinished run of the same recipe goes on where its last checkpoint stands, and a finished one
@@ -74,6 +76,7 @@ def train_recipe(recipe: Recipe, out: Path, resume: bool, display: Display) -> R
             recipe.seed,
             out,
             display,
+            on_evaluation,
         )
         if not (out / CHECKPOINT).is_file():
             write_text(out / RECIPE, recipe.to_yaml())
@@ -144,7 +147,7 @@ def _pretrained(recipe: Recipe, out: Path, resume: bool, display: Display) -> Re
     changes = {"data": recipe.data, "encoder.name": recipe.encoder.name, "seed": recipe.seed, **first.changes}
     pretraining = load_pretraining_recipe(first.recipe, changes)
     if not (out / RECIPE).is_file():
-        prepare(recipe, display)  # what is wrong with the tasks' files is told now, not after the pretraining
+        check_recipe(recipe, display)  # what is wrong with the tasks' files is told now, not after the pretraining
         write_text(out / RECIPE, recipe.to_yaml())
     pretrain_recipe(pretraining, out / PRETRAINING, resume, display)
     encoder = recipe.encoder.model_copy(update={"name": str(out / PRETRAINING)})

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from minbert.cli import augmentation, data, ensembles, inference, listings, pretraining, reproducing, training
+from minbert.cli import (
+    augmentation,
+    data,
+    ensembles,
+    inference,
+    listings,
+    pretraining,
+    reproducing,
+    sweeping,
+    training,
+)
 from minbert.errors import UserError
 
 app = typer.Typer(
@@ -23,6 +33,7 @@ app.command()(reproducing.reproduce)
 app.command()(augmentation.augment)
 app.command()(ensembles.ensemble)
 app.command()(ensembles.soup)
+app.command()(sweeping.sweep)
 app.command()(inference.evaluate)
 app.command()(inference.predict)
 app.command()(inference.encode)

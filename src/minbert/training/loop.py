@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,12 @@ from minbert.training.settings import TrainingSettings
 CHECKPOINT = "checkpoints/last.safetensors"
 HISTORY = "history.jsonl"
 
+OnEvaluation = Callable[[int, float], None]
+"""Told of every evaluation but the last, after its checkpoint: which it is (from 1), and the best score so far.
+
+What it raises ends the run there.
+"""
+
 
 class NotFiniteError(UserError):
     """A loss or gradient became infinite or no number, so training stopped."""
@@ -64,6 +70,7 @@ class TrainingLoop:
         seed: int,
         folder: Path,
         display: Display,
+        on_evaluation: OnEvaluation | None = None,
     ) -> None:
         """Train ``gradients.model`` in place; the best one's weights and all records go to ``folder``."""
         self.gradients = gradients
@@ -76,6 +83,7 @@ class TrainingLoop:
         self.seed = seed
         self.folder = folder
         self.display = display
+        self.on_evaluation = on_evaluation
         frozen = settings.encoder == "frozen" or not self.model.adapters_settings.trains_encoder
         self.model.encoder.requires_grad_(not frozen)
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
@@ -128,6 +136,8 @@ class TrainingLoop:
                 self._checkpoint()
                 if self.state.finished:
                     return
+                if self.on_evaluation is not None and self.state.best is not None:
+                    self.on_evaluation(len(self.history) - 1, self.state.best.score)
             elif time.monotonic() - self.last_checkpoint > 60 * self.settings.checkpoint_minutes:
                 self._checkpoint()
             if stop.made:

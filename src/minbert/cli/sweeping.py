@@ -1,0 +1,137 @@
+"""``minbert sweep``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from minbert.sweeping.results import Results
+
+
+def sweep(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name (see 'minbert recipes') or a YAML file.")],
+    out: Annotated[Path, typer.Option(help="The sweep's folder: a run's folder for each run, and the results.")],
+    grid: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=V1,V2", help="Train with each of a key's values; repeatable.")
+    ] = None,
+    one_at_a_time: Annotated[
+        bool, typer.Option("--one-at-a-time", help="Vary one key of the grid at a time; the others keep the recipe's.")
+    ] = False,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Train each configuration with N seeds, or with those of a list 1,2."),
+    ] = None,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=LOW..HIGH[:log]",
+            help="Draw a key's value from a range, or of KEY=A|B|C, by optuna; repeatable.",
+        ),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Search until there are so many trials in all.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Begin no further run after so many seconds.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", help="The search's database; by default SQLite, in the sweep's folder.")
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune/--no-prune", help="Stop a trial early whose dev scores are below the median.")
+    ] = True,
+    keep_models: Annotated[
+        Literal["best", "all", "none"],
+        typer.Option(help="Whose models stay: the best configuration's so far, all, or none. Scores always stay."),
+    ] = "best",
+    data: Annotated[str | None, typer.Option(help="Folder of the tasks' files; 'sample' is the shipped set.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="'minilm', a folder, or an id on the hub.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change any key of the recipe; repeatable.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a sweep, or help a process that is at work on it.")
+    ] = False,
+) -> None:
+    """Train a recipe with many values of some keys, over a grid or by search, and compare them in one table.
+
+    Exits with 1 if a run failed; the others are trained all the same.
+    """
+    from rich.console import Console
+
+    from minbert.sweeping.sweep import run_sweep
+    from minbert.training.display import Display
+    from minbert.training.interrupt import Interrupted
+
+    overrides = {
+        "data": data if data in (None, "sample") else str(Path(data).expanduser().resolve()),
+        "encoder.name": encoder,
+    }
+    console = Console()
+    try:
+        results = run_sweep(
+            recipe,
+            {key: value for key, value in overrides.items() if value is not None},
+            settings or [],
+            out,
+            resume,
+            Display(console),
+            grid=grid or [],
+            one_at_a_time=one_at_a_time,
+            seeds=seeds,
+            search=search or [],
+            trials=trials,
+            seconds=seconds,
+            storage=storage,
+            prune=prune,
+            keep=keep_models,
+        )
+    except (Interrupted, KeyboardInterrupt):
+        words = [word for word in sys.argv[1:] if word != "--resume"]
+        console.print(
+            f"stopped; what has been trained stays. To go on: {shlex.join(['minbert', *words, '--resume'])}",
+            soft_wrap=True,
+            highlight=False,
+        )
+        raise typer.Exit(130) from None
+    _print(console, results, out, ranked=bool(search))
+    if results.count("failed"):
+        raise typer.Exit(1)
+
+
+def _print(console: Console, results: Results, out: Path, ranked: bool) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from minbert.sweeping.results import BEST, cells, remarks
+
+    rows = results.ranked()[:20] if ranked else results.rows
+    header, lines = cells(results, rows)
+    table = Table(
+        title=f"dev scores, compared by {results.score}", title_justify="left", box=box.SIMPLE, padding=(0, 1)
+    )
+    for index, column in enumerate(header):
+        justify: Literal["left", "right"] = "left" if index <= len(results.keys) or column == "state" else "right"
+        # Where there is little room the heading is folded, never a number.
+        needed = max((len(line[index]) for line in lines), default=0)
+        table.add_column(column.replace(".", "\n"), justify=justify, overflow="fold", min_width=needed)
+    for row, line in zip(rows, lines, strict=True):
+        table.add_row(*map(escape, line), style="bold" if row is results.best else None)
+    (console if console.is_terminal else Console(width=1000)).print(table)
+    told = remarks(results)
+    if failed := results.count("failed"):
+        told.append(f"{failed} of the runs failed; {out / 'sweep.md'} says why.")
+    if open_runs := sum(len(row.runs) - len(row.records) for row in results.rows):
+        told.append(
+            f"{open_runs} of the runs are unfinished: another process is at them, or --resume goes on with them."
+        )
+    told.append(f"Every row is in {out / 'sweep.csv'}, {out / 'sweep.json'} and {out / 'sweep.md'}.")
+    if results.best:
+        told.append(f"The best recipe: minbert train {out / BEST}")
+    for text in told:
+        console.print(text, soft_wrap=True, highlight=False, markup=False)

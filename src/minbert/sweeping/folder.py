@@ -1,0 +1,136 @@
+"""A sweep's folder: whose it is, what is trained in it, and which models stay."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+
+from minbert.errors import UserError
+from minbert.files import write_text
+from minbert.recipe import Recipe
+from minbert.run import train_recipe
+from minbert.sweeping.locks import wait_for_lock
+from minbert.sweeping.plan import Configuration, Run
+from minbert.sweeping.records import (
+    Record,
+    drop_checkpoint,
+    drop_weights,
+    finished,
+    read_record,
+    unfinished,
+    write_record,
+)
+from minbert.sweeping.results import Results, Row, write_results
+from minbert.training.display import Display
+from minbert.training.loop import OnEvaluation
+
+SWEEP = "sweep.yaml"
+
+Keep = Literal["best", "all", "none"]
+"""Which models stay when a run has ended: those of the best configuration, all, or none."""
+
+
+class Pruned(Exception):  # noqa: N818  (a decision, not an error)
+    """A run is not worth going on with; its text says why."""
+
+
+class SweepFolder:
+    """The folder of a sweep of ``recipe`` over ``keys``."""
+
+    def __init__(self, path: Path, recipe: Recipe, keys: Sequence[str], keep: Keep) -> None:
+        self.path = path
+        self.recipe = recipe
+        self.keys = keys
+        self.keep = keep
+
+    def open(self, resume: bool, search: Mapping[str, str] | None) -> None:
+        """Make the folder, or check that it is of a sweep of the same recipe (and the same ``search``, if it is one).
+
+        Raises:
+            UserError: it holds something else, or such a sweep and ``resume`` was not asked for.
+        """
+        path, said = self.path, {"search": search, "recipe": self.recipe.model_dump(mode="json")}
+        if path.is_file():
+            raise UserError(f"{path}: is a file; choose another --out.")
+        if path.is_dir() and not (path / SWEEP).is_file() and any(not p.name.startswith(".") for p in path.iterdir()):
+            raise UserError(f"{path}: is not empty and no sweep of minbert's; choose another --out.")
+        with wait_for_lock(path, "folder"):
+            if not (path / SWEEP).is_file():
+                write_text(path / SWEEP, yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=110))
+                return
+        if _read(path / SWEEP) != said:
+            raise UserError(f"{path}: holds a sweep of another recipe or another search; choose another --out.")
+        if not resume:
+            raise UserError(
+                f"{path}: holds a sweep of this recipe; add --resume to go on with it, or to help a process that is at "
+                "work there, or choose another --out."
+            )
+
+    def train(self, run: Run, display: Display, on_evaluation: OnEvaluation | None = None) -> Record:
+        """Train a run, or go on with it, and write its record, whatever becomes of it.
+
+        Raises:
+            Interrupted: the user asked to stop; training the run again goes on.
+            UserError: files cannot be written: no fault of the run's.
+        """
+        try:
+            summary = train_recipe(run.recipe, self.path / run.name, True, display, on_evaluation)
+            record = finished(run, summary.metrics)
+        except Pruned as reason:
+            record = unfinished(run, "pruned", str(reason), self.path)
+        except UserError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
+            record = unfinished(run, "failed", str(error), self.path)
+        except torch.OutOfMemoryError:
+            record = unfinished(run, "failed", "the GPU has too little memory for it", self.path)
+        gc.collect()  # a failed run's tensors hang on its traceback
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return self._recorded(record, display)
+
+    def refuse(self, run: Run, reason: str, display: Display) -> Record:
+        """Write the record of a run that cannot be trained."""
+        return self._recorded(unfinished(run, "failed", reason, self.path), display)
+
+    def _recorded(self, record: Record, display: Display) -> Record:
+        write_record(self.path, record)
+        if record.state != "finished":
+            display.note(f"{record.name} {record.state}: {record.message}")
+        return record
+
+    def publish(self, configurations: Mapping[str, tuple[Configuration, Sequence[Run]]]) -> Results:
+        """Write the results of all runs that have ended, by whichever process, and drop the models not to be kept."""
+        with wait_for_lock(self.path, "results"):
+            rows = []
+            for configuration, runs in configurations.values():
+                records = [record for run in runs if (record := read_record(self.path, run.name))]
+                rows.append(Row(configuration, runs, records))
+            results = Results(self.recipe, self.keys, rows)
+            write_results(self.path, results)
+            self._tidy(results)
+        return results
+
+    def _tidy(self, results: Results) -> None:
+        if self.keep == "all":
+            return
+        best = results.best
+        for row in results.rows:
+            for record in row.records:
+                # Seeds of a row that is not complete stay: it may be the best once it is.
+                stays = self.keep == "best" and record.state == "finished" and (row is best or not row.complete)
+                if record.state == "failed":
+                    continue  # may be tried again from its checkpoint
+                (drop_checkpoint if stays else drop_weights)(self.path, record.name)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        raise UserError(f"{path}: cannot be read; choose another --out.") from None

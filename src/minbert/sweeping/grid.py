@@ -1,0 +1,48 @@
+"""Training every run of a plan, alone or beside other processes that train runs of the same folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from minbert.sweeping.folder import SweepFolder
+from minbert.sweeping.locks import try_lock
+from minbert.sweeping.plan import Configuration, with_seeds
+from minbert.sweeping.records import read_record
+from minbert.sweeping.results import Results
+from minbert.training.display import Display
+
+
+def train_grid(
+    folder: SweepFolder,
+    configurations: Sequence[Configuration],
+    seeds: Sequence[int] | None,
+    seconds: float | None,
+    display: Display,
+) -> Results:
+    """Train what is not yet trained of ``configurations``, each with every seed, and return all results.
+
+    A run that another process is training is left to it; one that failed before this call is tried once more.
+    No run is begun after ``seconds``.
+
+    Raises:
+        Interrupted: the user asked to stop; calling again goes on.
+        UserError: files cannot be written.
+    """
+    started = time.time()
+    table = {one.name: (one, with_seeds([one], seeds)) for one in configurations}
+    runs = [run for _, its_runs in table.values() for run in its_runs]
+    for number, run in enumerate(runs, start=1):
+        if seconds is not None and time.time() - started > seconds:
+            display.note(f"{seconds:g} seconds have passed, so no further run is begun")
+            break
+        with try_lock(folder.path, run.name) as ours:
+            if not ours:
+                continue
+            record = read_record(folder.path, run.name)
+            if record and (record.state != "failed" or record.ended >= started):
+                continue
+            display.note(f"run {number} of {len(runs)}: {run.name}")
+            folder.train(run, display)
+            folder.publish(table)
+    return folder.publish(table)
