@@ -28,7 +28,7 @@ def test_every_shipped_recipe_reads_and_repeats_itself(name: str) -> None:
 
 
 def test_the_two_kinds_of_recipe_are_told_apart() -> None:
-    assert pretraining_recipe_names() == ["pretrain/cs224n", "pretrain/goel", "pretrain/sample"]
+    assert pretraining_recipe_names() == ["pretrain/cs224n", "pretrain/goel", "pretrain/li-ya", "pretrain/sample"]
     assert not {*pretraining_recipe_names()} & {*recipe_names()}
     with pytest.raises(UserError, match="corpora: unknown key"):
         load_recipe("pretrain/sample")

@@ -178,14 +178,24 @@ class Recipe(Settings):
 def load_recipe(source: str, overrides: Mapping[str, Any] | None = None, settings: Sequence[str] = ()) -> Recipe:
     """Read a recipe by its shipped name or its path, and lay changes over it; see ``recipe_reading.read_tree``.
 
-    The folders of teachers are meant from the file's own folder, too; those that ``settings`` name, from here.
-
     Raises:
         UserError: no such recipe, not YAML, unknown keys (with the nearest known), or values that make no sense.
     """
-    tree, where = read_tree(Recipe, source, overrides or {}, settings, anchor=_anchor_paths)
-    _anchor_teachers(tree, Path())
-    return parse_recipe(tree, where)
+    return parse_recipe(*load_tree(source, overrides or {}, settings))
+
+
+def load_tree(source: str, overrides: Mapping[str, Any], settings: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """Return a recipe as the mapping that it was read as, not yet checked, and where it stands; see ``read_tree``.
+
+    The folders of teachers and the path of a recipe of pretraining are meant from the file's own folder, too; those
+    that ``settings`` name, from here.
+
+    Raises:
+        UserError: see ``read_tree``.
+    """
+    tree, where = read_tree(Recipe, source, overrides, settings, anchor=_anchor_paths)
+    _anchor_paths(tree, Path())
+    return tree, where
 
 
 def parse_recipe(tree: Any, where: str) -> Recipe:

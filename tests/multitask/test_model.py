@@ -148,3 +148,10 @@ def test_bf16_predictions_stay_close_to_fp32(model: MultitaskModel) -> None:
     exact, rounded = (model.encode(texts, precision=precision) for precision in ("fp32", "bf16"))  # type: ignore[arg-type]
     assert not np.array_equal(exact, rounded)
     np.testing.assert_allclose(exact, rounded, atol=0.05)
+
+
+def test_a_runs_folder_is_an_encoder_to_start_from(model: MultitaskModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    started = load_encoder(str(tmp_path))
+    for name, tensor in model.encoder.state_dict().items():
+        assert torch.equal(started.state_dict()[name], tensor), name

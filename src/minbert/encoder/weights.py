@@ -26,8 +26,13 @@ _MODULES = {
 }
 _POOLER = ("pooler.dense.weight", "pooler.dense.bias")
 
-# Heads that files of whole models carry beside the encoder, and buffers that older versions of transformers saved.
-_NOT_THE_ENCODER = ("cls.", "classifier.", "qa_outputs.", "embeddings.position_ids", "embeddings.token_type_ids")
+# Heads that files of whole models carry beside the encoder (the second row: our own, so that a run can go on from
+# another's encoder), and buffers that older versions of transformers saved.
+_NOT_THE_ENCODER = (
+    *("cls.", "classifier.", "qa_outputs."),
+    *("heads.", "adapters.", "shared."),
+    *("embeddings.position_ids", "embeddings.token_type_ids"),
+)
 
 
 def export_tensors(encoder: BertEncoder) -> dict[str, Tensor]:

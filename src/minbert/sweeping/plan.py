@@ -13,8 +13,8 @@ from rich.console import Console
 
 from minbert.errors import UserError
 from minbert.prepare import check_recipe
-from minbert.recipe import Recipe, parse_recipe
-from minbert.recipe_reading import put, read_tree
+from minbert.recipe import Recipe, load_tree, parse_recipe
+from minbert.recipe_reading import put
 from minbert.sweeping.values import Choices, Range, base_value, compact, short_keys
 from minbert.training.display import Display
 
@@ -53,7 +53,7 @@ class Source:
         Raises:
             UserError: see ``recipe.load_recipe``.
         """
-        self._tree, self.where = read_tree(source, overrides, settings)
+        self._tree, self.where = load_tree(source, overrides, settings)
         self.recipe = parse_recipe(self._tree, self.where)
 
     def changed(self, changes: Changes) -> Recipe:
