@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import WORDS, sentence
 from covering import Axes, Row, Rule, broken, covering_rows, forbidden_rows
 from minbert.errors import UserError
 from minbert.methods import families
@@ -34,7 +33,7 @@ from recipe_schema import is_method, keys, parts
 KINDS = {"mood": "classification", "same": "binary", "close": "regression"}
 PAIRS = ("same", "close")
 NEEDED = {("tasks.close.loss", "mnrl"): {"threshold": 3}}
-"""Settings that a method cannot do without there, or that two steps need."""
+"""Settings that a method cannot do without there."""
 NUMBERS: dict[str, list[Any]] = {
     "optimizer.head_learning_rate": [None, 1e-2],
     "optimizer.layer_decay": [1.0, 0.7],
@@ -77,9 +76,7 @@ def values_of(key: str, field: Any) -> dict[str, Any]:
         values |= {f"{key}: several": value for value in OTHER_VALUES.get(key, ())}
         if get_origin(field.annotation) is list:
             values = {"none": [], **values}
-    if values and NoneType in inner and None not in values.values():
-        values = {"none": None, **values}
-    return values
+    return {"none": None, **values} if values and NoneType in inner and None not in values.values() else values
 
 
 def rules() -> Iterator[Rule]:
@@ -135,8 +132,7 @@ def losses(value: str) -> list[type[Loss]]:
 
 
 def reads_shared_gradients(name: str) -> bool:
-    combination = Combination.members[name].model_validate({"name": name})
-    assert isinstance(combination, Combination)
+    combination = Combination.model_validate(name)
     return combination.norm_layer is not None or isinstance(combination.start(2), Surgeon)
 
 
@@ -179,7 +175,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> dict[s
     labels = {"mood": [0, 1, 2, 1], "same": [1, 0, 1, 1], "close": [4.5, 0.5, 3.0, 2.0]}
     for task, kind in KINDS.items():
         for name, of_rows in (("varied", labels[task]), ("alike", [labels[task][1]] * 4), ("dev", labels[task][:2])):
-            rows = [{"a": sentence(random), "b": sentence(random, WORDS[0]), "label": label} for label in of_rows]
+            rows = [{"a": text(random), "b": text(random), "label": label} for label in of_rows]
             (folder / f"{task}-{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         tasks[task] = {"kind": kind, "label": "label", "text": ["a", "b"] if task in PAIRS else "a"}
     tasks["mood"]["classes"], tasks["close"]["range"] = 3, [0, 5]
@@ -191,6 +187,10 @@ def base(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> dict[s
         "optimizer": {"learning_rate": 1e-2},
         "training": {"epochs": 1},
     }
+
+
+def text(random: np.random.Generator) -> str:
+    return " ".join(random.choice(["good", "bad", "film", "question", "cold", "rice", "river"], random.integers(3, 9)))
 
 
 def recipe_of(row: Row, base: dict[str, Any]) -> dict[str, Any]:
