@@ -36,7 +36,21 @@ def pairs(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("suffix", [".tsv", ".csv", ".jsonl"])
 def test_every_column_is_kept(pairs: Path, tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"new/out{suffix}"
-    arguments = (pairs, "--text", "a", "--text", "b", "--method", "swap", "--method", "deletion", "--copies", 2)
+    arguments = (
+        pairs,
+        "--text",
+        "a",
+        "--text",
+        "b",
+        "--method",
+        "swap",
+        "--method",
+        "deletion",
+        "--copies",
+        2,
+        "--seed",
+        1,
+    )
     result = augment(*arguments, "--output", out)
     assert result.exit_code == 0, result.output
     found = rows(out)
@@ -49,7 +63,7 @@ def test_every_column_is_kept(pairs: Path, tmp_path: Path, suffix: str) -> None:
     assert found[0]["a"] == 'one "two" three, four'
     assert {row["label"] for row in found[:-1]} == {"3.8"}
     assert all(sorted(row["b"].split()) == ["eight", "five", "seven", "six"] for row in found[1:3])
-    assert augment(*arguments, "--output", tmp_path / f"again{suffix}", "--seed", "11711").exit_code == 0
+    assert augment(*arguments, "--output", tmp_path / f"again{suffix}").exit_code == 0
     assert (tmp_path / f"again{suffix}").read_bytes() == out.read_bytes()
 
 
