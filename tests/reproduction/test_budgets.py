@@ -64,6 +64,17 @@ def test_rates_are_scaled_where_the_encoder_is_trained_and_epochs_are_at_most(tw
     assert frozen.optimizer == parse_recipe(two_tasks, "test").optimizer and frozen.training.epochs == 9
 
 
+def test_files_of_other_tasks_are_cut_too() -> None:
+    (shared,) = Budget(rows=0.1).apply(load_recipe("gao/in-domain")).tasks["similarity"].also_train_on
+    assert shared.rows == "10%"
+
+
+def test_every_corpus_of_pretraining_gets_at_most_so_many_texts() -> None:
+    first = Budget(pretraining_texts=7).apply(load_recipe("li-ya/further-pretraining")).encoder.pretraining
+    assert first is not None
+    assert first.changes == {f"corpora.{name}.at_most": 7 for name in ("sst", "sts", "imdb", "quora")}
+
+
 def test_pretraining_that_comes_first_has_its_own_changes() -> None:
     first = Budget(pretraining={"training.epochs": 1}).apply(load_recipe("goel/cos-relu-pcg-mlm")).encoder.pretraining
     assert first is not None and first.changes == {"training.epochs": 1}

@@ -15,6 +15,7 @@ from pydantic import Field
 from minbert.data.subsample import WantedRows
 from minbert.errors import UserError, did_you_mean
 from minbert.methods import Settings
+from minbert.pretraining_recipe import load_pretraining_recipe
 from minbert.recipe import Recipe, parse_recipe
 from minbert.recipe_reading import validate
 
@@ -33,6 +34,9 @@ class Budget(Settings):
     learning_rate: Factor = Field(1.0, description="factor of the encoder's learning rate, where it is trained")
     head_learning_rate: Factor = Field(1.0, description="factor of the heads' learning rate, where it is trained")
     max_length: int | None = Field(None, ge=4, description="longest sequence in tokens; null: what the recipe says")
+    pretraining_texts: int | None = Field(
+        None, ge=1, description="at most so many texts of each corpus of a pretraining recipe that comes first"
+    )
     pretraining: dict[str, Any] = Field(
         {}, description="changes of a pretraining recipe that comes first: dotted keys with their new values"
     )
@@ -46,6 +50,8 @@ class Budget(Settings):
         tree = recipe.model_dump(mode="json")
         for task in tree["tasks"].values():
             task["rows"] = self._part(task["rows"])
+            for shared in task["also_train_on"]:
+                shared["rows"] = self._part(shared["rows"])
             task["dev_rows"] = self.dev_rows if self.dev_rows is not None else task["dev_rows"]
             if not self.test:
                 task["files"]["test"] = None
@@ -61,9 +67,15 @@ class Budget(Settings):
             optimizer["head_learning_rate"] = head * self.head_learning_rate
         if self.max_length is not None:
             tree["encoder"]["max_length"] = min(self.max_length, recipe.encoder.max_length)
-        if tree["encoder"]["pretraining"] is not None:
-            tree["encoder"]["pretraining"]["changes"] |= self.pretraining
+        if (first := tree["encoder"]["pretraining"]) is not None:
+            first["changes"] |= self._at_most(first["recipe"]) | self.pretraining
         return parse_recipe(tree, "the recipe within its budget")
+
+    def _at_most(self, pretraining: str) -> dict[str, Any]:
+        if self.pretraining_texts is None:
+            return {}
+        corpora = load_pretraining_recipe(pretraining).corpora
+        return {f"corpora.{name}.at_most": self.pretraining_texts for name in corpora}
 
     def _part(self, rows: int | str | None) -> int | str | None:
         """Return the budget's share of the rows a task takes: all (None), a share ("10%") or a number."""
