@@ -28,7 +28,7 @@ def changes(budget: Budget, recipe: Recipe) -> dict[str, Any]:
 @pytest.mark.parametrize("budget", ["smoke", "quick", "full"])
 @pytest.mark.parametrize("name", [name for name in recipe_names() if not name.startswith(("cs224n", "quickstart"))])
 def test_shipped_budgets_touch_only_what_may_be_spent(budget: str, name: str) -> None:
-    allowed = ("rows", "dev_rows", "test", "epochs", "learning_rate", "head_learning_rate", "max_length")
+    allowed = ("rows", "dev_rows", "test", "epochs", "learning_rate", "head_learning_rate", "max_length", "pooling")
     for key in changes(load_budget(budget), load_recipe(name)):
         assert key.rsplit(".", 1)[-1] in allowed or key.startswith("encoder.pretraining.changes"), key
     if budget == "full":

@@ -13,6 +13,7 @@ import yaml
 from pydantic import Field
 
 from minbert.data.subsample import WantedRows
+from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError, did_you_mean
 from minbert.methods import Settings
 from minbert.pretraining_recipe import load_pretraining_recipe
@@ -34,6 +35,9 @@ class Budget(Settings):
     learning_rate: Factor = Field(1.0, description="factor of the encoder's learning rate, where it is trained")
     head_learning_rate: Factor = Field(1.0, description="factor of the heads' learning rate, where it is trained")
     max_length: int | None = Field(None, ge=4, description="longest sequence in tokens; null: what the recipe says")
+    pooling: Pooling | None = Field(
+        None, description="every task's sentence vector, where an encoder was trained for another than the recipe's"
+    )
     pretraining_texts: int | None = Field(
         None, ge=1, description="at most so many texts of each corpus of a pretraining recipe that comes first"
     )
@@ -52,6 +56,7 @@ class Budget(Settings):
             task["rows"] = self._part(task["rows"])
             for shared in task["also_train_on"]:
                 shared["rows"] = self._part(shared["rows"])
+            task["pooling"] = self.pooling or task["pooling"]
             task["dev_rows"] = self.dev_rows if self.dev_rows is not None else task["dev_rows"]
             if not self.test:
                 task["files"]["test"] = None
