@@ -32,8 +32,10 @@ from recipe_schema import is_method, keys, parts
 
 KINDS = {"mood": "classification", "same": "binary", "close": "regression"}
 PAIRS = ("same", "close")
-NEEDED = {("tasks.close.loss", "mnrl"): {"threshold": 3}}
+NEEDED = {("tasks.close.loss", "mnrl"): {"threshold": 3}, ("schedule.method", "single"): {"task": "mood"}}
 """Settings that a method cannot do without there."""
+ELSEWHERE = {"synonyms", "insertion", "contextual", "back_translation"}
+"""Methods that need files which are not here; tests/augmentation brings them along."""
 NUMBERS: dict[str, list[Any]] = {
     "optimizer.head_learning_rate": [None, 1e-2],
     "optimizer.layer_decay": [1.0, 0.7],
@@ -71,7 +73,7 @@ def values_of(key: str, field: Any) -> dict[str, Any]:
         words += [False, True]
     values |= {str(word): word for word in OTHER_VALUES.get(key, words) if words}
     for family in filter(is_method, inner):
-        values |= {name: {"name": name, **NEEDED.get((key, name), {})} for name in sorted(family.members)}
+        values |= {name: {"name": name, **NEEDED.get((key, name), {})} for name in sorted({*family.members} - ELSEWHERE)}
     if any(map(is_method, inner)):
         values |= {f"{key}: several": value for value in OTHER_VALUES.get(key, ())}
         if get_origin(field.annotation) is list:
@@ -89,7 +91,17 @@ def rules() -> Iterator[Rule]:
     yield Rule(
         ("combination", "training.encoder"),
         lambda combination, encoder: encoder == "frozen" and reads_shared_gradients(combination),
-        "a frozen encoder has none",
+        "the encoder is frozen",
+    )
+    yield Rule(
+        ("encoder.adapters", "training.encoder"),
+        lambda adapters, encoder: adapters != "none" and encoder == "frozen",
+        "does not go with training.encoder=frozen",
+    )
+    yield Rule(
+        ("encoder.shared_layer", "training.encoder"),
+        lambda layer, encoder: layer != "none" and encoder == "frozen",
+        "does not go with training.encoder=frozen",
     )
     for task, kind in KINDS.items():
         yield from rules_of_task(f"tasks.{task}", kind, task in PAIRS)
@@ -98,6 +110,16 @@ def rules() -> Iterator[Rule]:
 def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
     """Yield what has no meaning for one task."""
     yield Rule((f"{key}.pair",), lambda pair: (pair != "none") != pairs, "'pair' goes with two text columns")
+    yield Rule(
+        (f"{key}.regularization", "training.encoder"),
+        lambda method, encoder: method != "none" and encoder == "frozen",
+        "a frozen one reads each text once",
+    )
+    yield Rule(
+        (f"{key}.regularization", f"{key}.loss"),
+        lambda method, loss: method != "none" and all(part.over_vectors for part in losses(loss)),
+        "its head is trained by no loss",
+    )
     fits = {"cosine": ["regression"], "scale_softmax": ["regression"], "cosine_linear": ["binary", "regression"]}
     yield Rule((f"{key}.head",), lambda head: kind not in fits.get(head, [kind]), "does not fit: it scores")
     yield Rule(

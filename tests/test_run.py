@@ -170,7 +170,7 @@ def test_a_combination_that_a_frozen_encoder_refuses_leaves_no_folder(
 ) -> None:
     two_tasks["training"]["encoder"] = "frozen"
     out = tmp_path / "run"
-    with pytest.raises(UserError, match="a frozen encoder has none"):
+    with pytest.raises(UserError, match="the encoder is frozen"):
         train_recipe(parse_recipe(two_tasks | {"combination": "pcgrad"}, "test"), out, False, quiet)
     assert not out.exists()
     train_recipe(parse_recipe(two_tasks, "test"), out, False, quiet)  # the corrected recipe goes to the same place
