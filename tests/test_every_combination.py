@@ -73,7 +73,8 @@ def values_of(key: str, field: Any) -> dict[str, Any]:
         words += [False, True]
     values |= {str(word): word for word in OTHER_VALUES.get(key, words) if words}
     for family in filter(is_method, inner):
-        values |= {name: {"name": name, **NEEDED.get((key, name), {})} for name in sorted({*family.members} - ELSEWHERE)}
+        names = sorted({*family.members} - ELSEWHERE)
+        values |= {name: {"name": name, **NEEDED.get((key, name), {})} for name in names}
     if any(map(is_method, inner)):
         values |= {f"{key}: several": value for value in OTHER_VALUES.get(key, ())}
         if get_origin(field.annotation) is list:
@@ -115,9 +116,12 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
         lambda method, encoder: method != "none" and encoder == "frozen",
         "a frozen one reads each text once",
     )
+    weightless = ["cosine"] if kind == "regression" else []
     yield Rule(
-        (f"{key}.regularization", f"{key}.loss"),
-        lambda method, loss: method != "none" and all(part.over_vectors for part in losses(loss)),
+        (f"{key}.regularization", f"{key}.loss", *([f"{key}.head"] if weightless else [])),
+        lambda method, loss, head="": (
+            method != "none" and head not in weightless and all(part.over_vectors for part in losses(loss))
+        ),
         "its head is trained by no loss",
     )
     fits = {"cosine": ["regression"], "scale_softmax": ["regression"], "cosine_linear": ["binary", "regression"]}
@@ -278,6 +282,10 @@ def complaint(loop: TrainingLoop, row: Row) -> str | None:
     if row["training.encoder"] == "frozen" and encoder_moved:
         return "the frozen encoder has moved"
     trained = [task for task in result.history[-1]["losses"] if row[LABELS] == "varied" or task not in PAIRS]
+    if row["encoder.adapters"] == "lora":  # by default it leaves the encoder's own weights alone
+        if encoder_moved:
+            return "the encoder has moved under its adapters"
+        encoder_moved = any("adapter" in name for name in changed)
     if trained and row["training.encoder"] == "finetuned" and not encoder_moved:
         return "the encoder has not moved"
     for task in trained:

@@ -159,6 +159,17 @@ def test_regularization_of_a_cached_task(
     assert len(calls) % 4 == 0  # without a graph, clean, search, perturbed
 
 
+def test_a_teacher_with_nothing_to_say_yet_changes_no_gradient(two_tasks: dict[str, Any], quiet: Display) -> None:
+    prepared = prepared_with(two_tasks, quiet, 0.0, loss=[MNRL, "mse"], regularization="mbpp")
+    chosen = {"close": parse_recipe(two_tasks, "test").tasks["close"].regularization}
+    found = []
+    for regularization in (None, chosen):
+        gradients = FinetunedGradients(prepared.model, prepared.train, "fp32", BUDGET, regularization)
+        gradients.accumulate(STEP, {"close": 1.0})
+        found.append(taken(prepared))
+    assert_close(found[1], found[0])
+
+
 def test_a_row_over_the_budget_is_a_chunk_of_its_own(two_tasks: dict[str, Any], quiet: Display) -> None:
     prepared = prepared_with(two_tasks, quiet, 0.0, loss="pearson")
     found = []

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from minbert.cli.options import default_folder, recipe_changes
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -33,15 +35,9 @@ def pretrain(
     from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 
-    overrides = {
-        "data": data if data in (None, "sample") else str(Path(data).expanduser().resolve()),
-        "encoder.name": encoder,
-        "seed": seed,
-    }
-    given = {key: value for key, value in overrides.items() if value is not None}
-    loaded = load_pretraining_recipe(recipe, given, settings or [])
+    loaded = load_pretraining_recipe(recipe, recipe_changes(data, encoder, seed), settings or [])
     console = Console()
-    folder = out or _default_folder(recipe, loaded, resume)
+    folder = out or default_folder(recipe, resume, lambda place: _holds(place, loaded))
     try:
         metrics = pretrain_recipe(loaded, folder, resume, Display(console))
     except Interrupted:
@@ -75,19 +71,11 @@ def _summary(metrics: dict[str, Any]) -> Table:
     return table
 
 
-def _default_folder(source: str, recipe: PretrainingRecipe, resume: bool) -> Path:
-    """Return ``runs/NAME`` or, where that is taken, ``runs/NAME-2`` and so on; the newest of this recipe to resume."""
+def _holds(folder: Path, recipe: PretrainingRecipe) -> bool:
     from minbert.errors import UserError
     from minbert.pretrain import read_pretraining_run, resolve_pretraining
 
-    name = Path(source).with_suffix("").name if source.endswith((".yaml", ".yml")) else source.replace("/", "-")
-    number = 1
-    newest = None
-    while (folder := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
-        try:
-            if read_pretraining_run(folder) == resolve_pretraining(recipe):
-                newest = folder
-        except UserError:  # some other run, or none
-            pass
-        number += 1
-    return newest if resume and newest else folder
+    try:
+        return read_pretraining_run(folder) == resolve_pretraining(recipe)
+    except UserError:  # some other run, or none
+        return False

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from minbert.cli.options import recipe_changes
 from minbert.errors import UserError
 
 
@@ -41,10 +42,6 @@ def reproduce(
     from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 
-    overrides = {
-        "data": data if data in (None, "sample") else str(Path(data).expanduser().resolve()),
-        "encoder.name": encoder,
-    }
     console = Console()
     folder = out or Path("runs") / f"{paper}-{Path(budget).stem}"
     try:
@@ -54,7 +51,7 @@ def reproduce(
             _seeds(seeds),
             folder,
             budget,
-            {key: value for key, value in overrides.items() if value is not None},
+            recipe_changes(data, encoder),
             settings or [],
             keep_models,
             Display(console),

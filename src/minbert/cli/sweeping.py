@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from minbert.cli.options import recipe_changes
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -66,15 +68,11 @@ def sweep(
     from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 
-    overrides = {
-        "data": data if data in (None, "sample") else str(Path(data).expanduser().resolve()),
-        "encoder.name": encoder,
-    }
     console = Console()
     try:
         results = run_sweep(
             recipe,
-            {key: value for key, value in overrides.items() if value is not None},
+            recipe_changes(data, encoder),
             settings or [],
             out,
             resume,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from minbert.cli.options import default_folder, recipe_changes
+
 if TYPE_CHECKING:
     from minbert.recipe import Recipe
 
@@ -37,19 +39,14 @@ def train(
     from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 
-    overrides = {
-        "data": data if data in (None, "sample") else str(Path(data).expanduser().resolve()),
-        "encoder.name": encoder,
-        "seed": seed,
-    }
-    loaded = load_recipe(recipe, {key: value for key, value in overrides.items() if value is not None}, settings or [])
+    loaded = load_recipe(recipe, recipe_changes(data, encoder, seed), settings or [])
     if budget is not None:
         loaded = load_budget(budget).apply(loaded)
     console = Console()
     if dry_run:
         console.print(tables.plan(plan_recipe(loaded, Display(console))))
         return
-    folder = out or _default_folder(recipe, loaded, resume)
+    folder = out or default_folder(recipe, resume, lambda place: _holds(place, loaded))
     try:
         summary = train_recipe(loaded, folder, resume, Display(console))
     except Interrupted:
@@ -60,16 +57,8 @@ def train(
     console.print(tables.closing_words(summary, loaded), soft_wrap=True, highlight=False)
 
 
-def _default_folder(source: str, recipe: Recipe, resume: bool) -> Path:
-    """Return ``runs/NAME`` or, where that is taken, ``runs/NAME-2`` and so on; the newest of this recipe to resume."""
+def _holds(folder: Path, recipe: Recipe) -> bool:
     from minbert.prepare import resolve
     from minbert.run_folder import RECIPE, read_run
 
-    name = Path(source).with_suffix("").name if source.endswith((".yaml", ".yml")) else source.replace("/", "-")
-    number = 1
-    newest = None
-    while (folder := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
-        if (folder / RECIPE).is_file() and read_run(folder) == resolve(recipe):
-            newest = folder
-        number += 1
-    return newest if resume and newest else folder
+    return (folder / RECIPE).is_file() and read_run(folder) == resolve(recipe)

@@ -70,7 +70,10 @@ def add_cached_gradients(
         else:
             passes = Passes(model, batch, part, precision, own_masks)
             added = penalty(passes, part.rows / sum(rows))
-            torch.autograd.backward([passes.vectors, added], [gradient, torch.ones_like(added)])
+            if added.requires_grad:  # not in the first step of a teacher, which has nothing to say yet
+                torch.autograd.backward([passes.vectors, added], [gradient, torch.ones_like(added)])
+            else:
+                passes.vectors.backward(gradient)  # type: ignore[no-untyped-call]
 
 
 def _joined(vectors: Sequence[Tensor], sides: int) -> Tensor:
