@@ -103,10 +103,13 @@ def test_recipes_can_be_listed_shown_and_copied(tmp_path: Path) -> None:
     complains(minbert("recipes", "show", "cs224n/sts2"), "did you mean 'cs224n/sts'")
 
 
-def test_methods_name_their_sources() -> None:
+def test_methods_name_their_sources_keys_and_rooms() -> None:
     out = minbert("methods").stdout
-    for word in ("schedule:", "annealed", "Stickland", "head:", "cosine", "loss:", "mse"):
+    for word in ("schedule (schedule.method; data/schedules):", "annealed", "Stickland", "mse"):
         assert word in out
+    for family in ("head", "loss", "regularization"):
+        assert f"\n{family} (tasks.NAME.{family}; " in out
+    assert "augmentation (tasks.NAME.augmentation, corpora.NAME.augmentation; augmentation):" in out
 
 
 def test_predict_texts_files_and_streams_agree(trained: Path, tmp_path: Path) -> None:

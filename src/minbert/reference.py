@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from minbert.methods import Method, Settings, families
+from minbert.pretraining_recipe import PretrainingRecipe
 from minbert.recipe import Recipe
 from minbert.shipped import find_recipe, pretraining_recipe_names, recipe_names
 
@@ -33,10 +34,10 @@ _TYPE_NAMES = {str: "text", int: "whole number", float: "number", bool: "true or
 
 
 def method_lines() -> list[str]:
-    """Return every method, family by family: recipe key, name, what it is, source."""
+    """Return every method, family by family: recipe keys and room, then name, what it is, source."""
     lines = []
     for family, base in sorted(families.items()):
-        lines.append(f"{family}:")
+        lines.append(f"{family} ({', '.join(_keys_that_choose(base))}; {_room(base)}):")
         for name, member in sorted(base.members.items()):
             lines += [f"  {name:22} {member.title}", f"  {'':22} {member.source}"]
     return lines
@@ -46,7 +47,8 @@ def recipes_page() -> str:
     """Return the page of all recipe keys, in Markdown."""
     parts = [_INTRODUCTION, "## Keys\n", *_keys("", Recipe), "\n## Methods\n"]
     for family, base in sorted(families.items()):
-        parts.append(f"\n### {family}\n")
+        keys = " and ".join(f"`{key}`" for key in _keys_that_choose(base))
+        parts.append(f"\n### {family}\n\nChosen by {keys}; the code is in `{_room(base)}`.\n")
         for name, member in sorted(base.members.items()):
             parts.append(f"\n**`{name}`**: {member.title}. Source: {member.source}.\n")
             parts += _keys("", member)
@@ -58,17 +60,38 @@ def recipes_page() -> str:
     return "\n".join(parts) + "\n"
 
 
+def _keys_that_choose(family: type[Method]) -> list[str]:
+    """Return the recipe keys, of training and of pretraining, whose value is a member of a family."""
+    keys = [*_keys_of_type(family, "", Recipe), *_keys_of_type(family, "", PretrainingRecipe)]
+    return list(dict.fromkeys(keys))
+
+
+def _keys_of_type(wanted: type[Method], prefix: str, model: type[Settings]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if _mentions(field.annotation, wanted):
+            yield f"{prefix}{name}"
+        for inner in _inner_models(field.annotation):
+            yield from _keys_of_type(wanted, f"{prefix}{name}.{_placeholder(field)}", inner)
+
+
+def _mentions(annotation: Any, wanted: type[Method]) -> bool:
+    return annotation is wanted or any(_mentions(argument, wanted) for argument in get_args(annotation))
+
+
+def _room(family: type[Method]) -> str:
+    return "/".join(family.__module__.split(".")[1:-1])
+
+
 def _keys(prefix: str, model: type[Settings]) -> Iterator[str]:
     """Yield a bullet a key, the keys of inner mappings after it."""
     for name, field in model.model_fields.items():
         yield f"- `{prefix}{name}` ({_type(field.annotation)}{_default(field)}): {field.description or ''}"
         for inner in _inner_models(field.annotation):
-            placeholder = "NAME." if _is_mapping(field.annotation) else ""
-            yield from _keys(f"{prefix}{name}.{placeholder}", inner)
+            yield from _keys(f"{prefix}{name}.{_placeholder(field)}", inner)
 
 
-def _is_mapping(annotation: Any) -> bool:
-    return getattr(annotation, "__origin__", None) is dict
+def _placeholder(field: FieldInfo) -> str:
+    return "NAME." if getattr(field.annotation, "__origin__", None) is dict else ""
 
 
 def _inner_models(annotation: Any) -> list[type[Settings]]:
