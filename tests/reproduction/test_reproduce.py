@@ -105,6 +105,7 @@ def test_the_table_sets_figures_side_by_side(run: Any) -> None:
     assert cosine[2].endswith(f" ({means['cosine'] - means['base']:+.3f})")
     assert alone[0] == "each task alone" and alone[2] == "" and alone[4] != ""
     text = markdown(results)
+    assert "Differences are to 'the | baseline'." in text
     assert "Read with care." in text and "2 seeds" in text and "A large encoder." in text
     assert all(line.count(" | ") == 7 for line in text.splitlines() if line.startswith("| "))
 

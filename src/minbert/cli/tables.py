@@ -117,7 +117,7 @@ def reproduction(results: Mapping[str, Any]) -> Iterator[Table]:
     from minbert.reproduction.tables import grids
 
     for grid in grids(results):
-        table = Table(title=grid.caption, title_justify="left")
+        table = Table(title=grid.caption, title_justify="left", caption=grid.note, caption_justify="left")
         for column in grid.header:
             table.add_column(column, justify="left" if column == grid.header[0] else "right")
         for row in grid.rows:

@@ -17,6 +17,7 @@ class Grid:
     caption: str
     header: list[str]
     rows: list[list[str]]
+    note: str
 
 
 def grids(results: Mapping[str, Any]) -> list[Grid]:
@@ -37,7 +38,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         parts.append(f"## {grid.caption}\n")
         lines = [grid.header, ["---"] + ["---:"] * (len(grid.header) - 1), *grid.rows]
         cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-        parts.append("\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n")
+        parts += ["\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n", f"{grid.note}\n"]
     failures = {
         row["label"]: row["failures"][0]
         for table in results["tables"].values()
@@ -53,8 +54,8 @@ def _conditions(results: Mapping[str, Any]) -> str:
     unfinished = results["runs"] - results["finished"]
     words = (
         f"The paper: {results['conditions']} Ours: encoder {results['encoder']}, budget {results['budget']}, {seeds}, "
-        f"dev; torch {results['torch']} on {results['device']} with {results['threads']} threads. In brackets: the "
-        "difference to the table's first-named baseline row, on the same side. Seconds are of training."
+        f"dev; torch {results['torch']} on {results['device']}, threads: {results['threads']}. In brackets: the difference "
+        "to another row, named below each table, on the same side. Seconds are of training."
     )
     if results["encoder"] == "minilm":
         words += f" {MINILM_DESCRIPTION}"
@@ -85,7 +86,8 @@ def _grid(table: Mapping[str, Any], single_task: Mapping[str, Sequence[float]]) 
     alone = [f"{_shown(single_task.get(score, []), [])}" for score in table["columns"].values()]
     if any(alone) and len(set(table["columns"].values())) > 1:
         rows.append(["each task alone", *(cell for ours in alone for cell in ("", ours)), ""])
-    return Grid(table["caption"], header, rows)
+    note = f"Differences are to '{baseline['label']}'." if baseline is not None else ""
+    return Grid(table["caption"], header, rows, note)
 
 
 def _shown(scores: Sequence[float], compared: Sequence[float]) -> str:
