@@ -54,8 +54,8 @@ def _conditions(results: Mapping[str, Any]) -> str:
     unfinished = results["runs"] - results["finished"]
     words = (
         f"The paper: {results['conditions']} Ours: encoder {results['encoder']}, budget {results['budget']}, {seeds}, "
-        f"dev; torch {results['torch']} on {results['device']}, threads: {results['threads']}. In brackets: the difference "
-        "to another row, named below each table, on the same side. Seconds are of training."
+        f"dev; torch {results['torch']} on {results['device']}, threads: {results['threads']}. In brackets: the "
+        "difference to another row, named below each table, on the same side. Seconds are of training."
     )
     if results["encoder"] == "minilm":
         words += f" {MINILM_DESCRIPTION}"
