@@ -19,7 +19,7 @@ from minbert.sweeping.sweep import run_sweep
 from minbert.training.display import Display
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
-SETTINGS = ["training.epochs=1", "training.evaluate_every=100"]
+SETTINGS = ["training.epochs=1"]
 RATES = "optimizer.learning_rate=1e-2,1e-3"
 
 
@@ -64,7 +64,7 @@ def test_results_say_what_the_runs_say(two_tasks_file: Path, tmp_path: Path, qui
     assert said["configurations"][0]["difference"] == pytest.approx(difference)
     assert said["configurations"][1]["difference"] is None
     assert said["keys"] == {"optimizer.learning_rate": 1e-3}
-    best = "learning_rate=0.01" if difference > 0 else "learning_rate=0.001"
+    best = "learning_rate=0.01" if difference >= 0 else "learning_rate=0.001"
     assert said["best"] == best
 
     header, rows = cells(results, results.rows)
