@@ -25,6 +25,7 @@ FLOORS = [
         "prepare_texts",
         "run",
         "run_folder",
+        "seeds",
         "checking",
         "reference",
         "pretraining_recipe",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import yaml
 from minbert.errors import UserError
 from minbert.methods import Settings
 from minbert.recipe import Recipe, parse_recipe
+from minbert.training.loop import CHECKPOINT
 
 RECIPE = "recipe.yaml"
 METRICS = "metrics.json"
@@ -59,3 +61,15 @@ def check_run_folder(
     if not resume:
         state = "a finished" if (out / METRICS).is_file() else "an unfinished"
         raise UserError(f"{out}: holds {state} run of this recipe; add --resume to go on, or choose another --out.")
+
+
+def drop_weights(folder: Path) -> None:
+    """Delete the weights of a run that has ended, those of its pretraining included; its records stay."""
+    for place in (folder, folder / PRETRAINING):
+        (place / "model.safetensors").unlink(missing_ok=True)
+        drop_checkpoints(place)
+
+
+def drop_checkpoints(folder: Path) -> None:
+    """Delete the checkpoints of a run that has ended."""
+    shutil.rmtree((folder / CHECKPOINT).parent, ignore_errors=True)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from minbert.cli.options import recipe_changes
-from minbert.errors import UserError
 
 
 def reproduce(
@@ -48,7 +47,7 @@ def reproduce(
         results = run_paper(
             paper,
             [name.strip() for name in rows.split(",")] if rows else [],
-            _seeds(seeds),
+            seeds,
             folder,
             budget,
             recipe_changes(data, encoder),
@@ -65,13 +64,3 @@ def reproduce(
     if any(row["failures"] for table in results["tables"].values() for row in table["rows"].values()):
         console.print("Some runs did not come to their end; the page says why.")
         raise typer.Exit(1)
-
-
-def _seeds(text: str) -> list[int] | int:
-    try:
-        numbers = [int(word) for word in text.split(",")]
-    except ValueError:
-        raise UserError(f"--seeds {text}: give how many, or the seeds themselves, separated by commas.") from None
-    if min(numbers) < (1 if len(numbers) == 1 else 0) or len(set(numbers)) < len(numbers):
-        raise UserError(f"--seeds {text}: seeds are different whole numbers, not below 0, and at least one.")
-    return numbers[0] if len(numbers) == 1 else numbers

@@ -14,7 +14,7 @@ from minbert.files import write_json, write_text
 from minbert.prepare import available_device
 from minbert.reproduction.budgets import load_budget
 from minbert.reproduction.papers import Paper, load_paper
-from minbert.reproduction.runs import Outcome, PlannedRun, Seeds, carry_out, chosen_rows, columns_of, plan_runs, systems
+from minbert.reproduction.runs import Outcome, PlannedRun, carry_out, chosen_rows, columns_of, plan_runs, systems
 from minbert.reproduction.tables import markdown
 from minbert.training.display import Display
 
@@ -25,7 +25,7 @@ TABLES = "tables.md"
 def reproduce(
     paper: str,
     rows: Collection[str],
-    seeds: Seeds,
+    seeds: str,
     out: Path,
     budget: str,
     overrides: Mapping[str, Any],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +14,14 @@ from minbert.recipe import Recipe, load_recipe
 from minbert.reproduction.budgets import Budget
 from minbert.reproduction.papers import Paper, PaperRow, PaperTable
 from minbert.run import train_recipe
-from minbert.run_folder import METRICS, PRETRAINING, check_run_folder, read_run
+from minbert.run_folder import METRICS, PRETRAINING, check_run_folder, drop_weights, read_run
+from minbert.seeds import read_seeds
 from minbert.training.display import Display
-from minbert.training.loop import CHECKPOINT, NotFiniteError
+from minbert.training.loop import NotFiniteError
 from minbert.training.scoring import check_select
 
 FAILURE = "failure.json"
 """In a run's folder, where its training could not be carried to the end: why."""
-
-Seeds = Sequence[int] | int
-"""The seeds themselves, or how many: the recipe's own seed and those after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class Outcome:
 def plan_runs(
     paper: Paper,
     rows: Collection[str],
-    seeds: Seeds,
+    seeds: str,
     out: Path,
     budget: Budget,
     overrides: Mapping[str, Any],
@@ -72,7 +69,7 @@ def plan_runs(
         paper: whose tables.
         rows: which of its rows; none for all that are not run only when asked for. The baselines, of the tables that
             the rows stand in and of each task trained alone, are always among them.
-        seeds: of every row.
+        seeds: of every row: how many, from its recipe's own on, or which; see ``read_seeds``.
         out: each run gets a folder in it.
         budget: what may be spent on a run.
         overrides: dotted keys of every recipe, with their values.
@@ -98,8 +95,7 @@ def plan_runs(
         raise UserError("two recipes of the tables have the same file name, so their runs would share a folder.")
     runs = []
     for name, recipe in recipes.items():
-        first = recipe.seed
-        for seed in range(first, first + seeds) if isinstance(seeds, int) else seeds:
+        for seed in read_seeds(seeds, recipe.seed):
             folder = out / folders[name] / f"seed-{seed}"
             runs.append(PlannedRun(name, recipe.model_copy(update={"seed": seed}), folder))
     return runs
@@ -157,11 +153,3 @@ def carry_out(run: PlannedRun, keep_models: bool, display: Display) -> Outcome:
     if (folder / PRETRAINING / METRICS).is_file():
         seconds += read_json(folder / PRETRAINING / METRICS)["train_seconds"]
     return Outcome(metrics["dev"], seconds, None)
-
-
-def drop_weights(folder: Path) -> None:
-    """Remove the weights of a run that came to its end; its records stay."""
-    for place in (folder, folder / PRETRAINING):
-        (place / "model.safetensors").unlink(missing_ok=True)
-        if (place / CHECKPOINT).parent.is_dir():
-            shutil.rmtree((place / CHECKPOINT).parent)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from minbert.encoder.sources import MINILM_DESCRIPTION
+from minbert.seeds import Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,5 @@ def _shown(scores: Sequence[float], compared: Sequence[float]) -> str:
     """Return the mean, the standard deviation of several, and the difference to another mean."""
     if not scores:
         return ""
-    mean = statistics.fmean(scores)
-    spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
-    difference = f" ({mean - statistics.fmean(compared):+.3f})" if compared else ""
-    return f"{mean:.3f}{spread}{difference}"
+    spread = Spread.of(scores)
+    return f"{spread} ({spread.mean - Spread.of(compared).mean:+.3f})" if compared else str(spread)

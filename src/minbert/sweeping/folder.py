@@ -14,12 +14,11 @@ from minbert.errors import UserError
 from minbert.files import write_text
 from minbert.recipe import Recipe
 from minbert.run import train_recipe
+from minbert.run_folder import drop_checkpoints, drop_weights
 from minbert.sweeping.locks import wait_for_lock
 from minbert.sweeping.plan import Configuration, Run
 from minbert.sweeping.records import (
     Record,
-    drop_checkpoint,
-    drop_weights,
     finished,
     read_record,
     unfinished,
@@ -126,7 +125,7 @@ class SweepFolder:
                 stays = self.keep == "best" and record.state == "finished" and (row is best or not row.complete)
                 if record.state == "failed":
                     continue  # may be tried again from its checkpoint
-                (drop_checkpoint if stays else drop_weights)(self.path, record.name)
+                (drop_checkpoints if stays else drop_weights)(self.path / record.name)
 
 
 def _read(path: Path) -> Any:

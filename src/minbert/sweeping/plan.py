@@ -97,20 +97,6 @@ def with_seeds(configurations: Iterable[Configuration], seeds: Sequence[int] | N
     ]
 
 
-def read_seeds(text: str, first: int) -> list[int]:
-    """Return the seeds of ``3`` (so many, from ``first`` on) or ``1,2,3`` (these).
-
-    Raises:
-        UserError: it is neither.
-    """
-    if not re.fullmatch(r"\d+(,\d+)*", text) or text == "0":
-        raise UserError(f"--seeds {text}: give how many (3), or which (1,2,3).")
-    numbers = [int(number) for number in text.split(",")]
-    if len(set(numbers)) < len(numbers):
-        raise UserError(f"--seeds {text}: names a seed twice.")
-    return numbers if len(numbers) > 1 else [first + index for index in range(numbers[0])]
-
-
 def check_space(source: Source, space: Mapping[str, Range | Choices]) -> dict[str, Range | Choices]:
     """Check the recipe with every end of a range and every choice, one at a time; return the space, ready to draw from.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +14,7 @@ from minbert.errors import UserError
 from minbert.files import read_json, write_json
 from minbert.recipe import Recipe
 from minbert.sweeping.plan import Run
-from minbert.training.loop import CHECKPOINT, HISTORY
-
-WEIGHTS = "model.safetensors"
+from minbert.training.loop import HISTORY
 
 
 class Record(BaseModel):
@@ -108,17 +105,6 @@ def read_record(folder: Path, name: str) -> Record | None:
         return Record.model_validate(read_json(path))
     except ValidationError:
         raise UserError(f"{path}: is not the record of a run; delete it and add --resume.") from None
-
-
-def drop_weights(folder: Path, name: str) -> None:
-    """Delete a run's model, which leaves its recipe, scores, history and predictions; and its checkpoint."""
-    (folder / name / WEIGHTS).unlink(missing_ok=True)
-    drop_checkpoint(folder, name)
-
-
-def drop_checkpoint(folder: Path, name: str) -> None:
-    """Delete the checkpoint of a run that has ended."""
-    shutil.rmtree((folder / name / CHECKPOINT).parent, ignore_errors=True)
 
 
 def _path(folder: Path, name: str) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,29 +11,12 @@ from typing import Any
 
 from minbert.files import write_json, write_text
 from minbert.recipe import Recipe
+from minbert.seeds import Spread
 from minbert.sweeping.plan import Configuration, Run
 from minbert.sweeping.records import Record, score_at, score_name
 from minbert.sweeping.values import base_value, compact, short_keys
 
 BEST = "best.yaml"
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """A score over seeds."""
-
-    mean: float
-    sd: float | None
-    """The sample standard deviation (over n - 1); None of a single seed."""
-    n: int
-
-    @classmethod
-    def of(cls, scores: Sequence[float]) -> Spread:
-        sd = statistics.stdev(scores) if len(scores) > 1 else None
-        return cls(statistics.fmean(scores), sd, len(scores))
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f}" + (f" ± {self.sd:.3f}" if self.sd is not None else "")
 
 
 @dataclass(frozen=True, slots=True)

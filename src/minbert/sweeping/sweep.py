@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from minbert.errors import UserError
+from minbert.seeds import read_seeds
 from minbert.sweeping.folder import Keep, SweepFolder
 from minbert.sweeping.grid import train_grid
-from minbert.sweeping.plan import Source, check_space, plan_grid, read_seeds
+from minbert.sweeping.plan import Source, check_space, plan_grid
 from minbert.sweeping.results import Results
 from minbert.sweeping.search import Search
 from minbert.sweeping.values import read_grid, read_space
