@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -25,6 +27,27 @@ ENOUGH_REPEATS = 5
 
 Figures = dict[str, Any]
 """What one run found: numbers (and a few words) by name."""
+
+
+def add_common_options(options: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Add the options that all benchmarks have; ``names`` are what ``--only`` chooses from."""
+    options.add_argument("--repeats", type=int, default=ENOUGH_REPEATS, help="interleaved runs of each")
+    options.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options.add_argument("--data", type=Path, help="folder with the course's files; else texts are made up")
+    options.add_argument("--encoder", default="minilm", help="'minilm' or a folder that transformers reads too")
+    options.add_argument("--seed", type=int, default=11711)
+    options.add_argument("--peak-size", type=int, default=4096, help="side of the matrices whose product is the peak")
+    options.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="measure these: " + "; ".join(names))
+    options.add_argument("--json", type=Path, help="write the figures there")
+    options.add_argument("--one", choices=names, help=argparse.SUPPRESS)
+
+
+def installed(design: str, needs: Mapping[str, Sequence[str]], console: Console) -> bool:
+    """Return whether the packages that a design needs are there; say so where they are not."""
+    missing = [package for package in needs.get(design, []) if importlib.util.find_spec(package) is None]
+    if missing:
+        console.print(f"left out: {design}; it needs {', '.join(missing)} (pip install 'minbert[benchmarks]')")
+    return not missing
 
 
 def interleaved(
@@ -166,12 +189,13 @@ def show_machine(console: Console, described: Figures, repeats: int) -> None:
 
 
 def write_figures(
-    path: Path | None, ratios: Figures, ours: Figures, peers: Figures, described: Figures, settings: Figures
+    options: argparse.Namespace, ratios: Figures, ours: Figures, peers: Figures, described: Figures
 ) -> None:
     """Write ``{"ratios", "ours", "peers", "machine", "settings"}`` where ``--json`` says."""
-    if path is not None:
+    if options.json is not None:
+        settings = {key: value for key, value in vars(options).items() if key not in ("json", "one")}
         found = {"ratios": ratios, "ours": ours, "peers": peers, "machine": described, "settings": settings}
-        path.write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")
 
 
 def _is_number(value: Any) -> bool:

@@ -1,8 +1,8 @@
 """The course's design, written anew to be measured against: what most first versions of such a training look like.
 
 Random batches padded to their longest text, tokenized when they are made; the batch of each task, and of each text of
-a pair, goes through the encoder alone; attention sees the padding; AdamW is a Python loop over parameters. ``tuned`` keeps
-the design of a step and takes what an expert would add to it: see ``CourseTraining``.
+a pair, goes through the encoder alone; attention sees the padding; AdamW is a Python loop over parameters. ``tuned``
+keeps the design of a step and takes what an expert would add to it: see ``CourseTraining``.
 """
 
 from __future__ import annotations

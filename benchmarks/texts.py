@@ -30,8 +30,8 @@ TOKEN_QUANTILES = {
     "paraphrase": (1, 7, 9, 10, 11, 12, 13, 15, 18, 23, 28, 39, 93),
     "similarity": (3, 6, 7, 8, 9, 10, 11, 14, 17, 24, 29, 36, 68),
 }
-"""WordPiece tokens of a text, special ones not counted: at most so many have ``SHARES`` of the texts of the course's train
-files."""
+"""WordPiece tokens of a text, special ones not counted: at most so many have ``SHARES`` of the texts in the course's
+train files."""
 
 FILES = {
     "sentiment": ("ids-sst", ("sentence",), "sentiment", 5),

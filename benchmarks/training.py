@@ -8,7 +8,6 @@ What is compared, and why that is fair, is in docs/performance.md.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import io
 import json
 import sys
@@ -19,7 +18,9 @@ from pathlib import Path
 import torch
 from common import (
     Figures,
+    add_common_options,
     in_a_process,
+    installed,
     interleaved,
     machine,
     median_ratio,
@@ -90,7 +91,7 @@ def main() -> None:
         print(json.dumps(measure(options.one, options)))
         return
     console = Console()
-    names = [name for name in options.only or CONTESTANTS if installed(CONTESTANTS[name].design, console)]
+    names = [name for name in options.only or CONTESTANTS if installed(CONTESTANTS[name].design, NEEDS, console)]
     with tempfile.TemporaryDirectory() as folder:
         if options.data is None:
             write_generated(Path(folder), options.rows, options.encoder, options.seed)
@@ -106,24 +107,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--rows", type=int, default=2048, help="training rows of each task")
     options.add_argument("--epochs", type=int, default=1)
     options.add_argument("--batch", type=int, default=32, help="rows of each task a step")
-    options.add_argument("--repeats", type=int, default=5, help="interleaved runs of each")
-    options.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options.add_argument("--data", type=Path, help="folder with the course's files; else texts are made up")
-    options.add_argument("--encoder", default="minilm", help="'minilm' or a folder that transformers reads too")
-    options.add_argument("--seed", type=int, default=11711)
-    options.add_argument("--peak-size", type=int, default=4096, help="side of the matrices whose product is the peak")
-    options.add_argument("--only", nargs="+", choices=CONTESTANTS, metavar="NAME", help=", ".join(CONTESTANTS))
-    options.add_argument("--json", type=Path, help="write the figures there")
-    options.add_argument("--one", choices=CONTESTANTS, help=argparse.SUPPRESS)
+    add_common_options(options, list(CONTESTANTS))
     return options
-
-
-def installed(design: str, console: Console) -> bool:
-    """Return whether a design's packages are there; say so where they are not."""
-    missing = [package for package in NEEDS.get(design, []) if importlib.util.find_spec(package) is None]
-    if missing:
-        console.print(f"left out: {design} (pip install 'minbert[benchmarks]' brings {', '.join(missing)})")
-    return not missing
 
 
 def one(name: str, data: Path, options: argparse.Namespace) -> Figures:
@@ -226,8 +211,7 @@ def report(runs: dict[str, list[Figures]], described: Figures, options: argparse
         {name: figures for name, figures in found.items() if (CONTESTANTS[name].design == "ours") == mine}
         for mine in (True, False)
     )
-    settings = {key: value for key, value in vars(options).items() if key not in ("json", "one")}
-    write_figures(options.json, ratios, ours, peers, described, settings)
+    write_figures(options, ratios, ours, peers, described)
 
 
 if __name__ == "__main__":
