@@ -29,11 +29,15 @@ Figures = dict[str, Any]
 """What one run found: numbers (and a few words) by name."""
 
 
-def add_common_options(options: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    """Add the options that all benchmarks have; ``names`` are what ``--only`` chooses from."""
+def add_common_options(options: argparse.ArgumentParser, names: Sequence[str], texts: bool = True) -> None:
+    """Add the options that benchmarks share; ``names`` are what ``--only`` chooses from.
+
+    Without ``texts`` there is no ``--data``: the benchmark's texts are its subject, so it makes them itself.
+    """
     options.add_argument("--repeats", type=int, default=ENOUGH_REPEATS, help="interleaved runs of each")
     options.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options.add_argument("--data", type=Path, help="folder with the course's files; else texts are made up")
+    if texts:
+        options.add_argument("--data", type=Path, help="folder with the course's files; else texts are made up")
     options.add_argument("--encoder", default="minilm", help="'minilm' or a folder that transformers reads too")
     options.add_argument("--seed", type=int, default=11711)
     options.add_argument("--peak-size", type=int, default=4096, help="side of the matrices whose product is the peak")

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
-from common import Figures, synchronize
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
+from common import Figures, synchronize
 from minbert.data.examples import Split
 
 

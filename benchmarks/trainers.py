@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import Figures, synchronize
-from course import columns_of, mean_states, task_loss
 from datasets import Dataset
 from sentence_transformers import (
     SentenceTransformer,
@@ -27,6 +25,8 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
+from common import Figures, synchronize
+from course import columns_of, mean_states, task_loss
 from minbert.data.examples import Split
 
 ALIKE = {

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from rich.console import Console
+
 from common import (
     Figures,
     add_common_options,
@@ -31,9 +33,6 @@ from common import (
     training_flops,
     write_figures,
 )
-from rich.console import Console
-from texts import benchmark_recipe, real_tokens, training_rows, write_generated
-
 from minbert.encoder.allocator import keep_freed_memory
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.sources import find_encoder
@@ -43,6 +42,7 @@ from minbert.prepare import available_device, chosen_precision
 from minbert.recipe import Recipe
 from minbert.run import train_recipe
 from minbert.training.display import Display
+from texts import benchmark_recipe, real_tokens, training_rows, write_generated
 
 LEARNING_RATE = 5e-5
 ALL = ("sentiment", "paraphrase", "similarity")
