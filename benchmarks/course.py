@@ -10,12 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from common import Figures, synchronize
 from minbert.data.examples import Split
@@ -101,7 +102,7 @@ class CourseTraining:
     def __init__(self, folder: Path, rows: Mapping[str, Split], batch: int, seed: int, tuned: bool, bf16: bool) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(seed)
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer = load_tokenizer(folder)
         self.model = CourseModel(folder, "sdpa" if tuned else "eager").to(self.device)
         self.rows, self.batch, self.tuned, self.bf16 = rows, batch, tuned, bf16
         self.random = np.random.default_rng(seed)
@@ -158,6 +159,12 @@ class CourseTraining:
             for texts in columns
         ]
         return [self.model.embed(texts) for texts in padded]
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Return the tokenizer of ``folder``; texts are cut to as many tokens as the encoder has positions."""
+    longest = AutoConfig.from_pretrained(folder).max_position_embeddings
+    return AutoTokenizer.from_pretrained(folder, model_max_length=longest)
 
 
 def columns_of(split: Split) -> list[list[str]]:

@@ -22,11 +22,11 @@ from sentence_transformers import (
 from sentence_transformers.sampler import DefaultBatchSampler
 from sentence_transformers.sentence_transformer import losses
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
+from transformers import AutoModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from common import Figures, synchronize
-from course import columns_of, mean_states, task_loss
+from course import columns_of, load_tokenizer, mean_states, task_loss
 from minbert.data.examples import Split
 
 ALIKE = {
@@ -84,7 +84,7 @@ class Collator:
     """Pads the texts of a batch's rows to the longest among them: all first ones, then all second ones."""
 
     def __init__(self, folder: Path) -> None:
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer = load_tokenizer(folder)
 
     def dataset(self, split: Split) -> Dataset:
         """Return the rows, tokenized, as Trainer takes them; a row's length is that of its longer text."""

@@ -61,7 +61,7 @@ def test_medians_and_ratios() -> None:
         [{"seconds": s, "precision": "fp32"} for s in seconds] for seconds in ((4.0, 90.0, 6.0), (1.0, 45.0, 3.0))
     )
     assert medians(slow) == {"seconds": 6.0, "precision": "fp32"}
-    assert median_ratio(slow, fast, "seconds") == 2.0  # of 4, 2 and 2; that of the medians is 2 too by chance
+    assert median_ratio(slow, fast, "seconds") == 2.0  # the median of 4, 2 and 2
     assert median_ratio([{"s": 8.0}, {"s": 2.0}, {"s": 9.0}], [{"s": 1.0}, {"s": 2.0}, {"s": 3.0}], "s") == 3.0
     with pytest.raises(ValueError, match="shorter"):
         median_ratio(slow, fast[:2], "seconds")
@@ -89,7 +89,7 @@ def test_a_process_that_fails_ends_the_benchmark(tmp_path: Path, capsys: pytest.
     assert "no such thing" in capsys.readouterr().err
 
 
-def test_generated_texts_have_the_lengths_asked_for(tiny_encoder: Path) -> None:
+def test_generated_texts_have_the_lengths_asked_for() -> None:
     generator = TextGenerator(["film", "good", "river"], seed=2)
     assert [len(text.split()) for text in generator.texts([1, 7, 3])] == [1, 7, 3]
     for task, quantiles in TOKEN_QUANTILES.items():
