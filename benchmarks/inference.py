@@ -92,6 +92,7 @@ def main() -> None:
         print(json.dumps(measure(options)))
         return
     console = Console()
+    described = machine(options.threads, available_device(), options.peak_size)
     names = [name for name in options.only or CONTESTANTS if installed(CONTESTANTS[name].design, NEEDS, console)]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -100,7 +101,7 @@ def main() -> None:
         data = options.data or place
         runs = interleaved(names, options.repeats, lambda name: one(name, data, place, options), console)
         differences = {name: difference(place, name) for name in names}
-    report(runs, differences, machine(options.threads, available_device(), options.peak_size), options, console)
+    report(runs, differences, described, options, console)
 
 
 def parser() -> argparse.ArgumentParser:

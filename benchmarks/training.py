@@ -91,13 +91,13 @@ def main() -> None:
         print(json.dumps(measure(options.one, options)))
         return
     console = Console()
+    described = machine(options.threads, available_device(), options.peak_size)
     names = [name for name in options.only or CONTESTANTS if installed(CONTESTANTS[name].design, NEEDS, console)]
     with tempfile.TemporaryDirectory() as folder:
         if options.data is None:
             write_generated(Path(folder), options.rows, options.encoder, options.seed)
         data = options.data or Path(folder)
         runs = interleaved(names, options.repeats, lambda name: one(name, data, options), console)
-    described = machine(options.threads, available_device(), options.peak_size)
     report(runs, described, options, console)
 
 
