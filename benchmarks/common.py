@@ -163,7 +163,7 @@ def show(console: Console, title: str, columns: Mapping[str, str], rows: Sequenc
     """Print a table: ``columns`` maps keys of the rows to headings."""
     table = Table(title=title, title_justify="left")
     for index, heading in enumerate(columns.values()):
-        table.add_column(heading, justify="left" if index == 0 else "right")
+        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=index == 0)
     for row in rows:
         table.add_row(*(shown(row.get(key)) for key in columns))
     console.print(table)
