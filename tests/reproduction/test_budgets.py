@@ -15,6 +15,8 @@ from minbert.shipped import recipe_names
 
 def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     """Return a recipe's leaves by dotted key."""
+    if isinstance(tree, list) and all(isinstance(inner, dict) for inner in tree):
+        tree = {str(number): inner for number, inner in enumerate(tree)}
     if not isinstance(tree, dict):
         return {prefix[:-1]: tree}
     return {key: value for name, inner in tree.items() for key, value in flat(inner, f"{prefix}{name}.").items()}
