@@ -1,6 +1,6 @@
 """Budgets: a recipe made to fit a smaller purse, by less data, fewer epochs, and rates for a smaller encoder.
 
-What makes a recipe the system that it is (tasks, heads, losses, schedule, combination, batch size) stays untouched.
+Tasks, heads, losses, schedule, combination and batch size stay untouched.
 """
 
 from __future__ import annotations
