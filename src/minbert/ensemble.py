@@ -11,6 +11,7 @@ import numpy as np
 
 from minbert.data.examples import Split
 from minbert.errors import UserError
+from minbert.evaluation.answers import Answers, write_answers
 from minbert.evaluation.ensemble_file import EnsembleFile, EnsembleMember, write_ensemble
 from minbert.evaluation.ensembles import Counts, HalfScores, average, choose_counts, held_out_scores
 from minbert.evaluation.prediction_files import write_task_predictions
@@ -146,6 +147,8 @@ def _write(
     for (split, name), predicted in averaged.items():
         task = tasks[name]
         write_task_predictions(out, split, name, task.output, rows[split, name].ids, predicted, task.kind)
+        if split == "dev":
+            write_answers(out, name, split, Answers(rows[split, name].ids, labels[name], predicted))
     metrics: dict[str, Any] = {
         "dev": dev.as_json(),
         "weights": weights,

@@ -14,6 +14,7 @@ from minbert.data.examples import read_split
 from minbert.data.places import resolve_data
 from minbert.distill import teach
 from minbert.errors import UserError
+from minbert.evaluation.answers import Answers, write_answers
 from minbert.evaluation.baselines import Baseline, baseline
 from minbert.evaluation.prediction_files import write_task_predictions
 from minbert.files import read_json, write_json, write_text
@@ -157,7 +158,7 @@ def _pretrained(recipe: Recipe, out: Path, resume: bool, display: Display) -> Re
 def _finish(
     recipe: Recipe, prepared: Prepared, result: TrainingResult, tuned: dict[str, Any] | None, out: Path
 ) -> None:
-    """Write prediction files and metrics of the kept model, read back from its files as a user would."""
+    """Write prediction files, answers and metrics of the kept model, read back from its files as a user would."""
     model = MultitaskModel.from_pretrained(out).to(available_device())
     answers = {}
     for split, tasks in (("dev", prepared.dev), ("test", prepared.test)):
@@ -169,6 +170,7 @@ def _finish(
             write_task_predictions(out, split, name, task.output, rows.ids, predicted, task.kind)
             if split == "dev":
                 answers[name] = (predicted, rows.known_labels)
+                write_answers(out, name, split, Answers(rows.ids, rows.known_labels, predicted))
     state = result.state
     assert state.best is not None
     metrics = {

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from minbert.encoder.config import EncoderConfig
 from minbert.errors import UserError
+from minbert.evaluation.answers import Answers, write_answers
 from minbert.evaluation.prediction_files import write_task_predictions
 from minbert.files import write_json, write_text
 from minbert.members import Member, check_new_folder, check_same_labels, common_rows, find_members
@@ -201,4 +202,6 @@ def _write(
             task = best.recipe.tasks[name]
             predicted = kitchen.predict(name, part.sequences)
             write_task_predictions(out, split, name, task.output, part.ids, predicted, task.kind)
+            if split == "dev":
+                write_answers(out, name, split, Answers(part.ids, part.known_labels, predicted))
     write_json(out / METRICS, {"dev": summary.greedy.as_json(), "encoder": best.recipe.encoder.name})

@@ -1,0 +1,84 @@
+"""A finished run's answers to labelled rows: what every comparison and report of it starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minbert.errors import UserError
+from minbert.files import atomic_path
+from minbert.tasks.predictions import Predictions
+
+_CLASSES = b"class_names"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one model said of ``R`` labelled rows of one task."""
+
+    ids: list[str]
+    labels: NDArray[np.float64]
+    """(R,) class numbers, 0/1 or scores."""
+    predictions: Predictions
+
+    def __len__(self) -> int:
+        """Return R."""
+        return len(self.ids)
+
+    def same_rows(self, other: Answers) -> bool:
+        """Return whether both are answers to the same rows in the same order, by ids and labels."""
+        return self.ids == other.ids and np.array_equal(self.labels, other.labels)
+
+
+def answers_path(folder: Path, task: str, split: str) -> Path:
+    """Return where a run's folder holds its answers."""
+    return folder / "answers" / f"{task}-{split}.parquet"
+
+
+def write_answers(folder: Path, task: str, split: str, answers: Answers) -> None:
+    """Write a row for each answer: id, label, prediction and, but for scores, the probability of every class.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    predicted = answers.predictions
+    columns: dict[str, Any] = {"id": answers.ids, "label": answers.labels, "prediction": predicted.values}
+    if predicted.probabilities is not None:
+        columns["probabilities"] = list(predicted.probabilities)
+    table = pyarrow.table(columns).replace_schema_metadata({_CLASSES: "\n".join(predicted.class_names)})
+    with atomic_path(answers_path(folder, task, split)) as temporary:
+        parquet.write_table(table, temporary)
+
+
+def read_answers(folder: Path, task: str, split: str) -> Answers:
+    """Return what ``write_answers`` wrote.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    path = answers_path(folder, task, split)
+    try:
+        with path.open("rb") as file:
+            table = parquet.read_table(file)
+        names = (table.schema.metadata or {}).get(_CLASSES, b"").decode()
+        columns = {name: table.column(name) for name in table.column_names}
+        probabilities = None
+        if "probabilities" in columns:
+            probabilities = np.array(columns["probabilities"].to_pylist(), dtype=np.float64)
+        predicted = Predictions(columns["prediction"].to_numpy(), probabilities, names.split("\n") if names else [])
+        return Answers(columns["id"].to_pylist(), columns["label"].to_numpy(), predicted)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file. Is {folder} a finished run that had this task?") from None
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path}: cannot be read ({reason}). Is it cut short? Train the run again.") from error
