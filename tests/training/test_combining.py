@@ -40,7 +40,7 @@ def gradients_of(recipe: dict[str, Any], name: Any, quiet: Display) -> tuple[Fla
     _, step = next(parsed.schedule.method.steps(prepared.sizes, 1, 0))
 
     def take() -> Flat:
-        named = {n: p.grad.clone() for n, p in prepared.model.named_parameters() if p.grad is not None}
+        named = {n: p.grad.to_dense().clone() for n, p in prepared.model.named_parameters() if p.grad is not None}
         prepared.model.zero_grad(set_to_none=True)
         return named
 
@@ -117,7 +117,7 @@ def test_gradnorm_reads_norms_at_the_layer_chosen(two_tasks: dict[str, Any], qui
         gradients.accumulate({task: rows}, {task: 1.0})
         prefix = {"all": "", 0: "layers.0."}.get(layer, "layers.1.")
         squares = [
-            p.grad.double().pow(2).sum()
+            p.grad.to_dense().double().pow(2).sum()
             for name, p in prepared.model.encoder.named_parameters()
             if name.startswith(prefix) and p.grad is not None
         ]

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from minbert.training.combining import gramian, weighted_sum
 from minbert.training.weather import Weather
 
 
@@ -37,25 +36,3 @@ def test_weights_alone_report_no_cosines() -> None:
     weather = Weather(["a", "b"])
     weather.add(torch.tensor([0.5, 1.5], dtype=torch.float64))
     assert weather.report() == {"weights": {"a": 0.5, "b": 1.5}}
-
-
-def test_gramian_and_sum_treat_a_missing_gradient_as_zero() -> None:
-    random = np.random.default_rng(0)
-    dense = random.normal(size=(3, 10)).astype(np.float32)
-    dense[0, :4] = 0
-    dense[1, 4:] = 0
-    dense[:, 9:] = 0
-    parts = [
-        [
-            None if not row[:4].any() else torch.tensor(row[:4]),
-            None if not row[4:9].any() else torch.tensor(row[4:9]),
-            None,
-        ]
-        for row in dense
-    ]
-    np.testing.assert_allclose(gramian(parts).numpy(), dense @ dense.T, rtol=1e-5)
-    weights = torch.tensor([2.0, -1.0, 0.5], dtype=torch.float64)
-    sums = [weighted_sum(list(column), weights) for column in zip(*parts, strict=True)]
-    assert sums[2] is None
-    total = torch.cat([part for part in sums if part is not None]).numpy()
-    np.testing.assert_allclose(total, (weights.numpy() @ dense)[:9], rtol=1e-5)

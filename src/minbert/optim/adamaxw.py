@@ -47,7 +47,7 @@ class AdamaxW(AdamFamily):
                     self.state[parameter] = _fresh_state(parameter)
                 update_(
                     parameter,
-                    parameter.grad,
+                    self.tables.dense(parameter),
                     **self.state[parameter],
                     lr=group["lr"],
                     beta1=beta1,
@@ -55,6 +55,7 @@ class AdamaxW(AdamFamily):
                     eps=group["eps"],
                     weight_decay=group["weight_decay"],
                 )
+        self.tables.clear()
 
 
 def update_(

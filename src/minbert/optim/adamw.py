@@ -52,7 +52,8 @@ class AdamW(AdamFamily):
                 if not self.state[parameter]:
                     self.state[parameter] = _fresh_state(parameter)
                 state = self.state[parameter]
-                tensors = (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"], state["step"])
+                gradient = self.tables.dense(parameter)
+                tensors = (parameter, gradient, state["exp_avg"], state["exp_avg_sq"], state["step"])
                 if _fused_kernel_serves(tensors):
                     fused.append(tensors)
                 else:
@@ -61,6 +62,7 @@ class AdamW(AdamFamily):
                 parameters, gradients, exp_avgs, exp_avg_sqs, steps = map(list, zip(*fused, strict=True))
                 flags: dict[str, Any] = {"fused": True, "amsgrad": False, "maximize": False}
                 torch_adamw(parameters, gradients, exp_avgs, exp_avg_sqs, [], steps, **flags, **settings)
+        self.tables.clear()
 
 
 def update_(

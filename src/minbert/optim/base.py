@@ -9,9 +9,14 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
+from minbert.optim.gradients import Tables
+
 
 class AdamFamily(Optimizer):
-    """An optimizer with two moments, epsilon and weight decay; groups of parameters may have settings of their own."""
+    """An optimizer with two moments, epsilon and weight decay; groups of parameters may have settings of their own.
+
+    A sparse gradient is the dense one with zeros elsewhere: rows without a gradient decay, and move by their moments.
+    """
 
     def __init__(
         self,
@@ -26,6 +31,7 @@ class AdamFamily(Optimizer):
         Raises:
             ValueError: a setting is out of its range, or a parameter is neither float32 nor float64.
         """
+        self.tables = Tables()
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -12,10 +12,8 @@ from minbert.multitask.combination import Combination, Surgeon, Weigher
 from minbert.randomness import generator
 from minbert.training.gradients import StepGradients
 from minbert.training.micro_batches import Step
+from minbert.training.task_gradients import TaskGradients
 from minbert.training.weather import Weather
-
-Gradients = list[Tensor | None]
-"""A task's gradient over the shared parameters; None where the task does not reach one."""
 
 
 class StepCombination:
@@ -49,20 +47,20 @@ class StepCombination:
         step = {task: step[task] for task in self.tasks if task in step}
         random = generator(self.seed, "combination", number)
         if isinstance(self.combiner, Surgeon):
-            losses, parts = self._task_by_task(step)
-            products = gramian(parts)
+            losses, gradients = self._task_by_task(step)
+            products = gradients.gramian()
             weights = self.combiner.weights(products, losses.double().cpu(), random)
-            self._leave(parts, weights)
+            gradients.combine(weights)
             self.weather.add(weights, products)
             return losses
         assert isinstance(self.combiner, Weigher)
         weights = self.combiner.weights()
         norms = None
         if self.norm_places is not None:
-            losses, parts = self._task_by_task(step, weights)
-            norms = gramian([[part[place] for place in self.norm_places] for part in parts]).diagonal().sqrt()
-            products = gramian(parts)
-            self._leave(parts, weights)
+            losses, gradients = self._task_by_task(step, weights)
+            norms = gradients.gramian(self.norm_places).diagonal().sqrt()
+            products = gradients.gramian()
+            gradients.combine(weights)
             self.weather.add(weights, products)
         else:
             losses = self.gradients.accumulate(step, dict(zip(self.tasks, weights.tolist(), strict=True)))
@@ -106,7 +104,7 @@ class StepCombination:
             raise UserError(f"combination.layer: no weight of layer '{layer}' is trained; choose another.")
         return places
 
-    def _task_by_task(self, step: Step, private_weights: Tensor | None = None) -> tuple[Tensor, list[Gradients]]:
+    def _task_by_task(self, step: Step, private_weights: Tensor | None = None) -> tuple[Tensor, TaskGradients]:
         """Return losses (K,) and each task's own gradient over shared parameters; private ones keep theirs.
 
         Each task has a forward and a backward of its own, on its own batch: a graph that tasks shared would be walked
@@ -121,31 +119,4 @@ class StepCombination:
             for parameter in self.gradients.model.private_parameters(task):
                 if private_weights is not None and parameter.grad is not None:
                     parameter.grad *= float(private_weights[index])
-        return torch.cat(losses), parts
-
-    def _leave(self, parts: Sequence[Gradients], weights: Tensor) -> None:
-        """Put the weighted sum of the tasks' gradients into the shared parameters; None where no task has one."""
-        for parameter, *gradients in zip(self.shared, *parts, strict=True):
-            parameter.grad = weighted_sum(gradients, weights)
-
-
-def weighted_sum(gradients: Sequence[Tensor | None], weights: Tensor) -> Tensor | None:
-    """Return the weighted sum of those gradients that are there; None if none is. The first one's memory is used."""
-    total: Tensor | None = None
-    for gradient, weight in zip(gradients, weights.tolist(), strict=True):
-        if gradient is not None:
-            total = gradient.mul_(weight) if total is None else total.add_(gradient, alpha=weight)
-    return total
-
-
-def gramian(gradients: Sequence[Gradients]) -> Tensor:
-    """Return the inner products (K, K) of the tasks' gradients, float64 on the CPU; a missing gradient counts as 0."""
-    count = len(gradients)
-    products = torch.zeros(count, count, dtype=torch.float64)
-    for parts in zip(*gradients, strict=True):
-        for i in range(count):
-            for j in range(i, count):
-                left, right = parts[i], parts[j]
-                if left is not None and right is not None:
-                    products[i, j] += torch.dot(left.flatten(), right.flatten()).double().cpu()
-    return products + products.triu(1).T
+        return torch.cat(losses), TaskGradients(self.shared, parts)

@@ -20,6 +20,7 @@ from minbert.multitask.combination import Combination
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
 from minbert.optim.ema import ExponentialMovingAverage
+from minbert.optim.gradients import clip_, stored_gradients
 from minbert.optim.settings import OptimizerSettings, make_optimizer, parameter_groups
 from minbert.tasks.predictions import predictions
 from minbert.training.checkpoint import Best, LoopState, load_checkpoint, load_more, save_checkpoint
@@ -87,6 +88,9 @@ class TrainingLoop:
         frozen = settings.encoder == "frozen" or not self.model.adapters_settings.trains_encoder
         self.model.encoder.requires_grad_(not frozen)
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        # Our optimizers take sparse gradients (optim/gradients.py). On a GPU zeros cost less than finding out, and waiting
+        # for, how many rows there are.
+        self.model.encoder.embeddings.word.sparse = self.model.device.type == "cpu"
         groups = parameter_groups(self.model.encoder, self.model.fresh_modules(), optimizer)
         self.optimizer = make_optimizer(groups, optimizer)
         self.average = ExponentialMovingAverage(self.parameters, optimizer.ema_decay) if optimizer.ema_decay else None
@@ -151,10 +155,11 @@ class TrainingLoop:
             group["lr"] = group["base_learning_rate"] * factor
         self.gradients.begin_step(self.state.step / self.total_steps)
         losses = self.combination.accumulate(step, self.state.step)
-        norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        gradients = stored_gradients(self.parameters)
+        norm = torch.nn.utils.get_total_norm(gradients)
         self._check_finite(step, losses, norm)
         if (limit := self.optimizer_settings.max_gradient_norm) is not None:
-            torch.nn.utils.clip_grads_with_norm_(self.parameters, limit, norm)
+            clip_(gradients, norm, limit)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.gradients.finish_step()

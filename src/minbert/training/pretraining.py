@@ -19,6 +19,7 @@ from minbert.files import write_text
 from minbert.multitask.precision import Precision, mixed_precision
 from minbert.multitask.sequences import Sequences
 from minbert.optim.ema import ExponentialMovingAverage
+from minbert.optim.gradients import clip_, stored_gradients
 from minbert.optim.settings import OptimizerSettings, make_optimizer, parameter_groups
 from minbert.randomness import generator
 from minbert.text.masking import Maskable, MaskedBatch, MaskingSettings, mask_tokens
@@ -132,11 +133,11 @@ class PretrainingLoop:
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_learning_rate"] * factor
         loss = float(self._accumulate(numbers))
-        parameters = [parameter for parameter in self.model.parameters() if parameter.grad is not None]
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        gradients = stored_gradients(self.model.parameters())
+        norm = torch.nn.utils.get_total_norm(gradients)
         self._check_finite(loss, norm)
         if (limit := self.optimizer_settings.max_gradient_norm) is not None:
-            torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm)
+            clip_(gradients, norm, limit)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:

@@ -1,0 +1,52 @@
+"""Each task's own gradient over what tasks share: their inner products, and their weighted sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from minbert.optim.gradients import from_rows, on_common_rows
+
+
+class TaskGradients:
+    """The gradients of ``K`` tasks over ``P`` parameters; None where a task does not reach one."""
+
+    def __init__(self, parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]]) -> None:
+        """Take ``gradients``, a list of ``P`` for each task: their memory is used for the sum."""
+        self.parameters = list(parameters)
+        self._count = len(gradients)
+        self._of_parameter, self._rows = [], []
+        for own in zip(*gradients, strict=True):
+            dense, rows = on_common_rows(own)
+            self._of_parameter.append(dense)
+            self._rows.append(rows)
+
+    def gramian(self, places: Sequence[int] | None = None) -> Tensor:
+        """Return the inner products (K, K), float64 on the CPU; a missing gradient counts as 0.
+
+        ``places`` chooses parameters by their numbers; by default all count.
+        """
+        products = torch.zeros(self._count, self._count, dtype=torch.float64)
+        for place in range(len(self.parameters)) if places is None else places:
+            gradients = self._of_parameter[place]
+            for i, left in enumerate(gradients):
+                for j in range(i, self._count):
+                    right = gradients[j]
+                    if left is not None and right is not None:
+                        products[i, j] += torch.dot(left.flatten(), right.flatten()).double().cpu()
+        return products + products.triu(1).T
+
+    def combine(self, weights: Tensor) -> None:
+        """Leave the sum, weighted by ``weights`` (K,), in the parameters; None where no task has a gradient.
+
+        Call it last.
+        """
+        factors = weights.tolist()
+        for parameter, gradients, rows in zip(self.parameters, self._of_parameter, self._rows, strict=True):
+            total: Tensor | None = None
+            for gradient, weight in zip(gradients, factors, strict=True):
+                if gradient is not None:
+                    total = gradient.mul_(weight) if total is None else total.add_(gradient, alpha=weight)
+            parameter.grad = total if total is None or rows is None else from_rows(total, rows, parameter)
