@@ -21,6 +21,7 @@ from minbert.files import read_json, write_json, write_text
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_model
+from minbert.multitask.precision import fastest_precision
 from minbert.prepare import Prepared, available_device, check_recipe, chosen_precision, prepare, resolve, step_gradients
 from minbert.pretrain import pretrain_recipe
 from minbert.pretraining_recipe import load_pretraining_recipe
@@ -58,13 +59,16 @@ def train_recipe(
         UserError: ``out`` holds something else; or see ``prepare`` and ``TrainingLoop.run``.
         Interrupted: the user asked to stop; ``resume`` goes on.
     """
+    chosen_by = (
+        fastest_precision(available_device())[1] if recipe.training.precision == "auto" else "as the recipe says"
+    )
     recipe = resolve(recipe)
     check_run_folder(out, recipe, resume, command="train", read=read_run)
     if not (resume and (out / METRICS).is_file()):
         prepared = prepare(_pretrained(recipe, out, resume, display), display)
         gradients = step_gradients(recipe, prepared, display)
         display.note(
-            f"training on {available_device()} in {chosen_precision(recipe.training.precision)}; {out} keeps the run"
+            f"training on {available_device()} in {recipe.training.precision} ({chosen_by}); {out} keeps the run"
         )
         loop = TrainingLoop(
             gradients,

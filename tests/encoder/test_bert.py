@@ -91,6 +91,27 @@ def test_a_sequence_alone_equals_the_sequence_in_any_batch(small_encoder: BertEn
                 torch.testing.assert_close(together.pooled[place], alone[number].pooled[0], rtol=0, atol=1e-5)
 
 
+def test_first_tokens_alone_are_those_of_the_whole(
+    small_encoder: BertEncoder, make_batch: MakeBatch, gradients: Callable[[BertEncoder], dict[str, Tensor]]
+) -> None:
+    """Values and gradients are equal, and the last layer's feed-forward sees a row a sequence."""
+    encoder, batch = small_encoder.double().eval(), make_batch([3, 90, 1, 33])
+    rows: list[int] = []
+    last = encoder.layers[-1]
+    last.feed_forward.register_forward_hook(lambda _m, inputs, _o: rows.append(len(inputs[0])))
+    found = []
+    for only_first in (False, True):
+        output = encoder(batch, only_first=only_first)
+        states = output.hidden_states if only_first else output.hidden_states[batch.offsets[:-1]]
+        encoder.zero_grad()
+        (states.sin().sum() + output.pooled.sum()).backward()
+        found.append({**gradients(encoder), "states": states.detach(), "pooled": output.pooled.detach()})
+    assert rows == [127, 4]
+    whole, alone = found
+    for name, tensor in whole.items():
+        torch.testing.assert_close(alone[name], tensor, rtol=1e-9, atol=1e-10, msg=name)
+
+
 def test_segments_and_positions_count(small_encoder: BertEncoder, make_batch: MakeBatch) -> None:
     encoder = small_encoder.eval()
     pair, single = make_batch([9]), make_batch([9], pairs=False)

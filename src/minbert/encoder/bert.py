@@ -19,7 +19,7 @@ class EncoderOutput(NamedTuple):
     """What the encoder makes of a packed batch of ``T`` tokens in ``N`` sequences."""
 
     hidden_states: Tensor
-    """(T, hidden): the last layer's, token by token."""
+    """(T, hidden): the last layer's, token by token; (N, hidden) where only first tokens were asked for."""
     pooled: Tensor
     """(N, hidden): a tanh layer on each sequence's first token, [CLS]."""
 
@@ -51,6 +51,7 @@ class BertEncoder(nn.Module):
         *,
         word_embeddings: Tensor | None = None,
         adaptations: Sequence[LayerAdaptation] | None = None,
+        only_first: bool = False,
     ) -> EncoderOutput:
         """Encode a batch.
 
@@ -58,6 +59,9 @@ class BertEncoder(nn.Module):
             batch: on this encoder's device.
             word_embeddings: (T, hidden), to take the place of ``self.word_embeddings(batch)``.
             adaptations: one for each layer; by default none changes anything.
+            only_first: whether the first tokens, [CLS], are all that is wanted: the hidden states are then (N, hidden),
+                and without adaptations the last layer is computed for them alone. Three quarters of its products are
+                spared, one eighth of all of MiniLM's.
 
         Raises:
             ValueError: a sequence is empty or longer than ``config.max_positions``.
@@ -67,9 +71,17 @@ class BertEncoder(nn.Module):
         if word_embeddings is None:
             word_embeddings = self.word_embeddings(batch)
         hidden = self.embeddings(batch, word_embeddings)
-        for layer, adaptation in zip(self.layers, adaptations or [UNCHANGED] * len(self.layers), strict=True):
+        *lower, last = zip(self.layers, adaptations or [UNCHANGED] * len(self.layers), strict=True)
+        for layer, adaptation in lower:
             hidden = layer(hidden, layout, adaptation)
-        return EncoderOutput(hidden, self.pooler(first_tokens(hidden, batch.offsets)).tanh())
+        layer, adaptation = last
+        first = batch.offsets[:-1].to(hidden.device, non_blocking=True)
+        if only_first and adaptations is None:
+            hidden = firsts = layer(hidden, layout, adaptation, first)
+        else:
+            hidden = layer(hidden, layout, adaptation)
+            firsts = hidden.index_select(0, first)
+        return EncoderOutput(firsts if only_first else hidden, self.pooler(firsts).tanh())
 
     def _check(self, lengths: Tensor) -> None:
         if len(lengths) == 0 or int(lengths.min()) < 1:

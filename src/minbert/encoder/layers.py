@@ -41,8 +41,14 @@ class SelfAttention(nn.Module):
         self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size)
         self.output = nn.Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, hidden: Tensor, layout: AttentionLayout, adaptation: LayerAdaptation = UNCHANGED) -> Tensor:
-        """Return (T, hidden)."""
+    def forward(
+        self,
+        hidden: Tensor,
+        layout: AttentionLayout,
+        adaptation: LayerAdaptation = UNCHANGED,
+        tokens: Tensor | None = None,
+    ) -> Tensor:
+        """Return (T, hidden), or only the rows of the ``tokens`` (N,) that are asked for."""
         context = attend(
             adaptation.project("query_key_value", hidden, self.query_key_value(hidden)),
             layout,
@@ -50,6 +56,8 @@ class SelfAttention(nn.Module):
             probability=self.dropout,
             training=self.training,
         )
+        if tokens is not None:
+            context = context.index_select(0, tokens)
         return adaptation.project("attention_output", context, self.output(context))
 
 
@@ -78,10 +86,22 @@ class EncoderLayer(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_epsilon)
         self.dropout = config.hidden_dropout
 
-    def forward(self, hidden: Tensor, layout: AttentionLayout, adaptation: LayerAdaptation = UNCHANGED) -> Tensor:
-        """Return (T, hidden)."""
+    def forward(
+        self,
+        hidden: Tensor,
+        layout: AttentionLayout,
+        adaptation: LayerAdaptation = UNCHANGED,
+        tokens: Tensor | None = None,
+    ) -> Tensor:
+        """Return (T, hidden), or only the rows of the ``tokens`` (N,) that are asked for.
+
+        Every token is attended to either way; what only the others' own rows need is not computed. An ``adaptation``
+        reckons with all tokens, so the two do not go together.
+        """
         beside = adaptation.beside(hidden)
-        attended = dropout(self.attention(hidden, layout, adaptation), self.dropout, training=self.training)
+        attended = dropout(self.attention(hidden, layout, adaptation, tokens), self.dropout, training=self.training)
+        if tokens is not None:
+            hidden = hidden.index_select(0, tokens)
         hidden = self.attention_norm(hidden + attended)
         transformed = dropout(self.feed_forward(hidden, adaptation), self.dropout, training=self.training)
         total = hidden + transformed

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minbert.encoder.pooling import Pooling, pool
+from minbert.encoder.pooling import Pooling
 from minbert.multitask.model import MultitaskModel, Share
 from minbert.multitask.precision import Precision, mixed_precision
 from minbert.multitask.sequences import Indices, Sequences
@@ -42,8 +42,8 @@ def sentence_vectors(
         with torch.no_grad(), mixed_precision(model.device, precision):
             for numbers in _batches(sequences.lengths()):
                 batch = sequences.pack(numbers).to(model.device)
-                output = model.read(batch, None if task is None else [Share(task, len(numbers))])
-                vectors[torch.from_numpy(numbers)] = pool(output, batch.offsets, pooling).float()
+                shares = None if task is None else [Share(task, len(numbers))]
+                vectors[torch.from_numpy(numbers)] = model.pooled(batch, shares, [pooling])[pooling].float()
                 progress(len(numbers))
     finally:
         model.train(was_training)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from minbert.encoder.bert import BertEncoder, EncoderOutput
+from minbert.encoder.bert import BertEncoder, EncoderOutput, first_tokens
 from minbert.encoder.pooling import Pooling, pool
 from minbert.errors import UserError, did_you_mean
 from minbert.multitask.adapters import Adapter, Adapters
@@ -129,7 +129,12 @@ class MultitaskModel(nn.Module):
         return [*self.head(task).parameters(), *adapter]
 
     def read(
-        self, batch: PackedBatch, shares: Sequence[Share] | None, *, word_embeddings: Tensor | None = None
+        self,
+        batch: PackedBatch,
+        shares: Sequence[Share] | None,
+        *,
+        word_embeddings: Tensor | None = None,
+        only_first: bool = False,
     ) -> EncoderOutput:
         """Return what is to be pooled of each sequence.
 
@@ -138,6 +143,7 @@ class MultitaskModel(nn.Module):
             shares: whose sequences they are, in order: they go through their own task's adapter and the shared layer.
                 None is for no task in particular: the encoder alone, with the adapter that all tasks share.
             word_embeddings: (T, hidden), to take the place of the encoder's own.
+            only_first: whether the hidden states of first tokens, (N, hidden), are all that is wanted.
         """
         adapters: list[Adapter] = []
         tokens = [len(batch.token_ids)]
@@ -148,11 +154,34 @@ class MultitaskModel(nn.Module):
             ends = np.cumsum([share.sequences for share in shares])
             tokens = np.diff(batch.offsets.numpy()[ends], prepend=0).tolist()
         adaptations = adapters[0].adaptations(adapters, batch, tokens) if adapters else None
-        output: EncoderOutput = self.encoder(batch, word_embeddings=word_embeddings, adaptations=adaptations)
-        if shares is None or self.shared_layer is None:
+        above = None if shares is None else self.shared_layer
+        output: EncoderOutput = self.encoder(
+            batch,
+            word_embeddings=word_embeddings,
+            adaptations=adaptations,
+            only_first=only_first and above is None,
+        )
+        if above is None:
             return output
-        above: EncoderOutput = self.shared_layer(output.hidden_states, batch.offsets)
-        return above
+        states, pooled = above(output.hidden_states, batch.offsets)
+        return EncoderOutput(first_tokens(states, batch.offsets) if only_first else states, pooled)
+
+    def pooled(
+        self,
+        batch: PackedBatch,
+        shares: Sequence[Share] | None,
+        poolings: Collection[Pooling],
+        *,
+        word_embeddings: Tensor | None = None,
+    ) -> dict[Pooling, Tensor]:
+        """Return the sequences' vectors (N, hidden) by each kind of pooling; see ``read``.
+
+        Where no kind needs the states of all tokens, those of the first are all that the last layer computes.
+        """
+        only_first = "mean" not in poolings
+        output = self.read(batch, shares, word_embeddings=word_embeddings, only_first=only_first)
+        offsets = torch.arange(len(batch.offsets)) if only_first else batch.offsets
+        return {how: pool(output, offsets, how) for how in poolings}
 
     def forward(
         self, batch: PackedBatch, parts: Sequence[Part], *, word_embeddings: Tensor | None = None
@@ -172,12 +201,10 @@ class MultitaskModel(nn.Module):
         """
         counts = [part.rows * self.tasks[part.task].sequences_per_row for part in parts]
         shares = [Share(part.task, count) for part, count in zip(parts, counts, strict=True)]
-        output = self.read(batch, shares, word_embeddings=word_embeddings)
-        pooled: dict[Pooling, Sequence[Tensor]] = {
-            how: torch.split(pool(output, batch.offsets, how), counts)
-            for how in {self.tasks[part.task].pooling for part in parts}
-        }
-        return [pooled[self.tasks[part.task].pooling][index] for index, part in enumerate(parts)]
+        poolings = [self.tasks[part.task].pooling for part in parts]
+        vectors = self.pooled(batch, shares, dict.fromkeys(poolings), word_embeddings=word_embeddings)
+        split = {how: torch.split(pooled, counts) for how, pooled in vectors.items()}
+        return [split[how][index] for index, how in enumerate(poolings)]
 
     def predict(self, task: str, texts: Sequence[Text], precision: Precision = "fp32") -> Predictions:
         """Return one task's predictions for ``texts``: strings, or pairs of strings for a task on pairs.

@@ -88,8 +88,8 @@ class TrainingLoop:
         frozen = settings.encoder == "frozen" or not self.model.adapters_settings.trains_encoder
         self.model.encoder.requires_grad_(not frozen)
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        # Our optimizers take sparse gradients (optim/gradients.py). On a GPU zeros cost less than finding out, and waiting
-        # for, how many rows there are.
+        # Our optimizers take sparse gradients (optim/gradients.py). On a GPU zeros cost less than finding out, and
+        # waiting for, how many rows there are.
         self.model.encoder.embeddings.word.sparse = self.model.device.type == "cpu"
         groups = parameter_groups(self.model.encoder, self.model.fresh_modules(), optimizer)
         self.optimizer = make_optimizer(groups, optimizer)
