@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from minbert.encoder.attention import AttentionLayout, attend
+from minbert.encoder.attention import AttentionLayout, BinLayout, attend
 
 CPU = torch.device("cpu")
 
@@ -48,7 +48,7 @@ def test_equals_the_formula_and_its_gradient(lengths: list[int], heads: int) -> 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(st.integers(1, 40), st.integers(1, 300)), min_size=1, max_size=20), st.integers(1, 3))
 def test_a_token_has_one_slot_and_sees_its_sequence_only(lengths: list[int], heads: int) -> None:
-    layout = AttentionLayout(offsets_of(lengths), heads, CPU)
+    layout = BinLayout(offsets_of(lengths), heads, CPU)
     rows = torch.arange(sum(lengths) * 3 * heads)
     queries = rows.view(-1, 3, heads)[:, 0]
     places = layout.to_bins.row_of_source[queries]  # where each token's query stands
@@ -77,7 +77,7 @@ def test_a_token_has_one_slot_and_sees_its_sequence_only(lengths: list[int], hea
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=20))
 def test_the_way_there_and_back_loses_nothing(lengths: list[int]) -> None:
     heads = 2
-    layout = AttentionLayout(offsets_of(lengths), heads, CPU)
+    layout = BinLayout(offsets_of(lengths), heads, CPU)
     rows = torch.arange(sum(lengths) * 3 * heads, dtype=torch.float32)[:, None].requires_grad_()
     pieces = layout.to_bins(rows)
     assert torch.equal(layout.to_bins.inverse()(*pieces)[0], rows)

@@ -30,10 +30,11 @@ def stored_gradients(parameters: Iterable[Tensor]) -> list[Tensor]:
 
 def clip_(gradients: Sequence[Tensor], norm: Tensor, limit: float) -> None:
     """Scale gradients of the total ``norm`` (a scalar) down to ``limit``, in place, if it is larger."""
-    if norm > limit:
-        scale = limit / (norm + 1e-6)  # as torch.nn.utils.clip_grad_norm_ has it
-        for gradient in gradients:
-            gradient.mul_(scale)
+    scale = (limit / (norm + 1e-6)).clamp(max=1)  # as torch.nn.utils.clip_grad_norm_ has it
+    if scale.device.type == "cpu" and scale == 1:  # a GPU is not asked: multiplying costs it less than waiting
+        return
+    for gradient in gradients:
+        gradient.mul_(scale)
 
 
 def on_common_rows(gradients: Sequence[Tensor | None]) -> tuple[list[Tensor | None], Tensor | None]:

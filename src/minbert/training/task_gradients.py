@@ -29,13 +29,17 @@ class TaskGradients:
         ``places`` chooses parameters by their numbers; by default all count.
         """
         products = torch.zeros(self._count, self._count, dtype=torch.float64)
-        for place in range(len(self.parameters)) if places is None else places:
-            gradients = self._of_parameter[place]
-            for i, left in enumerate(gradients):
-                for j in range(i, self._count):
-                    right = gradients[j]
-                    if left is not None and right is not None:
-                        products[i, j] += torch.dot(left.flatten(), right.flatten()).double().cpu()
+        pairs = [(i, j) for i in range(self._count) for j in range(i, self._count)]
+        dots: dict[tuple[int, int], list[Tensor]] = {pair: [] for pair in pairs}
+        # Parameter by parameter, so that all pairs find its gradients in the cache.
+        for own in self._of_parameter if places is None else [self._of_parameter[place] for place in places]:
+            for i, j in pairs:
+                left, right = own[i], own[j]
+                if left is not None and right is not None:
+                    dots[i, j].append(torch.dot(left.flatten(), right.flatten()))
+        for pair, parts in dots.items():
+            if parts:  # added up where they are: a GPU is asked for a number a pair, not for one a parameter
+                products[pair] = torch.stack(parts).double().sum().cpu()
         return products + products.triu(1).T
 
     def combine(self, weights: Tensor) -> None:

@@ -1,0 +1,113 @@
+"""The way through the fused kernel, with a stand-in that computes what the kernel promises: no GPU is needed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from minbert.encoder import flash
+from minbert.encoder.attention import AttentionLayout, attend
+from minbert.encoder.bert import BertEncoder
+
+CPU = torch.device("cpu")
+
+
+class StandIn:
+    """``aten::_flash_attention_forward`` by its formula; remembers what dropout it was asked for."""
+
+    def __init__(self) -> None:
+        self.probabilities: list[float] = []
+
+    def __call__(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        query_offsets: Tensor,
+        key_offsets: Tensor,
+        longest_query: int,
+        longest_key: int,
+        probability: float,
+        causal: bool,
+        debug: bool,
+    ) -> tuple[Tensor, ...]:
+        assert query_offsets.dtype == key_offsets.dtype == torch.int32
+        assert not causal
+        assert not debug
+        lengths = query_offsets.diff()
+        assert longest_query == longest_key == int(lengths.max())
+        assert query.shape == key.shape == value.shape
+        assert query.shape[0] == query_offsets[-1]
+        self.probabilities.append(probability)
+        contexts = []
+        for start, end in zip(query_offsets[:-1].tolist(), query_offsets[1:].tolist(), strict=True):
+            scores = torch.einsum("ihd,jhd->hij", query[start:end], key[start:end]) / math.sqrt(query.shape[-1])
+            contexts.append(torch.einsum("hij,jhd->ihd", scores.softmax(-1), value[start:end]))
+        return torch.cat(contexts), torch.empty(0)
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    stand_in = StandIn()
+    monkeypatch.setattr(flash, "_kernel", stand_in)
+    monkeypatch.setattr(flash, "serves", lambda _values, _size: True)
+    return stand_in
+
+
+def test_contexts_and_gradients_are_those_of_bins(kernel: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    offsets = torch.tensor([0, 5, 6, 40, 52])
+    generator = torch.Generator().manual_seed(0)
+    packed = torch.randn(52, 3 * 2 * 8, generator=generator, dtype=torch.float64, requires_grad=True)
+    direction = torch.randn(52, 16, generator=generator, dtype=torch.float64)
+    found = []
+    for fused in (True, False):
+        if not fused:
+            monkeypatch.undo()
+        context = attend(packed, AttentionLayout(offsets, 2, CPU), head_size=8, probability=0.0, training=True)
+        found += [context, torch.autograd.grad(context, packed, direction)[0]]
+    assert len(kernel.probabilities) == 1
+    torch.testing.assert_close(found[0], found[2], rtol=0, atol=1e-12)
+    torch.testing.assert_close(found[1], found[3], rtol=0, atol=1e-12)
+
+
+def test_the_whole_encoder_goes_that_way(
+    kernel: StandIn, monkeypatch: pytest.MonkeyPatch, small_encoder: BertEncoder, make_batch: Any
+) -> None:
+    encoder, batch = small_encoder.eval(), make_batch([3, 70, 12])
+    with torch.no_grad():
+        fused = encoder(batch)
+        assert kernel.probabilities == [0.0] * encoder.config.layers  # no dropout outside of training
+        kernel.probabilities.clear()
+        encoder.train()(batch)
+        assert kernel.probabilities == [encoder.config.attention_dropout] * encoder.config.layers
+        monkeypatch.undo()
+        bins = encoder.eval()(batch)
+    torch.testing.assert_close(fused.hidden_states, bins.hidden_states, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "head_size", "device", "served"),
+    [
+        (torch.bfloat16, 64, "cuda", True),
+        (torch.float16, 256, "cuda", True),
+        (torch.float32, 64, "cuda", False),
+        (torch.bfloat16, 36, "cuda", False),
+        (torch.bfloat16, 264, "cuda", False),
+        (torch.bfloat16, 64, "cpu", False),
+    ],
+)
+def test_who_is_served(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, head_size: int, device: str, served: bool
+) -> None:
+    monkeypatch.setattr(flash, "_has_kernel", lambda _device: device == "cuda")
+    assert flash.serves(torch.empty(0, dtype=dtype), head_size) is served
+
+
+def test_the_kernel_has_the_arguments_that_it_is_called_with() -> None:
+    names = [argument.name for argument in torch.ops.aten._flash_attention_forward.default._schema.arguments]
+    wanted = ["query", "key", "value", "cum_seq_q", "cum_seq_k", "max_q", "max_k", "dropout_p", "is_causal"]
+    assert names[:10] == [*wanted, "return_debug_mask"]
