@@ -149,6 +149,8 @@ def test_a_circle_of_recipes_is_refused(tmp_path: Path) -> None:
         ("optimizer.warmup=1.5", ["optimizer.warmup"]),
         ("optimizer.learning_rate=-1", ["optimizer.learning_rate"]),
         ("tasks.overall.kind=binary", ["overall"]),
+        ("tasks.values.kind=binary", ["values", "call the task something else"]),
+        ("tasks.type.kind=binary", ["type", "call the task something else"]),
         ("seed", ["KEY=VALUE"]),
         ("seed=[1", ["YAML"]),
     ],

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import yaml
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
+from torch import nn
 
 from minbert.augmentation import Augmentation
 from minbert.data.schedules import Schedule
@@ -160,6 +161,8 @@ class Recipe(Settings):
                 raise ValueError(f"'{name}' is no name for a task: letters, digits, '_' and '-', a letter first")
             if name in ("overall", "overall_leaderboard"):
                 raise ValueError(f"'{name}' is the name of a score; call the task something else")
+            if hasattr(nn.ModuleDict, name):  # what holds the tasks' heads has it for itself
+                raise ValueError(f"'{name}' is a word that torch keeps for itself; call the task something else")
         return tasks
 
     @model_validator(mode="after")
