@@ -82,6 +82,13 @@ def test_a_method_by_its_name_alone_takes_settings_of_an_extending_recipe(
     assert schedule.method.model_dump() == {"name": "round_robin", "epoch": "shortest"} and schedule.batch_size == 4
 
 
+@pytest.mark.parametrize("name", ["values", "type", "train"])
+def test_a_task_is_not_called_what_torchs_containers_keep_for_themselves(two_tasks: dict[str, Any], name: str) -> None:
+    two_tasks["tasks"][name] = two_tasks["tasks"].pop("mood")
+    with pytest.raises(UserError, match=f"tasks: '{name}' is a word that torch keeps"):
+        parse_recipe(two_tasks, "test")
+
+
 def test_a_task_of_null_is_taken_out(tmp_path: Path, two_tasks: dict[str, Any]) -> None:
     base = write(tmp_path / "base.yaml", yaml.safe_dump(two_tasks))
     write(tmp_path / "one.yaml", f"extends: {base}\ntasks: {{mood: null}}\n")
@@ -149,8 +156,6 @@ def test_a_circle_of_recipes_is_refused(tmp_path: Path) -> None:
         ("optimizer.warmup=1.5", ["optimizer.warmup"]),
         ("optimizer.learning_rate=-1", ["optimizer.learning_rate"]),
         ("tasks.overall.kind=binary", ["overall"]),
-        ("tasks.values.kind=binary", ["values", "call the task something else"]),
-        ("tasks.type.kind=binary", ["type", "call the task something else"]),
         ("seed", ["KEY=VALUE"]),
         ("seed=[1", ["YAML"]),
     ],
