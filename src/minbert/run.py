@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,16 +20,16 @@ from minbert.evaluation.prediction_files import write_task_predictions
 from minbert.files import read_json, write_json, write_text
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.model_files import save_model
+from minbert.multitask.model_files import save_model, save_model_description
 from minbert.prepare import Prepared, available_device, check_recipe, chosen_precision, prepare, resolve, step_gradients
 from minbert.pretrain import pretrain_recipe
 from minbert.pretraining_recipe import load_pretraining_recipe
 from minbert.recipe import Recipe
-from minbert.run_folder import METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
-from minbert.tasks.predictions import predictions
+from minbert.run_folder import BEST_OF, METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
+from minbert.tasks.predictions import Predictions, predictions
 from minbert.training.display import Display
 from minbert.training.head_tuning import tune_heads
-from minbert.training.loop import CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult
+from minbert.training.loop import BEST, CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult
 from minbert.training.plan import Plan, plan_run
 from minbert.training.scoring import DevScores, score_dev
 
@@ -82,6 +82,8 @@ def train_recipe(
         if not (out / CHECKPOINT).is_file():
             write_text(out / RECIPE, recipe.to_yaml())
             save_model(prepared.model, out)
+            if recipe.training.keep_best_of_tasks:
+                _begin_best_of_tasks(recipe, prepared.model, out)
         keep_new_rows(out / NEW_ROWS, prepared.new_rows, resumed=(out / CHECKPOINT).is_file())
         teach(recipe, prepared.teachers, prepared.taught, gradients, out, display)
         result = loop.run(resume=(out / CHECKPOINT).is_file())
@@ -155,28 +157,29 @@ def _pretrained(recipe: Recipe, out: Path, resume: bool, display: Display) -> Re
     return recipe.model_copy(update={"encoder": encoder})
 
 
+def _begin_best_of_tasks(recipe: Recipe, model: MultitaskModel, out: Path) -> None:
+    """Write what the folders of tasks' best models have beside the weights, which the loop writes."""
+    for name in (*recipe.tasks, "overall"):
+        folder = out / BEST / name
+        write_json(folder / BEST_OF, {"best_of": name})
+        write_text(folder / RECIPE, recipe.to_yaml())
+        save_model_description(model, folder)
+
+
 def _finish(
     recipe: Recipe, prepared: Prepared, result: TrainingResult, tuned: dict[str, Any] | None, out: Path
 ) -> None:
-    """Write prediction files, answers and metrics of the kept model, read back from its files as a user would."""
-    model = MultitaskModel.from_pretrained(out).to(available_device())
-    answers = {}
-    for split, tasks in (("dev", prepared.dev), ("test", prepared.test)):
-        for name, rows in tasks.items():
-            task = recipe.tasks[name]
-            predicted = predictions(
-                task_logits(model, name, rows.sequences, chosen_precision(recipe.training.precision)), task
-            )
-            write_task_predictions(out, split, name, task.output, rows.ids, predicted, task.kind)
-            if split == "dev":
-                answers[name] = (predicted, rows.known_labels)
-                write_answers(out, name, split, Answers(rows.ids, rows.known_labels, predicted))
+    """Write prediction files, answers and metrics of the kept model, and of tasks' best ones where there are any."""
     state = result.state
     assert state.best is not None
+    assert state.best_overall is not None
+    best_of = {**state.best_of_task, "overall": state.best_overall}
+    predicted = _predict(recipe, prepared, out)
     metrics = {
-        "dev": score_dev(model.tasks, answers).as_json(),
+        "dev": _write_predictions(recipe, prepared, predicted, out).as_json(),
         "best_step": state.best.step,
         "best_of_task": {task: best.model_dump() for task, best in state.best_of_task.items()},
+        "best_overall": state.best_overall.model_dump(),
         "steps": state.step,
         "trained_parameters": sum(p.numel() for p in prepared.model.parameters() if p.requires_grad),
         "train_seconds": round(state.train_seconds, 3),
@@ -189,13 +192,49 @@ def _finish(
         "device": str(available_device()),
         "untrained": result.history[0]["dev"],
         "baselines": {
-            name: baseline(task, prepared.train[name].known_labels, answers[name][1])._asdict()
-            for name, task in model.tasks.items()
+            name: baseline(task, prepared.train[name].known_labels, prepared.dev[name].known_labels)._asdict()
+            for name, task in recipe.tasks.items()
         },
     }
+    at_step = {} if tuned is not None else {state.best.step: predicted}
+    for name, best in best_of.items() if recipe.training.keep_best_of_tasks else ():
+        folder = out / BEST / name
+        if best.step not in at_step:
+            at_step[best.step] = _predict(recipe, prepared, folder)
+        dev = _write_predictions(recipe, prepared, at_step[best.step], folder).as_json()
+        write_json(folder / METRICS, {**metrics, "dev": dev, "best_step": best.step, "best_of": name})
     if tuned is not None:
         metrics["head_tuning"] = tuned
     write_json(out / METRICS, metrics)
+
+
+def _predict(recipe: Recipe, prepared: Prepared, folder: Path) -> dict[tuple[str, str], Predictions]:
+    """Return the predictions for every dev and test row of the model in ``folder``, by split and task.
+
+    The model is read back from its files, as a user would.
+    """
+    model = MultitaskModel.from_pretrained(folder).to(available_device())
+    precision = chosen_precision(recipe.training.precision)
+    return {
+        (split, name): predictions(task_logits(model, name, rows.sequences, precision), recipe.tasks[name])
+        for split, tasks in (("dev", prepared.dev), ("test", prepared.test))
+        for name, rows in tasks.items()
+    }
+
+
+def _write_predictions(
+    recipe: Recipe, prepared: Prepared, predicted: Mapping[tuple[str, str], Predictions], folder: Path
+) -> DevScores:
+    """Write prediction files and answers into ``folder``; return the scores on dev."""
+    for (split, name), values in predicted.items():
+        task = recipe.tasks[name]
+        rows = (prepared.dev if split == "dev" else prepared.test)[name]
+        write_task_predictions(folder, split, name, task.output, rows.ids, values, task.kind)
+        if split == "dev":
+            write_answers(folder, name, split, Answers(rows.ids, rows.known_labels, values))
+    return score_dev(
+        recipe.tasks, {name: (predicted["dev", name], rows.known_labels) for name, rows in prepared.dev.items()}
+    )
 
 
 def _summary(recipe: Recipe, out: Path) -> RunSummary:

@@ -38,6 +38,8 @@ class LoopState(BaseModel):
     """By the score that decides which model is kept."""
     best_of_task: dict[str, Best] = {}
     """By each task's own metric."""
+    best_overall: Best | None = None
+    """By the mean over tasks of their own metrics."""
     loss_sums: dict[str, tuple[float, int]] = {}
     """Since the last evaluation: each task's summed step losses, and of how many steps."""
     train_seconds: float = 0.0

@@ -34,6 +34,8 @@ from minbert.training.settings import TrainingSettings
 
 CHECKPOINT = "checkpoints/last.safetensors"
 HISTORY = "history.jsonl"
+BEST = "best"
+"""A folder within, where ``keep_best_of_tasks`` asks for it: for each task, and for ``overall``, its best model's."""
 
 OnEvaluation = Callable[[int, float], None]
 """Told of every evaluation but the last, after its checkpoint: which it is (from 1), and the best score so far.
@@ -219,17 +221,31 @@ class TrainingLoop:
             }
         )
         write_text(self.folder / HISTORY, "".join(json.dumps(line) + "\n" for line in self.history))
-        for task, score in dev.primary.items():
-            if task not in state.best_of_task or score > state.best_of_task[task].score:
-                state.best_of_task[task] = Best(score=score, step=state.step)
+        better = self._note_bests(dev)
+        kept = [self.folder / BEST / name for name in better] if self.settings.keep_best_of_tasks else []
         if improved:
             state.best = Best(score=chosen, step=state.step)
-            save_weights(self.model, self.folder)
+            kept = [self.folder, *kept]
+        if kept:
+            save_weights(self.model, *kept)
         state.loss_sums = {}
         self.combination.weather.clear()
         self.gradients.regularizing.clear()
         self.display.evaluated(state.step, state.step / self.steps_per_epoch, losses, dev, improved)
         return improved
+
+    def _note_bests(self, dev: DevScores) -> list[str]:
+        """Note the tasks' best scores, and the best overall; return of which tasks (or ``overall``) these are new."""
+        state, better = self.state, []
+        for task, score in dev.primary.items():
+            if task not in state.best_of_task or score > state.best_of_task[task].score:
+                state.best_of_task[task] = Best(score=score, step=state.step)
+                better.append(task)
+        score = dev.overall["overall"]
+        if state.best_overall is None or score > state.best_overall.score:
+            state.best_overall = Best(score=score, step=state.step)
+            better.append("overall")
+        return better
 
     def _dev_scores(self) -> DevScores:
         answers = {}
