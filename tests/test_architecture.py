@@ -15,7 +15,7 @@ FLOORS = [
     {"errors", "files", "methods", "packed", "randomness", "shipped"},
     {"encoder", "text", "optim"},
     {"tasks"},
-    {"data", "multitask"},
+    {"data", "multitask", "tracking"},
     {"training", "augmentation"},
     {"evaluation"},
     {

@@ -27,9 +27,10 @@ from minbert.pretraining_recipe import load_pretraining_recipe
 from minbert.recipe import Recipe
 from minbert.run_folder import BEST_OF, METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
 from minbert.tasks.predictions import Predictions, predictions
+from minbert.tracking import Tracker
 from minbert.training.display import Display
 from minbert.training.head_tuning import tune_heads
-from minbert.training.loop import BEST, CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult
+from minbert.training.loop import BEST, CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult, read_history
 from minbert.training.plan import Plan, plan_run
 from minbert.training.scoring import DevScores, score_dev
 
@@ -47,12 +48,17 @@ class RunSummary:
 
 
 def train_recipe(
-    recipe: Recipe, out: Path, resume: bool, display: Display, on_evaluation: OnEvaluation | None = None
+    recipe: Recipe,
+    out: Path,
+    resume: bool,
+    display: Display,
+    on_evaluation: OnEvaluation | None = None,
+    trackers: Sequence[Tracker] = (),
 ) -> RunSummary:
     """Train ``recipe`` in the folder ``out`` and write everything a run folder holds.
 
     With ``resume``, an unfinished run of the same recipe goes on where its last checkpoint stands, and a finished one
-    is only summed up.
+    is only summed up. ``trackers`` are told of the run as it goes; of a finished one, all that it has.
 
     Raises:
         UserError: ``out`` holds something else; or see ``prepare`` and ``TrainingLoop.run``.
@@ -78,6 +84,7 @@ def train_recipe(
             out,
             display,
             on_evaluation,
+            trackers,
         )
         if not (out / CHECKPOINT).is_file():
             write_text(out / RECIPE, recipe.to_yaml())
@@ -86,10 +93,17 @@ def train_recipe(
                 _begin_best_of_tasks(recipe, prepared.model, out)
         keep_new_rows(out / NEW_ROWS, prepared.new_rows, resumed=(out / CHECKPOINT).is_file())
         teach(recipe, prepared.teachers, prepared.taught, gradients, out, display)
+        for tracker in trackers:
+            tracker.started(recipe.model_dump(mode="json"))
         result = loop.run(resume=(out / CHECKPOINT).is_file())
         tuned = tune_heads(loop) if recipe.training.head_epochs else None
         _finish(recipe, prepared, result, tuned, out)
-    return _summary(recipe, out)
+    elif trackers:
+        _tell_again(recipe, out, trackers)
+    summary = _summary(recipe, out)
+    for tracker in trackers:
+        tracker.finished(summary.metrics)
+    return summary
 
 
 def plan_recipe(recipe: Recipe, display: Display) -> Plan:
@@ -155,6 +169,15 @@ def _pretrained(recipe: Recipe, out: Path, resume: bool, display: Display) -> Re
     pretrain_recipe(pretraining, out / PRETRAINING, resume, display)
     encoder = recipe.encoder.model_copy(update={"name": str(out / PRETRAINING)})
     return recipe.model_copy(update={"encoder": encoder})
+
+
+def _tell_again(recipe: Recipe, out: Path, trackers: Sequence[Tracker]) -> None:
+    """Tell trackers of a finished run what they may have missed."""
+    history = read_history(out)
+    for tracker in trackers:
+        tracker.started(recipe.model_dump(mode="json"))
+        for line in history:
+            tracker.recorded(line)
 
 
 def _begin_best_of_tasks(recipe: Recipe, model: MultitaskModel, out: Path) -> None:

@@ -49,6 +49,20 @@ class LoopState(BaseModel):
     tokens: int = 0
     """Real tokens that the encoder has read in training."""
 
+    def note_bests(self, tasks: Mapping[str, float], overall: float) -> list[str]:
+        """Note the tasks' best scores and the best overall; return of which tasks (or ``overall``) these are new."""
+        better = [
+            task
+            for task, score in tasks.items()
+            if task not in self.best_of_task or score > self.best_of_task[task].score
+        ]
+        for task in better:
+            self.best_of_task[task] = Best(score=tasks[task], step=self.step)
+        if self.best_overall is None or overall > self.best_overall.score:
+            self.best_overall = Best(score=overall, step=self.step)
+            better.append("overall")
+        return better
+
 
 def save_checkpoint(
     path: Path, state: LoopState, model: nn.Module, optimizer: Optimizer, more: Mapping[str, Tensor] | None = None
