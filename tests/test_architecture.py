@@ -31,6 +31,8 @@ FLOORS = [
         "pretraining_recipe",
         "prepare_pretraining",
         "pretrain",
+        "model_card",
+        "model_card_texts",
         "members",
         "ensemble",
         "soup",

@@ -18,6 +18,7 @@ from minbert.evaluation.answers import Answers, write_answers
 from minbert.evaluation.baselines import Baseline, baseline
 from minbert.evaluation.prediction_files import write_task_predictions
 from minbert.files import read_json, write_json, write_text
+from minbert.model_card import write_model_card
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_model, save_model_description
@@ -198,7 +199,7 @@ def _finish(
     assert state.best_overall is not None
     best_of = {**state.best_of_task, "overall": state.best_overall}
     predicted = _predict(recipe, prepared, out)
-    metrics = {
+    metrics: dict[str, Any] = {
         "dev": _write_predictions(recipe, prepared, predicted, out).as_json(),
         "best_step": state.best.step,
         "best_of_task": {task: best.model_dump() for task, best in state.best_of_task.items()},
@@ -225,9 +226,14 @@ def _finish(
         if best.step not in at_step:
             at_step[best.step] = _predict(recipe, prepared, folder)
         dev = _write_predictions(recipe, prepared, at_step[best.step], folder).as_json()
+        chosen = f"Of its run, the model that was best on dev by `{name}`, at step {best.step} of {state.step}."
+        write_model_card(folder, f"{out.resolve().name}-best-{name}", recipe, dev, chosen)
         write_json(folder / METRICS, {**metrics, "dev": dev, "best_step": best.step, "best_of": name})
+    chosen = f"It was the best on dev by `{recipe.training.select}`, at step {state.best.step} of {state.step}."
     if tuned is not None:
         metrics["head_tuning"] = tuned
+        chosen += " Then each head was trained alone."
+    write_model_card(out, out.resolve().name, recipe, metrics["dev"], chosen)
     write_json(out / METRICS, metrics)
 
 
