@@ -123,7 +123,7 @@ def test_a_run_killed_between_checkpoints_keeps_the_same_models(
     monkeypatch: pytest.MonkeyPatch,
     scripted: dict[int, dict[str, torch.Tensor]],
 ) -> None:
-    train_recipe(recipe, tmp_path / "whole", False, quiet)
+    train_recipe(recipe, tmp_path / "whole/run", False, quiet)
 
     class KilledError(Exception):
         pass
@@ -137,11 +137,11 @@ def test_a_run_killed_between_checkpoints_keeps_the_same_models(
 
     with monkeypatch.context() as patched, pytest.raises(KilledError):
         patched.setattr(TrainingLoop, "_checkpoint", save_until_step_six)
-        train_recipe(recipe, tmp_path / "cut", False, quiet)
-    assert_equal(weights_of(tmp_path / "cut/best/close"), scripted[6])  # ahead of the checkpoint, and loadable
-    train_recipe(recipe, tmp_path / "cut", True, quiet)
+        train_recipe(recipe, tmp_path / "cut/run", False, quiet)
+    assert_equal(weights_of(tmp_path / "cut/run/best/close"), scripted[6])  # ahead of the checkpoint, and loadable
+    train_recipe(recipe, tmp_path / "cut/run", True, quiet)
     for name in BEST_STEPS:
-        whole, cut = (files_of(tmp_path / run / "best" / name) for run in ("whole", "cut"))
+        whole, cut = (files_of(tmp_path / run / "run/best" / name) for run in ("whole", "cut"))
         for files in (whole, cut):
             files["metrics.json"] = b""  # holds how long it took
         assert whole == cut, name

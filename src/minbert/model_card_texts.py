@@ -113,11 +113,11 @@ def _usage(card: Card) -> str:
         what = "values" if task.range is not None else "names"
         calls.append(f'print(model.predict("{name}", {texts}).{what})')
     answers = "\n".join(calls)
-    vectors = "sentence vectors: the mean of the encoder's last hidden states"
     heads = ""
-    if card.recipe.encoder.shared_layer.name != "none" or card.recipe.encoder.adapters.private:
-        heads = " Layers above the encoder, and adapters of single tasks, are for minbert's answers only."
-    return f"""With minbert, the tasks' answers and {vectors}:
+    sharing = card.recipe.encoder
+    if sharing.shared_layer.name != "none" or (sharing.adapters.name != "none" and sharing.adapters.private):
+        heads = " The layer above the encoder, or the tasks' own adapters, serve minbert's answers only."
+    return f"""With minbert, the tasks' answers and sentence vectors (the mean of the encoder's last hidden states):
 
 ```python
 from minbert import MultitaskModel

@@ -22,7 +22,7 @@ from minbert.training.loop import HISTORY, TrainingLoop
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
 
 Events = dict[str, list[tuple[int, float]]]
-"""Every scalar's steps and values, in the order they were written."""
+"""Every scalar's steps and values, in the order of steps."""
 
 LINE = {
     "step": 7,
@@ -49,7 +49,8 @@ def recipe(two_tasks: dict[str, Any]) -> Recipe:
 def events(run: Path) -> Events:
     reader = EventAccumulator(str(run / "tensorboard"), size_guidance={SCALARS: 0})
     reader.Reload()
-    return {tag: [(event.step, event.value) for event in reader.Scalars(tag)] for tag in reader.Tags()["scalars"]}
+    # The reader takes files by name, which for two of the same second says nothing of which came first.
+    return {tag: sorted((event.step, event.value) for event in reader.Scalars(tag)) for tag in reader.Tags()["scalars"]}
 
 
 def texts(run: Path) -> list[str]:
