@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
+from typer.testing import CliRunner
 
+from minbert.cli.main import app
 from minbert.errors import UserError
 from minbert.recipe import Recipe, parse_recipe
 from minbert.run import train_recipe
@@ -208,3 +210,13 @@ def test_what_cannot_be_tracked_is_refused(tmp_path: Path, monkeypatch: pytest.M
         with pytest.raises(UserError, match=r"pip install 'minbert\[tracking\]'"):
             find_trackers([name], tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_command_line_tracks(two_tasks_file: Path, tmp_path: Path) -> None:
+    words = ["train", str(two_tasks_file), "--out", str(tmp_path / "run"), "--set", "training.epochs=1"]
+    result = CliRunner().invoke(app, [*words, "--track", "wandb"])
+    assert isinstance(result.exception, UserError)
+    assert "known: tensorboard" in str(result.exception)
+    assert not (tmp_path / "run").exists()
+    assert CliRunner().invoke(app, [*words, "--track", "tensorboard"]).exit_code == 0
+    assert [step for step, _ in events(tmp_path / "run")["dev/overall"]] == [0, 3, 6]
