@@ -127,7 +127,8 @@ model = MultitaskModel.from_pretrained("{HERE}")
 vectors = model.encode(["A text of your own.", "Another, longer text."])
 ```
 
-The other two read the encoder alone: the same vectors, no answers.{heads} With transformers:
+The other two read the encoder alone: the same vectors, no answers. They may list the heads' weights as unexpected, and
+leave them out.{heads} With transformers:
 
 ```python
 import torch

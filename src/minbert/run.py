@@ -98,7 +98,7 @@ def train_recipe(
             tracker.started(recipe.model_dump(mode="json"))
         result = loop.run(resume=(out / CHECKPOINT).is_file())
         tuned = tune_heads(loop) if recipe.training.head_epochs else None
-        _finish(recipe, prepared, result, tuned, out)
+        _finish(recipe, prepared, result, tuned, out, display)
     elif trackers:
         _tell_again(recipe, out, trackers)
     summary = _summary(recipe, out)
@@ -191,14 +191,19 @@ def _begin_best_of_tasks(recipe: Recipe, model: MultitaskModel, out: Path) -> No
 
 
 def _finish(
-    recipe: Recipe, prepared: Prepared, result: TrainingResult, tuned: dict[str, Any] | None, out: Path
+    recipe: Recipe,
+    prepared: Prepared,
+    result: TrainingResult,
+    tuned: dict[str, Any] | None,
+    out: Path,
+    display: Display,
 ) -> None:
     """Write prediction files, answers and metrics of the kept model, and of tasks' best ones where there are any."""
     state = result.state
     assert state.best is not None
     assert state.best_overall is not None
     best_of = {**state.best_of_task, "overall": state.best_overall}
-    predicted = _predict(recipe, prepared, out)
+    predicted = _predict(recipe, prepared, out, display)
     metrics: dict[str, Any] = {
         "dev": _write_predictions(recipe, prepared, predicted, out).as_json(),
         "best_step": state.best.step,
@@ -224,7 +229,7 @@ def _finish(
     for name, best in best_of.items() if recipe.training.keep_best_of_tasks else ():
         folder = out / BEST / name
         if best.step not in at_step:
-            at_step[best.step] = _predict(recipe, prepared, folder)
+            at_step[best.step] = _predict(recipe, prepared, folder, display)
         dev = _write_predictions(recipe, prepared, at_step[best.step], folder).as_json()
         chosen = f"Of its run, the model that was best on dev by `{name}`, at step {best.step} of {state.step}."
         write_model_card(folder, f"{out.resolve().name}-best-{name}", recipe, dev, chosen)
@@ -237,18 +242,23 @@ def _finish(
     write_json(out / METRICS, metrics)
 
 
-def _predict(recipe: Recipe, prepared: Prepared, folder: Path) -> dict[tuple[str, str], Predictions]:
+def _predict(recipe: Recipe, prepared: Prepared, folder: Path, display: Display) -> dict[tuple[str, str], Predictions]:
     """Return the predictions for every dev and test row of the model in ``folder``, by split and task.
 
     The model is read back from its files, as a user would.
     """
     model = MultitaskModel.from_pretrained(folder).to(available_device())
     precision = chosen_precision(recipe.training.precision)
-    return {
-        (split, name): predictions(task_logits(model, name, rows.sequences, precision), recipe.tasks[name])
-        for split, tasks in (("dev", prepared.dev), ("test", prepared.test))
-        for name, rows in tasks.items()
-    }
+    splits = {"dev": prepared.dev, "test": prepared.test}
+    total = sum(len(rows.sequences) for tasks in splits.values() for rows in tasks.values())
+    with display.counting("predicting dev and test", total) as bar:
+        return {
+            (split, name): predictions(
+                task_logits(model, name, rows.sequences, precision, bar.advance), recipe.tasks[name]
+            )
+            for split, tasks in splits.items()
+            for name, rows in tasks.items()
+        }
 
 
 def _write_predictions(
