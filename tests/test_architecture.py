@@ -15,7 +15,7 @@ FLOORS = [
     {"errors", "files", "methods", "packed", "randomness", "shipped"},
     {"encoder", "text", "optim"},
     {"tasks"},
-    {"data", "multitask"},
+    {"data", "multitask", "tracking"},
     {"training", "augmentation"},
     {"evaluation"},
     {
@@ -31,6 +31,8 @@ FLOORS = [
         "pretraining_recipe",
         "prepare_pretraining",
         "pretrain",
+        "model_card",
+        "model_card_texts",
         "members",
         "ensemble",
         "soup",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,6 +65,19 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8, atomically (see ``atomic_path``)."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make ``target`` the file that ``source`` is, atomically (see ``atomic_path``).
+
+    Where the file system can, both are names of one file that takes its room on disk once. So neither may ever be
+    written to in place: whatever ``atomic_path`` writes later under one name leaves the other as it is.
+    """
+    with atomic_path(target) as temporary:
+        try:
+            temporary.hardlink_to(source)
+        except OSError:
+            shutil.copyfile(source, temporary)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,19 +18,21 @@ from minbert.evaluation.answers import Answers, write_answers
 from minbert.evaluation.baselines import Baseline, baseline
 from minbert.evaluation.prediction_files import write_task_predictions
 from minbert.files import read_json, write_json, write_text
+from minbert.model_card import write_model_card
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.model_files import save_model
+from minbert.multitask.model_files import save_model, save_model_description
 from minbert.multitask.precision import fastest_precision
 from minbert.prepare import Prepared, available_device, check_recipe, chosen_precision, prepare, resolve, step_gradients
 from minbert.pretrain import pretrain_recipe
 from minbert.pretraining_recipe import load_pretraining_recipe
 from minbert.recipe import Recipe
-from minbert.run_folder import METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
-from minbert.tasks.predictions import predictions
+from minbert.run_folder import BEST_OF, METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
+from minbert.tasks.predictions import Predictions, predictions
+from minbert.tracking import Tracker
 from minbert.training.display import Display
 from minbert.training.head_tuning import tune_heads
-from minbert.training.loop import CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult
+from minbert.training.loop import BEST, CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult, read_history
 from minbert.training.plan import Plan, plan_run
 from minbert.training.scoring import DevScores, score_dev
 
@@ -48,12 +50,17 @@ class RunSummary:
 
 
 def train_recipe(
-    recipe: Recipe, out: Path, resume: bool, display: Display, on_evaluation: OnEvaluation | None = None
+    recipe: Recipe,
+    out: Path,
+    resume: bool,
+    display: Display,
+    on_evaluation: OnEvaluation | None = None,
+    trackers: Sequence[Tracker] = (),
 ) -> RunSummary:
     """Train ``recipe`` in the folder ``out`` and write everything a run folder holds.
 
     With ``resume``, an unfinished run of the same recipe goes on where its last checkpoint stands, and a finished one
-    is only summed up.
+    is only summed up. ``trackers`` are told of the run as it goes; of a finished one, all that it has.
 
     Raises:
         UserError: ``out`` holds something else; or see ``prepare`` and ``TrainingLoop.run``.
@@ -82,16 +89,26 @@ def train_recipe(
             out,
             display,
             on_evaluation,
+            trackers,
         )
         if not (out / CHECKPOINT).is_file():
             write_text(out / RECIPE, recipe.to_yaml())
             save_model(prepared.model, out)
+            if recipe.training.keep_best_of_tasks:
+                _begin_best_of_tasks(recipe, prepared.model, out)
         keep_new_rows(out / NEW_ROWS, prepared.new_rows, resumed=(out / CHECKPOINT).is_file())
         teach(recipe, prepared.teachers, prepared.taught, gradients, out, display)
+        for tracker in trackers:
+            tracker.started(recipe.model_dump(mode="json"))
         result = loop.run(resume=(out / CHECKPOINT).is_file())
         tuned = tune_heads(loop) if recipe.training.head_epochs else None
-        _finish(recipe, prepared, result, tuned, out)
-    return _summary(recipe, out)
+        _finish(recipe, prepared, result, tuned, out, display)
+    elif trackers:
+        _tell_again(recipe, out, trackers)
+    summary = _summary(recipe, out)
+    for tracker in trackers:
+        tracker.finished(summary.metrics)
+    return summary
 
 
 def plan_recipe(recipe: Recipe, display: Display) -> Plan:
@@ -159,28 +176,43 @@ def _pretrained(recipe: Recipe, out: Path, resume: bool, display: Display) -> Re
     return recipe.model_copy(update={"encoder": encoder})
 
 
+def _tell_again(recipe: Recipe, out: Path, trackers: Sequence[Tracker]) -> None:
+    """Tell trackers of a finished run what they may have missed."""
+    history = read_history(out)
+    for tracker in trackers:
+        tracker.started(recipe.model_dump(mode="json"))
+        for line in history:
+            tracker.recorded(line)
+
+
+def _begin_best_of_tasks(recipe: Recipe, model: MultitaskModel, out: Path) -> None:
+    """Write what the folders of tasks' best models have beside the weights, which the loop writes."""
+    for name in (*recipe.tasks, "overall"):
+        folder = out / BEST / name
+        write_json(folder / BEST_OF, {"best_of": name})
+        write_text(folder / RECIPE, recipe.to_yaml())
+        save_model_description(model, folder)
+
+
 def _finish(
-    recipe: Recipe, prepared: Prepared, result: TrainingResult, tuned: dict[str, Any] | None, out: Path
+    recipe: Recipe,
+    prepared: Prepared,
+    result: TrainingResult,
+    tuned: dict[str, Any] | None,
+    out: Path,
+    display: Display,
 ) -> None:
-    """Write prediction files, answers and metrics of the kept model, read back from its files as a user would."""
-    model = MultitaskModel.from_pretrained(out).to(available_device())
-    answers = {}
-    for split, tasks in (("dev", prepared.dev), ("test", prepared.test)):
-        for name, rows in tasks.items():
-            task = recipe.tasks[name]
-            predicted = predictions(
-                task_logits(model, name, rows.sequences, chosen_precision(recipe.training.precision)), task
-            )
-            write_task_predictions(out, split, name, task.output, rows.ids, predicted, task.kind)
-            if split == "dev":
-                answers[name] = (predicted, rows.known_labels)
-                write_answers(out, name, split, Answers(rows.ids, rows.known_labels, predicted))
+    """Write prediction files, answers and metrics of the kept model, and of tasks' best ones where there are any."""
     state = result.state
     assert state.best is not None
-    metrics = {
-        "dev": score_dev(model.tasks, answers).as_json(),
+    assert state.best_overall is not None
+    best_of = {**state.best_of_task, "overall": state.best_overall}
+    predicted = _predict(recipe, prepared, out, display)
+    metrics: dict[str, Any] = {
+        "dev": _write_predictions(recipe, prepared, predicted, out).as_json(),
         "best_step": state.best.step,
         "best_of_task": {task: best.model_dump() for task, best in state.best_of_task.items()},
+        "best_overall": state.best_overall.model_dump(),
         "steps": state.step,
         "trained_parameters": sum(p.numel() for p in prepared.model.parameters() if p.requires_grad),
         "train_seconds": round(state.train_seconds, 3),
@@ -193,13 +225,59 @@ def _finish(
         "device": str(available_device()),
         "untrained": result.history[0]["dev"],
         "baselines": {
-            name: baseline(task, prepared.train[name].known_labels, answers[name][1])._asdict()
-            for name, task in model.tasks.items()
+            name: baseline(task, prepared.train[name].known_labels, prepared.dev[name].known_labels)._asdict()
+            for name, task in recipe.tasks.items()
         },
     }
+    at_step = {} if tuned is not None else {state.best.step: predicted}
+    for name, best in best_of.items() if recipe.training.keep_best_of_tasks else ():
+        folder = out / BEST / name
+        if best.step not in at_step:
+            at_step[best.step] = _predict(recipe, prepared, folder, display)
+        dev = _write_predictions(recipe, prepared, at_step[best.step], folder).as_json()
+        chosen = f"Of its run, the model that was best on dev by `{name}`, at step {best.step} of {state.step}."
+        write_model_card(folder, f"{out.resolve().name}-best-{name}", recipe, dev, chosen)
+        write_json(folder / METRICS, {**metrics, "dev": dev, "best_step": best.step, "best_of": name})
+    chosen = f"It was the best on dev by `{recipe.training.select}`, at step {state.best.step} of {state.step}."
     if tuned is not None:
         metrics["head_tuning"] = tuned
+        chosen += " Then each head was trained alone."
+    write_model_card(out, out.resolve().name, recipe, metrics["dev"], chosen)
     write_json(out / METRICS, metrics)
+
+
+def _predict(recipe: Recipe, prepared: Prepared, folder: Path, display: Display) -> dict[tuple[str, str], Predictions]:
+    """Return the predictions for every dev and test row of the model in ``folder``, by split and task.
+
+    The model is read back from its files, as a user would.
+    """
+    model = MultitaskModel.from_pretrained(folder).to(available_device())
+    precision = chosen_precision(recipe.training.precision)
+    splits = {"dev": prepared.dev, "test": prepared.test}
+    total = sum(len(rows.sequences) for tasks in splits.values() for rows in tasks.values())
+    with display.counting("predicting dev and test", total) as bar:
+        return {
+            (split, name): predictions(
+                task_logits(model, name, rows.sequences, precision, bar.advance), recipe.tasks[name]
+            )
+            for split, tasks in splits.items()
+            for name, rows in tasks.items()
+        }
+
+
+def _write_predictions(
+    recipe: Recipe, prepared: Prepared, predicted: Mapping[tuple[str, str], Predictions], folder: Path
+) -> DevScores:
+    """Write prediction files and answers into ``folder``; return the scores on dev."""
+    for (split, name), values in predicted.items():
+        task = recipe.tasks[name]
+        rows = (prepared.dev if split == "dev" else prepared.test)[name]
+        write_task_predictions(folder, split, name, task.output, rows.ids, values, task.kind)
+        if split == "dev":
+            write_answers(folder, name, split, Answers(rows.ids, rows.known_labels, values))
+    return score_dev(
+        recipe.tasks, {name: (predicted["dev", name], rows.known_labels) for name, rows in prepared.dev.items()}
+    )
 
 
 def _summary(recipe: Recipe, out: Path) -> RunSummary:

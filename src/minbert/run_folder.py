@@ -11,7 +11,7 @@ import yaml
 from minbert.errors import UserError
 from minbert.methods import Settings
 from minbert.recipe import Recipe, parse_recipe
-from minbert.training.loop import CHECKPOINT
+from minbert.training.loop import BEST, CHECKPOINT
 
 RECIPE = "recipe.yaml"
 METRICS = "metrics.json"
@@ -21,6 +21,9 @@ NEW_ROWS = "augmented"
 """The folder of the tables of new rows, where a recipe has augmentation."""
 SOUP = "soup.json"
 """Where this is, the weights are the mean of other runs' (``minbert soup``), and no training can go on with them."""
+
+BEST_OF = "best.json"
+"""Where this is, the folder is one of a run's ``best/``: the model that was best for a task (or ``overall``)."""
 
 
 def read_run(folder: Path) -> Recipe:
@@ -53,6 +56,8 @@ def check_run_folder(
         raise UserError(f"{out}: is not empty and no run of minbert's; choose another --out.")
     if (out / SOUP).is_file():
         raise UserError(f"{out}: holds a soup of other runs, which no training can go on with; choose another --out.")
+    if (out / BEST_OF).is_file():
+        raise UserError(f"{out}: holds a model that another run has kept; choose another --out.")
     if read(out) != recipe:
         raise UserError(
             f"{out}: holds a run of another recipe; choose another --out, or go on with that one: "
@@ -64,8 +69,8 @@ def check_run_folder(
 
 
 def drop_weights(folder: Path) -> None:
-    """Delete the weights of a run that has ended, those of its pretraining included; its records stay."""
-    for place in (folder, folder / PRETRAINING):
+    """Delete the weights of a run that has ended, of its pretraining and its best of tasks, too; its records stay."""
+    for place in (folder, folder / PRETRAINING, *(folder / BEST).glob("*")):
         (place / "model.safetensors").unlink(missing_ok=True)
         drop_checkpoints(place)
 

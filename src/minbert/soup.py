@@ -14,6 +14,7 @@ from minbert.evaluation.answers import Answers, write_answers
 from minbert.evaluation.prediction_files import write_task_predictions
 from minbert.files import write_json, write_text
 from minbert.members import Member, check_new_folder, check_same_labels, common_rows, find_members
+from minbert.model_card import write_model_card
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_model
@@ -204,4 +205,9 @@ def _write(
             write_task_predictions(out, split, name, task.output, part.ids, predicted, task.kind)
             if split == "dev":
                 write_answers(out, name, split, Answers(part.ids, part.known_labels, predicted))
+    taken = sum(each.taken for each in summary.ingredients)
+    chosen = (
+        f"Its weights are the mean of {taken} runs', taken one by one as long as {summary.select} on dev did not fall."
+    )
+    write_model_card(out, out.resolve().name, best.recipe, summary.greedy.as_json(), chosen)
     write_json(out / METRICS, {"dev": summary.greedy.as_json(), "encoder": best.recipe.encoder.name})

@@ -26,6 +26,10 @@ def train(
         str | None, typer.Option(help="Cut the recipe to a budget: smoke, quick, full, or a YAML file.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of this recipe.")] = False,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Show the run in 'tensorboard' as it goes: pip install 'minbert[tracking]'."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show steps, tokens, time and memory.")] = False,
 ) -> None:
     """Train one encoder on all tasks of a recipe."""
@@ -36,6 +40,7 @@ def train(
     from minbert.reproduction.budgets import load_budget
     from minbert.run import plan_recipe, train_recipe
     from minbert.run_folder import RECIPE
+    from minbert.tracking import find_trackers
     from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 
@@ -48,9 +53,11 @@ def train(
         return
     folder = out or default_folder(recipe, resume, lambda place: _holds(place, loaded))
     try:
-        summary = train_recipe(loaded, folder, resume, Display(console))
+        trackers = find_trackers(track or [], folder)
+        summary = train_recipe(loaded, folder, resume, Display(console), trackers=trackers)
     except Interrupted:
         again = f"minbert train {folder / RECIPE} --out {folder} --resume"
+        again += "".join(f" --track {name}" for name in track or [])
         console.print(f"stopped; the checkpoint is written. To go on: {again}", soft_wrap=True, highlight=False)
         raise typer.Exit(130) from None
     console.print(tables.summary(summary, loaded))

@@ -120,6 +120,11 @@ def download(folder: Path, progress: Callable[[str], None] | None = None) -> lis
     return paths
 
 
+def hub_data_set(file: str) -> str | None:
+    """Return the hub's data set that a file of this name comes from; None where the name is not one of ours."""
+    return next((source.repository for source in _sources if file in _file_names(source).values()), None)
+
+
 def _file_names(source: _Source) -> dict[str, str]:
     suffixes = {"train": "train.csv", "dev": "dev.csv", "test": "test-student.csv"}
     return {split: f"{source.prefix}-{suffix}" for split, suffix in suffixes.items()}

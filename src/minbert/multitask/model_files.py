@@ -16,7 +16,7 @@ from minbert.encoder.sources import find_encoder
 from minbert.encoder.tensor_files import read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, import_tensors
 from minbert.errors import UserError
-from minbert.files import read_json, write_json
+from minbert.files import link_or_copy, read_json, write_json
 from minbert.multitask.adapters import Adapters
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.shared_layers import SharedLayer
@@ -24,6 +24,7 @@ from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
 
 _FORMAT = 1
+_POOLING = "1_Pooling"
 
 
 def model_tensors(model: MultitaskModel) -> dict[str, Tensor]:
@@ -44,6 +45,12 @@ def model_tensors(model: MultitaskModel) -> dict[str, Tensor]:
 
 def save_model(model: MultitaskModel, folder: Path) -> None:
     """Write the model into ``folder``; each file is whole or absent."""
+    save_model_description(model, folder)
+    save_weights(model, folder)
+
+
+def save_model_description(model: MultitaskModel, folder: Path) -> None:
+    """Write all of the model's files but the weights."""
     ours: dict[str, Any] = {
         "format": _FORMAT,
         "max_length": model.max_length,
@@ -55,12 +62,38 @@ def save_model(model: MultitaskModel, folder: Path) -> None:
         ours["shared_layer"] = model.shared_layer_settings.model_dump(mode="json")
     write_json(folder / "config.json", model.encoder.config.to_hub() | {"minbert": ours})
     model.tokenizer.save(folder)
-    save_weights(model, folder)
+    _save_pooling_description(model, folder)
 
 
-def save_weights(model: MultitaskModel, folder: Path) -> None:
-    """Write ``model.safetensors`` alone, where the other files are there already."""
+def _save_pooling_description(model: MultitaskModel, folder: Path) -> None:
+    """Write what makes sentence-transformers' vectors those of ``model.encode``: means over all tokens.
+
+    The keys are those of its first versions, which all later ones read.
+    """
+    modules = [
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": _POOLING, "type": "sentence_transformers.models.Pooling"},
+    ]
+    write_json(folder / "modules.json", modules)
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": model.max_length, "do_lower_case": False})
+    pooling = {
+        "word_embedding_dimension": model.encoder.config.hidden_size,
+        "pooling_mode_cls_token": False,
+        "pooling_mode_mean_tokens": True,
+        "pooling_mode_max_tokens": False,
+        "pooling_mode_mean_sqrt_len_tokens": False,
+    }
+    write_json(folder / _POOLING / "config.json", pooling)
+
+
+def save_weights(model: MultitaskModel, folder: Path, *more: Path) -> None:
+    """Write ``model.safetensors`` alone, where the other files are there already, into one folder or several.
+
+    Several folders share one file on disk where the file system can.
+    """
     write_tensors(folder / "model.safetensors", model_tensors(model))
+    for other in more:
+        link_or_copy(folder / "model.safetensors", other / "model.safetensors")
 
 
 def load_model(source: str) -> MultitaskModel:

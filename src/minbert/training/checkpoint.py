@@ -38,6 +38,8 @@ class LoopState(BaseModel):
     """By the score that decides which model is kept."""
     best_of_task: dict[str, Best] = {}
     """By each task's own metric."""
+    best_overall: Best | None = None
+    """By the mean over tasks of their own metrics."""
     loss_sums: dict[str, tuple[float, int]] = {}
     """Since the last evaluation: each task's summed step losses, and of how many steps."""
     train_seconds: float = 0.0
@@ -46,6 +48,20 @@ class LoopState(BaseModel):
     """Rows trained on, repeats included."""
     tokens: int = 0
     """Real tokens that the encoder has read in training."""
+
+    def note_bests(self, tasks: Mapping[str, float], overall: float) -> list[str]:
+        """Note the tasks' best scores and the best overall; return of which tasks (or ``overall``) these are new."""
+        better = [
+            task
+            for task, score in tasks.items()
+            if task not in self.best_of_task or score > self.best_of_task[task].score
+        ]
+        for task in better:
+            self.best_of_task[task] = Best(score=tasks[task], step=self.step)
+        if self.best_overall is None or overall > self.best_overall.score:
+            self.best_overall = Best(score=overall, step=self.step)
+            better.append("overall")
+        return better
 
 
 def save_checkpoint(

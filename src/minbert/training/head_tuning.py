@@ -79,6 +79,7 @@ def _tune_head(trained: TrainingLoop, task: str) -> tuple[dict[str, Any], dict[s
         "evaluate_every": None,
         "patience": None,
         "select": task,
+        "keep_best_of_tasks": False,
     }
     loop = TrainingLoop(
         gradients,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from minbert.optim.ema import ExponentialMovingAverage
 from minbert.optim.gradients import clip_, stored_gradients
 from minbert.optim.settings import OptimizerSettings, make_optimizer, parameter_groups
 from minbert.tasks.predictions import predictions
+from minbert.tracking import Tracker
 from minbert.training.checkpoint import Best, LoopState, load_checkpoint, load_more, save_checkpoint
 from minbert.training.combining import StepCombination
 from minbert.training.display import Display
@@ -35,6 +36,8 @@ from minbert.training.settings import TrainingSettings
 
 CHECKPOINT = "checkpoints/last.safetensors"
 HISTORY = "history.jsonl"
+BEST = "best"
+"""A folder within, where ``keep_best_of_tasks`` asks for it: for each task, and for ``overall``, its best model's."""
 
 OnEvaluation = Callable[[int, float], None]
 """Told of every evaluation but the last, after its checkpoint: which it is (from 1), and the best score so far.
@@ -72,6 +75,7 @@ class TrainingLoop:
         folder: Path,
         display: Display,
         on_evaluation: OnEvaluation | None = None,
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         """Train ``gradients.model`` in place; the best one's weights and all records go to ``folder``."""
         self.gradients = gradients
@@ -85,6 +89,7 @@ class TrainingLoop:
         self.folder = folder
         self.display = display
         self.on_evaluation = on_evaluation
+        self.trackers = trackers
         frozen = settings.encoder == "frozen" or not self.model.adapters_settings.trains_encoder
         self.model.encoder.requires_grad_(not frozen)
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
@@ -224,12 +229,15 @@ class TrainingLoop:
             }
         )
         write_text(self.folder / HISTORY, "".join(json.dumps(line) + "\n" for line in self.history))
-        for task, score in dev.primary.items():
-            if task not in state.best_of_task or score > state.best_of_task[task].score:
-                state.best_of_task[task] = Best(score=score, step=state.step)
+        for tracker in self.trackers:
+            tracker.recorded(self.history[-1])
+        better = state.note_bests(dev.primary, dev.overall["overall"])
+        kept = [self.folder / BEST / name for name in better] if self.settings.keep_best_of_tasks else []
         if improved:
             state.best = Best(score=chosen, step=state.step)
-            save_weights(self.model, self.folder)
+            kept = [self.folder, *kept]
+        if kept:
+            save_weights(self.model, *kept)
         state.loss_sums = {}
         self.combination.weather.clear()
         self.gradients.regularizing.clear()
@@ -262,10 +270,22 @@ class TrainingLoop:
         self.gradients.regularizing.restore(load_more(self.folder / CHECKPOINT, "regularization."))
         if self.average is not None:
             self.average.restore(load_more(self.folder / CHECKPOINT, "average."))
-        try:
-            lines = (self.folder / HISTORY).read_text(encoding="utf-8").splitlines()
-            # An evaluation after the checkpoint will come again.
-            self.history = [line for line in map(json.loads, lines) if line["step"] <= self.state.step]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            where = self.folder / HISTORY
-            raise UserError(f"{where}: cannot be read ({error}); start anew in another --out.") from None
+        # An evaluation after the checkpoint will come again.
+        self.history = [line for line in read_history(self.folder) if line["step"] <= self.state.step]
+        for line in self.history:
+            for tracker in self.trackers:
+                tracker.recorded(line)
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's history.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    where = folder / HISTORY
+    try:
+        lines = map(json.loads, where.read_text(encoding="utf-8").splitlines())
+        return [line for line in lines if line["step"] >= 0]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{where}: cannot be read ({error}); start anew in another --out.") from None

@@ -31,6 +31,11 @@ class TrainingSettings(Settings):
         "overall",
         description="the dev score that decides what is kept: overall, overall_leaderboard, TASK, or TASK.METRIC",
     )
+    keep_best_of_tasks: bool = Field(
+        False,
+        description="keep the models that were best on dev for each task, by its own metric, and for all of them "
+        "(overall) as well, in folders best/TASK and best/overall of the run's own, as they were before head_epochs",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
         description="of matrix products; all else is fp32. 'auto' tries both and takes bf16 where it is much faster",

@@ -1,0 +1,289 @@
+"""What six steps of training come to, number by number, so that no change of numerics passes unnoticed.
+
+If a test here fails, the numerics of training have changed: of the encoder, a loss, the optimizer, the schedule, the
+drawing of dropout masks or initial weights, a method, or a library below. Find out which, and whether it was meant. If
+it was, write into CHANGELOG.md what changed and why, then take over the new numbers: the failure prints them all, as
+they are to stand in PINNED.
+
+Nothing here depends on a random generator of numpy's that may change its stream: rows follow from arithmetic, the
+encoder's weights from ``RandomState``, whose stream is frozen, dropout masks from our own (``encoder/dropout.py``).
+Heads and the start of SMART's search are drawn by torch's own generator.
+
+The tolerance leaves room for another order of summation (threads, kernels, torch's versions), for no other formula. In
+bf16, whose products have 8 bits, that room is larger.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pprint
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from minbert.encoder.bert import BertEncoder
+from minbert.encoder.config import EncoderConfig
+from minbert.encoder.sources import save_encoder
+from minbert.prepare import prepare, step_gradients
+from minbert.recipe import parse_recipe
+from minbert.tracking.tensorboard import scalars
+from minbert.training.display import Display
+from minbert.training.loop import TrainingLoop
+
+VOCABULARY = "the a film question is good bad fine dull bright river train learn how why do people cook rice on cold"
+WORDS = VOCABULARY.split()
+
+SMART = {"name": "smart", "sigma": 0.1, "epsilon": 0.2, "step_size": 1.0}
+"""Perturbations so large that what they come to is more than rounding."""
+
+RUNS: dict[str, dict[str, Any]] = {
+    "summed losses, fp32": {"training": {"precision": "fp32"}},
+    "summed losses, bf16": {"training": {"precision": "bf16"}},
+    "PCGrad, SMART, averaged weights, fp32": {
+        "training": {"precision": "fp32"},
+        "combination": "pcgrad",
+        "optimizer": {"ema_decay": 0.6},
+        "tasks": {"mood": {"regularization": SMART}, "close": {"regularization": SMART}},
+    },
+    "PCGrad, averaged weights, bf16": {
+        "training": {"precision": "bf16"},
+        "combination": "pcgrad",
+        "optimizer": {"ema_decay": 0.6},
+    },
+}
+
+PINNED: dict[str, dict[str, float]] = {
+    "summed losses, fp32": {
+        "0 dev/mood/accuracy": 0.35,
+        "0 dev/close/pearson": -0.0001915873,
+        "3 loss/mood": 1.072897,
+        "3 loss/close": 7.46859,
+        "3 combination/weights/mood": 1.0,
+        "3 combination/weights/close": 1.0,
+        "3 dev/mood/accuracy": 0.5,
+        "3 dev/close/pearson": -0.08556013,
+        "6 loss/mood": 1.001383,
+        "6 loss/close": 1.492625,
+        "6 combination/weights/mood": 1.0,
+        "6 combination/weights/close": 1.0,
+        "6 dev/mood/accuracy": 0.55,
+        "6 dev/close/pearson": -0.02046728,
+        "sum of squared weights": 368.0935,
+    },
+    "summed losses, bf16": {
+        "0 dev/mood/accuracy": 0.35,
+        "0 dev/close/pearson": 0.0002242021,
+        "3 loss/mood": 1.073072,
+        "3 loss/close": 7.480675,
+        "3 combination/weights/mood": 1.0,
+        "3 combination/weights/close": 1.0,
+        "3 dev/mood/accuracy": 0.5,
+        "3 dev/close/pearson": -0.08481516,
+        "6 loss/mood": 1.00105,
+        "6 loss/close": 1.491272,
+        "6 combination/weights/mood": 1.0,
+        "6 combination/weights/close": 1.0,
+        "6 dev/mood/accuracy": 0.55,
+        "6 dev/close/pearson": -0.0214166,
+        "sum of squared weights": 368.0939,
+    },
+    "PCGrad, SMART, averaged weights, fp32": {
+        "0 dev/mood/accuracy": 0.35,
+        "0 dev/close/pearson": -0.0001915873,
+        "3 loss/mood": 1.062144,
+        "3 loss/close": 7.609966,
+        "3 combination/weights/mood": 1.259887,
+        "3 combination/weights/close": 1.000894,
+        "3 gradients/norm/mood": 2.011989,
+        "3 gradients/norm/close": 23.87959,
+        "3 gradients/cosine/mood.close": 0.08572649,
+        "3 gradients/conflicts/mood.close": 0.3333333,
+        "3 gradients/moved": 0.01523938,
+        "3 regularization/close/smart/divergence": 3.297316,
+        "3 regularization/close/smart/perturbation": 0.2,
+        "3 regularization/mood/smart/divergence": 0.6305308,
+        "3 regularization/mood/smart/perturbation": 0.2,
+        "3 dev/mood/accuracy": 0.35,
+        "3 dev/close/pearson": 0.002584807,
+        "6 loss/mood": 1.075013,
+        "6 loss/close": 2.011778,
+        "6 combination/weights/mood": 1.0,
+        "6 combination/weights/close": 1.0,
+        "6 gradients/norm/mood": 1.293866,
+        "6 gradients/norm/close": 10.20892,
+        "6 gradients/cosine/mood.close": 0.1236775,
+        "6 gradients/conflicts/mood.close": 0.0,
+        "6 gradients/moved": 0.0,
+        "6 regularization/close/smart/divergence": 3.153477,
+        "6 regularization/close/smart/perturbation": 0.2,
+        "6 regularization/mood/smart/divergence": 0.248282,
+        "6 regularization/mood/smart/perturbation": 0.2,
+        "6 dev/mood/accuracy": 0.35,
+        "6 dev/close/pearson": 0.1341217,
+        "sum of squared weights": 367.9543,
+    },
+    "PCGrad, averaged weights, bf16": {
+        "0 dev/mood/accuracy": 0.35,
+        "0 dev/close/pearson": 0.0002242021,
+        "3 loss/mood": 1.08029,
+        "3 loss/close": 6.982732,
+        "3 combination/weights/mood": 3.989848,
+        "3 combination/weights/close": 1.046917,
+        "3 gradients/norm/mood": 1.764723,
+        "3 gradients/norm/close": 26.77892,
+        "3 gradients/cosine/mood.close": -0.2077109,
+        "3 gradients/conflicts/mood.close": 1.0,
+        "3 gradients/moved": 0.2077109,
+        "3 dev/mood/accuracy": 0.4,
+        "3 dev/close/pearson": -0.05997538,
+        "6 loss/mood": 1.017901,
+        "6 loss/close": 1.35614,
+        "6 combination/weights/mood": 1.087424,
+        "6 combination/weights/close": 1.037848,
+        "6 gradients/norm/mood": 1.971653,
+        "6 gradients/norm/close": 5.381935,
+        "6 gradients/cosine/mood.close": 0.03352685,
+        "6 gradients/conflicts/mood.close": 0.3333333,
+        "6 gradients/moved": 0.05752244,
+        "6 dev/mood/accuracy": 0.65,
+        "6 dev/close/pearson": -0.00376652,
+        "sum of squared weights": 368.1901,
+    },
+}
+
+TOLERANCE = {"fp32": (2e-4, 2e-5), "bf16": (1e-2, 1e-2)}
+"""Relative and absolute; the sum of both is allowed."""
+
+
+def sentence(number: int) -> str:
+    """Return a few words that follow from ``number``."""
+    return " ".join(WORDS[(7 * number + 5 * place * (number % 4 + 1)) % len(WORDS)] for place in range(3 + number % 6))
+
+
+def write_data(folder: Path) -> None:
+    folder.mkdir()
+    for split, start, rows in (("train", 0, 24), ("dev", 100, 20)):
+        numbers = range(start, start + rows)
+        lines = ["id\ttext\tlabel", *(f"m{n}\t{sentence(n)} {WORDS[5 + n % 3]}\t{n % 3}" for n in numbers)]
+        (folder / f"mood-{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        pairs = [{"id": f"c{n}", "a": sentence(n), "b": sentence(n + n % 4), "score": 5.0 - n % 4} for n in numbers]
+        (folder / f"close-{split}.jsonl").write_text(
+            "".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8"
+        )
+
+
+def write_encoder(folder: Path) -> None:
+    folder.mkdir()
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    config = EncoderConfig(
+        vocabulary_size=len(vocabulary),
+        hidden_size=32,
+        layers=2,
+        attention_heads=4,
+        intermediate_size=64,
+        max_positions=64,
+    )
+    encoder = BertEncoder(config)
+    random = np.random.RandomState(3)
+    with torch.no_grad():
+        for name, parameter in sorted(encoder.named_parameters()):
+            drawn = torch.from_numpy(random.standard_normal(tuple(parameter.shape)).astype(np.float32))
+            parameter.copy_(1 + 0.02 * drawn if name.endswith("norm.weight") else 0.1 * drawn)
+    save_encoder(encoder, folder)
+
+
+def six_steps(folder: Path, changes: dict[str, Any]) -> dict[str, float]:
+    """Train six steps with dropout, evaluate after three and six; return what the history says, by step and name."""
+    write_data(folder / "data")
+    write_encoder(folder / "encoder")
+    more = changes.get("tasks", {})
+    tree = {
+        "seed": 7,
+        "data": str(folder / "data"),
+        "encoder": {"name": str(folder / "encoder")},
+        "tasks": {
+            "mood": {
+                "kind": "classification",
+                "classes": 3,
+                "files": {split: f"mood-{split}.tsv" for split in ("train", "dev")},
+                "id": "id",
+                "text": "text",
+                "label": "label",
+                **more.get("mood", {}),
+            },
+            "close": {
+                "kind": "regression",
+                "range": [0, 5],
+                "files": {split: f"close-{split}.jsonl" for split in ("train", "dev")},
+                "id": "id",
+                "text": ["a", "b"],
+                "label": "score",
+                "head": {"name": "linear", "features": ["u", "v", "u*v"]},  # |u-v| has no slope for two equal texts
+                **more.get("close", {}),
+            },
+        },
+        "schedule": {"method": {"name": "round_robin", "epoch": 6}, "batch_size": 8},
+        "combination": changes.get("combination", "sum"),
+        # A large epsilon: with a small one Adam makes a whole step of a gradient that is only rounding.
+        "optimizer": {
+            "learning_rate": 2e-3,
+            "head_learning_rate": 2e-2,
+            "epsilon": 1e-4,
+            "weight_decay": 0.1,
+            **changes.get("optimizer", {}),
+        },
+        "training": {"epochs": 1, "evaluate_every": 3, **changes["training"]},
+    }
+    recipe = parse_recipe(tree, "pinned")
+    display = Display(Console(file=io.StringIO()))
+    prepared = prepare(recipe, display)
+    loop = TrainingLoop(
+        step_gradients(recipe, prepared, display),
+        prepared.dev,
+        recipe.schedule.method,
+        prepared.sizes,
+        recipe.combination,
+        recipe.training,
+        recipe.optimizer,
+        recipe.seed,
+        folder / "run",
+        display,
+    )
+    history = loop.run(resume=False).history
+    told = {
+        f"{line['step']} {name}": value
+        for line in history
+        for name, value in scalars(line).items()
+        if not re.search("time/|overall|macro_f1|spearman", name)
+    }
+    squares = [float(parameter.detach().double().square().sum()) for parameter in loop.model.parameters()]
+    return told | {"sum of squared weights": sum(squares)}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_six_steps_come_to_what_they_came_to(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """See the module's text for what to do when this fails."""
+    monkeypatch.setattr("minbert.prepare.available_device", lambda: torch.device("cpu"))
+    got = six_steps(tmp_path, RUNS[name])
+    expected = PINNED.get(name, {})
+    relative, absolute = TOLERANCE[RUNS[name]["training"]["precision"]]
+    moved = {
+        key: (expected.get(key), got.get(key))
+        for key in expected.keys() | got.keys()
+        if key not in expected
+        or key not in got
+        or abs(got[key] - expected[key]) > relative * abs(expected[key]) + absolute
+    }
+    if moved:
+        numbers = "\n".join(f'        "{key}": {value:.7g},' for key, value in got.items())
+        pytest.fail(
+            f"the numerics of training have changed (was, is): {pprint.pformat(moved)}\n"
+            f'Read this file\'s first lines. The new numbers:\n    "{name}": {{\n{numbers}\n    }},'
+        )
