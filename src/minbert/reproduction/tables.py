@@ -137,13 +137,19 @@ def _transfer(scores: Sequence[float], alone: Sequence[float]) -> str:
     """Return the difference of means and, of several seeds on both sides, its interval and whether it is below 0."""
     if not scores:
         return ""
-    difference = f"{Spread.of(scores).mean - Spread.of(alone).mean:+.3f}"
-    if min(len(scores), len(alone)) < 2 or len({*scores}) == len({*alone}) == 1:
-        return difference
-    from scipy.stats import ttest_ind
+    ours, theirs = Spread.of(scores), Spread.of(alone)
+    difference = ours.mean - theirs.mean
+    if ours.sd is None or theirs.sd is None:
+        return f"{difference:+.3f}"
+    from scipy.special import stdtrit
 
-    low, high = ttest_ind(scores, alone, equal_var=False).confidence_interval()
-    return f"{difference} ({low:+.3f} to {high:+.3f}){', negative transfer' if high < 0 else ''}"
+    squares = [spread**2 / number for spread, number in ((ours.sd, ours.n), (theirs.sd, theirs.n))]
+    if sum(squares) < 1e-18:
+        return f"{difference:+.3f}"
+    freedom = sum(squares) ** 2 / (squares[0] ** 2 / (ours.n - 1) + squares[1] ** 2 / (theirs.n - 1))
+    half = float(stdtrit(freedom, 0.975)) * sum(squares) ** 0.5
+    low, high = difference - half, difference + half
+    return f"{difference:+.3f} ({low:+.3f} to {high:+.3f}){', negative transfer' if high < 0 else ''}"
 
 
 def _shown(scores: Sequence[float], compared: Sequence[float]) -> str:
