@@ -38,7 +38,7 @@ FLOORS = [
         "soup",
         "distill",
     },
-    {"reproduction", "sweeping"},
+    {"reproduction", "sweeping", "comparing"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
