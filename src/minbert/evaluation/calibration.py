@@ -15,7 +15,7 @@ from minbert.randomness import generator
 BINS = 15
 """Bins of equal width from 0 to 1, as many as in the paper."""
 TEMPERATURES = (1 / 50, 50.0)
-"""No temperature is fitted outside: where all of a few rows are right, the likeliest one is 0, and nothing is learnt."""
+"""No temperature is fitted outside: where all of a few rows are right the likeliest one is 0, which is no answer."""
 
 Values = NDArray[np.float64]
 
@@ -71,7 +71,8 @@ def at_temperature(probabilities: Values, temperature: float) -> Values:
     scaled = _logarithms(probabilities) / temperature
     scaled -= scaled.max(axis=1, keepdims=True)
     powers: Values = np.exp(scaled)
-    return powers / powers.sum(axis=1, keepdims=True)
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
 
 
 def fit_temperature(probabilities: Values, labels: Values) -> float:

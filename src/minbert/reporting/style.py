@@ -1,4 +1,4 @@
-"""What all figures have in common: colours, markers, lines, sizes; nothing of it is set for other users of matplotlib."""
+"""What all figures have in common: colours, markers, lines, sizes. None of it is set for other users of matplotlib."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GREY = COLOURS[6]
 WIDTH = 7.0
 """Inches that a figure may be wide: what a page has between its margins."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9.0,
     "text.color": INK,
@@ -68,15 +68,9 @@ def styled() -> Iterator[None]:
     """Draw within in the style of all figures, whatever a user's matplotlibrc says; it is undone afterwards."""
     from matplotlib import rc_context, rcParamsDefault
 
-    ours = {name: value for name, value in rcParamsDefault.items() if name.startswith(_GROUPS)}
-    with rc_context({**ours, **_STYLE}):
+    plain: dict[Any, Any] = {name: rcParamsDefault[name] for name in rcParamsDefault if not name.startswith("backend")}
+    with rc_context({**plain, **_STYLE}):
         yield
-
-
-_GROUPS = tuple(
-    f"{group}."
-    for group in "axes boxplot errorbar figure font grid hatch image legend lines patch scatter text xtick ytick".split()
-)
 
 
 def new_drawing(height: float, rows: int = 1, columns: int = 1, width: float = WIDTH) -> tuple[Drawing, NDArray[Any]]:
@@ -154,3 +148,8 @@ METRIC_NAMES = {
     "spearman": "Spearman's ρ",
 }
 """What an axis of a metric is called."""
+
+
+def legend_columns(names: Sequence[str], most: int = 4) -> int:
+    """Return how many columns of a legend beneath a figure of full width the longest of ``names`` leaves room for."""
+    return max(1, min(most, len(names), 96 // (max(map(len, names)) + 9)))

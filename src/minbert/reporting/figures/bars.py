@@ -23,7 +23,7 @@ class Panel:
     values: Mapping[str, tuple[float, float, float]]
     """System to value and ends of its interval (three times the value where there is none)."""
     tell: Callable[[float], str]
-    """How a value is written at its bar."""
+    """How a value is written beside its bar."""
     marked: str | None = None
     """The system whose bar is dark."""
     line: float | None = None
@@ -32,7 +32,7 @@ class Panel:
 
 def draw_panels(panels: Sequence[Panel], systems: Sequence[str], across: int = 3) -> Drawing:
     """Draw panels side by side, ``across`` in a row, the systems from top to bottom."""
-    across = min(across, len(panels))
+    across = 2 if len(panels) == 4 else min(across, len(panels))
     rows = -(-len(panels) // across)
     height = rows * (0.24 * len(systems) + 0.85)
     drawing, grid = new_drawing(height, rows, across, width=WIDTH if across > 1 else 0.75 * WIDTH)
@@ -53,21 +53,22 @@ def draw_panels(panels: Sequence[Panel], systems: Sequence[str], across: int = 3
                 axes.errorbar(
                     value, place, xerr=[[value - low], [high - value]], color=INK, capsize=2.5, linewidth=1, fmt="none"
                 )
-            axes.annotate(
+            axes.text(
+                1.0,
+                place,
                 panel.tell(value),
-                (max(high, value, 0.0), place),
-                (4, 0),
-                textcoords="offset points",
+                transform=axes.get_yaxis_transform(),
+                ha="right",
                 va="center",
                 fontsize=8,
                 fontweight="bold" if strong else "normal",
             )
             ends += [value, low, high]
         if panel.line is not None:
-            axes.axvline(panel.line, color=INK, linestyle=(0, (4, 3)), linewidth=0.9)
+            axes.axvline(panel.line, color=INK, linestyle=(0, (4, 3)), linewidth=0.9, zorder=0.5)
         low, high = min(ends), max(ends)
         room = max(high - low, 1e-9)
-        axes.set_xlim(low - (0.04 * room if low < 0 else 0), high + 0.34 * room)  # room for the numbers at the bars
+        axes.set_xlim(low - (0.04 * room if low < 0 else 0), high + 0.4 * room)  # room for the column of numbers
         axes.xaxis.set_major_locator(_few_ticks())
         axes.set_ylim(len(systems) - 0.4, -0.6)
         shown = [shortened(system, 30) for system in systems] if index % across == 0 else [""] * len(systems)
@@ -77,7 +78,6 @@ def draw_panels(panels: Sequence[Panel], systems: Sequence[str], across: int = 3
         if low < 0:
             axes.axvline(0, color=INK, linewidth=0.7)
         axes.set(title=panel.title, xlabel=panel.label)
-        axes.grid(True, axis="x")
     return drawing
 
 

@@ -9,7 +9,7 @@ Values = NDArray[np.float64]
 
 
 def wilson(hits: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[Values, Values]:
-    """Return the ends of the 95 % intervals of shares hits / counts, by Wilson's score (1927); counts are at least 1."""
+    """Return the ends of the 95 % intervals of shares hits / counts (Wilson 1927); counts are at least 1."""
     from scipy.stats import norm
 
     z = norm.ppf(0.975)

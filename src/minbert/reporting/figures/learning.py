@@ -43,6 +43,7 @@ def learning_curves(history: Sequence[Mapping[str, Any]], metrics: Mapping[str, 
             if axes.axison:
                 step_axis(axes, steps[-1])
                 axes.margins(y=0.12)
+        drawing.align_ylabels()
         for axes in grid[:-1].flat:
             axes.set_xlabel("")
         if several:
@@ -55,9 +56,9 @@ def learning_curves(history: Sequence[Mapping[str, Any]], metrics: Mapping[str, 
     return Figure(
         "learning-curves",
         "Learning curves",
-        "Left: loss of each task in training, the mean over the steps since the evaluation before (a level for each such "
-        "stretch). Right: dev score at every evaluation, from the untrained model on. The dashed line is the step of the "
-        f"kept model ({best_step}); a ring is where the score itself is highest.",
+        "Left: each task's loss in training, the mean over the steps between two evaluations. Right: its dev score at "
+        f"every evaluation, from the untrained model on. The dashed line is the step of the kept model ({best_step}); a "
+        "ring is where the score itself is highest.",
         f"Learning curves over {steps[-1]} steps. Dev scores, untrained to kept model: {'; '.join(told)}.",
         drawing,
     )

@@ -38,22 +38,24 @@ def reliability_diagram(task: str, answers: Answers) -> Figure | None:
         grid[0, 0].get_gridspec().set_height_ratios([3.2, 1])
         for column, (name, colour, marker) in enumerate((("before", BLUE, "o"), ("after", VERMILLION, "s"))):
             _draw_bins(grid[0, column], found[name], colour, marker)
-            grid[0, column].set_title(f"{name} scaling: error {found[name].error:.3f}")
+            grid[0, column].set_title(f"{name} scaling: ECE {found[name].error:.3f}")
             grid[1, column].hist(confidences[name], bins=found[name].edges, color=colour, alpha=0.6)
             grid[1, column].set(ylabel="rows", xlabel="confidence (probability of the answer)")
             for axes in grid[:, column]:
                 axes.set_xlim(max(0.0, np.floor(10 * lowest) / 10 - 0.02), 1.02)
                 axes.grid(True, axis="y")
             grid[0, column].tick_params(labelbottom=False)
+        most = max(int(reliable.counts.max()) for reliable in found.values())
         for axes in grid[1]:
-            axes.set_ylim(0, 1.08 * max(grid[1, 0].get_ylim()[1], grid[1, 1].get_ylim()[1]))
+            axes.set_ylim(0, 1.08 * most)
+        drawing.align_ylabels()
     before, after = found["before"].error, found["after"].error
     return Figure(
         f"reliability-{task}",
         f"{task}: reliability",
-        f"Share of right answers against confidence, in {len(found['before'].counts)} bins of equal width; bars are 95 % "
-        "Wilson intervals, on the dotted line confidence is true, below is how many rows each bin holds. The error is "
-        "the expected calibration error (Guo et al. 2017); if every confidence were true, so many rows would still show "
+        f"Share of right answers against confidence, in {len(found['before'].counts)} bins of equal width, with 95 % "
+        "Wilson intervals; on the dotted line confidence is true. Below: how many rows each bin holds. ECE is the "
+        "expected calibration error (Guo et al. 2017); if every confidence were true, so many rows would still show "
         f"{chance:.3f} on average. Temperatures ({told}) were fitted on one half of these rows and used on the other.",
         f"Reliability of {task}, {len(answers):,} rows: mean confidence {confidences['before'].mean():.2f}, accuracy "
         f"{right.mean():.2f}; expected calibration error {before:.3f} before and {after:.3f} after temperature scaling "

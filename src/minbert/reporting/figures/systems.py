@@ -31,7 +31,7 @@ def system_bars(
     panels, told = [], []
     for name in names:
         values = {system: scores[name] for system, scores in systems.items() if name in scores}
-        best = max(values, key=lambda system, values=values: values[system][0])
+        best = max(values.items(), key=lambda item: item[1][0])[0]
         line = values[baseline][0] if baseline in values else None
         label = METRIC_NAMES[metrics[name]] if name in metrics else "mean of scores"
         panels.append(Panel(shortened(name, 24), label, values, "{:.3f}".format, best, line))
@@ -43,8 +43,8 @@ def system_bars(
     return Figure(
         "systems",
         "Every system",
-        f"Dev scores of every system with their 95 % intervals; the highest of each panel is dark.{through} Two intervals "
-        "that overlap do not show that two systems are equal: the paired comparison says more.",
+        f"Dev scores of every system with 95 % intervals; the highest of each panel is dark.{through} Two intervals that "
+        "overlap do not show that two systems are equal: the paired comparison says more.",
         f"Bars of {len(systems)} systems. {'; '.join(told)}.",
         drawing,
     )
