@@ -37,7 +37,7 @@ def predicted_against_true(task: str, answers: Answers) -> Figure | None:
     ends = ends[0] - room, ends[1] + room
     constant = [name for name, numbers in (("labels", labels), ("predictions", values)) if np.ptp(numbers) <= 1e-12]
     with styled():
-        drawing, grid = new_drawing(4.3, width=5.2)
+        drawing, grid = new_drawing(4.8, width=5.0 if len(answers) > FEW else 4.3)
         axes = grid[0, 0]
         axes.plot(ends, ends, color=INK, linestyle=":", linewidth=1.1, label="predicted = true")
         if len(answers) > FEW:
@@ -51,8 +51,8 @@ def predicted_against_true(task: str, answers: Answers) -> Figure | None:
             axes.plot(across, slope * across + intercept, color=VERMILLION, linewidth=2, label=line)
         axes.set(xlim=ends, ylim=ends, xlabel="true score (label)", ylabel="predicted score", aspect="equal")
         told = _told(labels, values, constant)
-        axes.set_title(told, fontweight="normal")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.06), ncols=1, borderaxespad=0)
+        legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1.02), borderaxespad=0, title=told, alignment="left")
+        legend.get_title().set_fontweight("bold")
     off = float(np.abs(labels - values).mean())
     return Figure(
         f"agreement-{task}",
@@ -78,7 +78,7 @@ def _draw_density(drawing: Drawing, axes: Axes, labels: Values, values: Values, 
     from matplotlib.colors import BoundaryNorm
 
     hexagons = axes.hexbin(labels, values, gridsize=24, extent=(*ends, *ends), mincnt=1, linewidths=0)
-    most = int(np.max(hexagons.get_array()))
+    most = int(np.asarray(hexagons.get_array()).max())
     levels = [2**power for power in range(most.bit_length() + 1)]  # doubled each time: most hexagons hold few rows
     hexagons.set_cmap(shades(BLUE, len(levels) - 1, least=0.2))
     hexagons.set_norm(BoundaryNorm(levels, len(levels) - 1))

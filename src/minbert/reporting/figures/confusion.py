@@ -36,8 +36,9 @@ def confusion(task: str, answers: Answers) -> Figure | None:
     size = 0.62 if len(names) <= MANY else 0.36
     labels = 0.075 * max(map(len, shown))
     side = size * len(names)
+    turned = max(map(len, shown)) > size * 12
     with styled():
-        drawing, grid = new_drawing(side + labels * 0.75 + 0.75, width=max(side + labels + 2.2, 3.6))
+        drawing, grid = new_drawing(side + 0.62 + (0.75 * labels if turned else 0.2), width=side + labels + 2.0)
         axes = grid[0, 0]
         image = axes.pcolormesh(
             np.arange(len(names) + 1) - 0.5,
@@ -52,7 +53,6 @@ def confusion(task: str, answers: Answers) -> Figure | None:
             weight = "bold" if row == column else "normal"
             axes.text(column, row, f"{count}{share}", ha="center", va="center", fontsize=8, fontweight=weight)
         places = range(len(names))
-        turned = max(map(len, shown)) > size * 12
         axes.set_xticks(places, shown, **({"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if turned else {}))
         axes.set_yticks(places, [f"{name} ({total})" for name, total in zip(shown, totals, strict=True)])
         axes.set(xlabel="predicted class", ylabel="true class (rows of it)", aspect="equal")

@@ -57,7 +57,7 @@ def learning_curves(history: Sequence[Mapping[str, Any]], metrics: Mapping[str, 
         "learning-curves",
         "Learning curves",
         "Left: each task's loss in training, the mean over the steps between two evaluations. Right: its dev score at "
-        f"every evaluation, from the untrained model on. The dashed line is the step of the kept model ({best_step}); a "
+        f"every evaluation, from the untrained model on. The dashed line is the kept model's step ({best_step}); a "
         "ring is where the score itself is highest.",
         f"Learning curves over {steps[-1]} steps. Dev scores, untrained to kept model: {'; '.join(told)}.",
         drawing,

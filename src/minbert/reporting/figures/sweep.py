@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minbert.reporting.figure import INK, Figure
+from minbert.reporting.figure import INK, PAPER, Figure
 from minbert.reporting.style import BLUE, GREY, VERMILLION, WIDTH, new_drawing, shortened, styled
 from minbert.sweeping.values import compact, short_keys
 
@@ -35,7 +35,7 @@ class Scale:
 def scale_of(values: Sequence[Any]) -> Scale:
     """Return the scale of the values (R,) of a key: even for numbers, even in ratios where they span 20 times or more.
 
-    Whatever is no number has a place of its own, in order of appearance; so do numbers of which there are three or fewer.
+    Whatever is no number has a place of its own, in order of appearance; so do up to three numbers, in theirs.
     """
     words = [compact(value) for value in values]
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
@@ -46,16 +46,27 @@ def scale_of(values: Sequence[Any]) -> Scale:
         ticks = [(place, shortened(word, LABEL)) for word, place in place_of.items()]
         return Scale(np.array([place_of[word] for word in words]), ticks)
     known = np.array(numbers, dtype=np.float64)
-    logarithmic = bool(known.min() > 0 and known.max() >= 20 * known.min())
-    line = np.log(known) if logarithmic else known
-    low, high = line.min(), line.max()
-    marks = np.linspace(low, high, 4)
-    told = np.exp(marks) if logarithmic else marks
-    return Scale(
-        0.04 + 0.92 * (line - low) / (high - low),
-        [(0.04 + 0.92 * share, f"{mark:.3g}") for share, mark in zip(np.linspace(0, 1, 4), told, strict=True)],
-        logarithmic,
-    )
+    return number_scale(known, logarithmic=bool(known.min() > 0 and known.max() >= 20 * known.min()))
+
+
+def number_scale(known: NDArray[np.float64], logarithmic: bool = False) -> Scale:
+    """Return the scale of numbers (R,), with round ticks between the least and the greatest."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    low, high = float(known.min()), float(known.max())
+    if low == high:
+        return Scale(np.full(len(known), 0.5), [(0.5, f"{low:.4g}")])
+    locator = LogLocator() if logarithmic else MaxNLocator(5)
+    slack = 1e-9 * (high - low)
+    marks = np.array([mark for mark in locator.tick_values(low, high) if low - slack <= mark <= high + slack])
+
+    def place(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        line, ends = (np.log(values), np.log([low, high])) if logarithmic else (values, np.array([low, high]))
+        shares: NDArray[np.float64] = (line - ends[0]) / (ends[1] - ends[0])
+        return 0.05 + 0.9 * shares
+
+    ticks = [(float(at), f"{mark:.4g}") for at, mark in zip(place(marks), marks, strict=True)]
+    return Scale(place(known), ticks, logarithmic)
 
 
 def parallel_coordinates(sweep: Mapping[str, Any]) -> Figure | None:
@@ -67,6 +78,8 @@ def parallel_coordinates(sweep: Mapping[str, Any]) -> Figure | None:
     Returns:
         None where fewer than two configurations have a score.
     """
+    from matplotlib.patheffects import withStroke
+
     rows = _finished(sweep)
     if len(rows) < 2:
         return None
@@ -75,10 +88,7 @@ def parallel_coordinates(sweep: Mapping[str, Any]) -> Figure | None:
     scales = [scale_of([row["values"][key] for row in rows]) for key in keys]
     low, high = float(scores.min()), float(scores.max())
     span = high - low or 1.0
-    heights = 0.04 + 0.92 * (scores - low) / span if high > low else np.full(len(scores), 0.5)
-    marks = np.linspace(low, high, 4) if high > low else np.array([low])
-    places = 0.04 + 0.92 * (marks - low) / span if high > low else np.array([0.5])
-    scales.append(Scale(heights, [(float(at), f"{mark:.3f}") for at, mark in zip(places, marks, strict=True)]))
+    scales.append(number_scale(scores))
     with styled():
         drawing, grid = new_drawing(3.5, width=max(WIDTH * 0.75, 1.5 * len(scales)))
         axes = grid[0, 0]
@@ -98,15 +108,17 @@ def parallel_coordinates(sweep: Mapping[str, Any]) -> Figure | None:
         for column, scale in enumerate(scales):
             axes.axvline(column, color=INK, linewidth=0.7)
             for place, word in scale.ticks:
+                last = column == len(scales) - 1
                 axes.annotate(
                     word,
                     (column, place),
-                    (-4, 0),
+                    (5 if last else -5, 0),
                     textcoords="offset points",
-                    ha="right",
+                    ha="left" if last else "right",
                     va="center",
                     fontsize=8,
-                    bbox={"boxstyle": "square,pad=0.1", "facecolor": "none", "edgecolor": "none"},
+                    path_effects=[withStroke(linewidth=2.5, foreground=PAPER)],
+                    zorder=5,
                 )
                 axes.plot([column - 0.012, column + 0.012], [place, place], color=INK, linewidth=0.7)
         names = [shortened(short[key], LABEL + 4) for key in keys]
@@ -114,7 +126,7 @@ def parallel_coordinates(sweep: Mapping[str, Any]) -> Figure | None:
             f"{name}\n(log scale)" if scale.logarithmic else name for name, scale in zip(names, scales, strict=False)
         ]
         axes.set_xticks(range(len(scales)), [*names, f"{shortened(sweep['score'], LABEL + 4)}\n(dev score)"])
-        axes.set(ylim=(0, 1), xlim=(-0.45, len(scales) - 0.75), yticks=[])
+        axes.set(ylim=(0, 1), xlim=(-0.45, len(scales) - 0.6), yticks=[])
         axes.tick_params(axis="x", length=0)
         axes.spines[:].set_visible(False)
         if axes.get_legend_handles_labels()[0]:
@@ -122,8 +134,8 @@ def parallel_coordinates(sweep: Mapping[str, Any]) -> Figure | None:
     return Figure(
         "sweep-parallel-coordinates",
         "Every configuration of the sweep",
-        f"Each line is a configuration, through its value of each key, to its dev score ({sweep['score']}; the mean over "
-        "seeds where there are several). Stronger lines scored higher.",
+        f"Each line is a configuration: through its value of each key to its dev score ({sweep['score']}), the mean over "
+        "seeds where there are several. Stronger lines scored higher.",
         f"{len(rows)} configurations, {sweep['score']} from {low:.3f} to {high:.3f}. {_best(sweep, rows, short)}",
         drawing,
     )
@@ -160,7 +172,7 @@ def one_at_a_time(sweep: Mapping[str, Any]) -> Figure | None:
             ]
             far = [at for at in range(len(rows)) if at not in near]
             axes.plot(scale.places[far], scores[far], "o", color=GREY, markersize=4, alpha=0.6, markeredgewidth=0)
-            near.sort(key=lambda at, scale=scale: scale.places[at])
+            near = [near[at] for at in np.argsort(scale.places[near], kind="stable")]
             _draw_near(axes, scale.places[near], scores[near], [sds[at] for at in near])
             if base is not None:
                 axes.plot(
@@ -172,16 +184,18 @@ def one_at_a_time(sweep: Mapping[str, Any]) -> Figure | None:
                 axes.tick_params(axis="x", rotation=40)
                 for label in axes.get_xticklabels():
                     label.set(ha="right", rotation_mode="anchor")
-            axes.set(xlim=(-0.04, 1.04), ylabel=f"dev {shortened(sweep['score'], 22)}" if index % across == 0 else "")
+            axes.set(
+                xlim=(-0.04, 1.04), ylabel=f"dev score: {shortened(sweep['score'], 22)}" if index % across == 0 else ""
+            )
             axes.set_xlabel(shortened(short[key], 26) + (" (log scale)" if scale.logarithmic else ""))
             axes.grid(True, axis="y")
-        _share_heights(grid.flat[: len(keys)], scores, sds)
+        _share_heights(list(grid.flat)[: len(keys)], scores, sds)
     return Figure(
         "sweep-one-at-a-time",
         "One setting at a time",
         f"Dev score ({sweep['score']}) over the values of each key. Joined blue points differ from the recipe as it "
-        "stands (the diamond, where it was run) in that key alone; grey ones in others, too. Bars are standard deviations "
-        "over seeds, where there are several.",
+        "stands (the diamond, where it was run) in that key alone; grey ones in others, too. Bars are standard "
+        "deviations over seeds, where there are several.",
         f"{len(rows)} configurations over {len(keys)} keys, {sweep['score']} from {scores.min():.3f} to "
         f"{scores.max():.3f}. {_best(sweep, rows, short)}",
         drawing,

@@ -43,8 +43,8 @@ def system_bars(
     return Figure(
         "systems",
         "Every system",
-        f"Dev scores of every system with 95 % intervals; the highest of each panel is dark.{through} Two intervals that "
-        "overlap do not show that two systems are equal: the paired comparison says more.",
+        f"Dev scores of every system with 95 % intervals; the highest of each panel is dark.{through} Two intervals "
+        "that overlap do not show that two systems are equal: the paired comparison says more.",
         f"Bars of {len(systems)} systems. {'; '.join(told)}.",
         drawing,
     )

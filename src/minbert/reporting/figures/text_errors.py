@@ -53,7 +53,7 @@ def errors_by_text(task: str, texts: Sequence[Sequence[str]], answers: Answers) 
         for axes, (title, label, values, colour, marker) in zip(grid[0], panels, strict=True):
             numbers = equal_bins(values)
             told.append(f"{title}: {_draw_bins(axes, values, errors, numbers, classes, colour, marker)}")
-            axes.axhline(errors.mean(), color=INK, linestyle=(0, (4, 3)), linewidth=0.9)
+            axes.axhline(errors.mean(), color=INK, linestyle=(0, (4, 3)), linewidth=0.9, zorder=0.5)
             axes.set(title=title, xlabel=label, ylabel=name)
             axes.grid(True, axis="y")
         top = max(axes.get_ylim()[1] for axes in grid[0])
@@ -70,7 +70,7 @@ def errors_by_text(task: str, texts: Sequence[Sequence[str]], answers: Answers) 
 
 
 def overlap(first: str, second: str) -> float:
-    """Return the Jaccard index of the sets of two texts' words, without case and punctuation; 0 where neither has any."""
+    """Return the Jaccard index of two texts' sets of words, without case and punctuation; 0 where neither has any."""
     one, other = (set(re.findall(r"\w+", text.lower())) for text in (first, second))
     return len(one & other) / len(one | other) if one | other else 0.0
 
@@ -94,7 +94,9 @@ def _draw_bins(
         inside = numbers == number
         chosen, mean = errors[inside], float(errors[inside].mean())
         if classes:
-            low, high = (float(end) for end in wilson(chosen.sum().astype(np.int64), np.int64(len(chosen))))
+            low, high = (
+                float(end[0]) for end in wilson(np.array([chosen.sum()], np.int64), np.array([len(chosen)], np.int64))
+            )
         else:
             low, high = mean_interval(chosen)
         middle = float(values[inside].mean())

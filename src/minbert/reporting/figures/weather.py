@@ -12,6 +12,7 @@ from minbert.reporting.style import (
     BLUE,
     VERMILLION,
     draw_means,
+    legend_columns,
     looks,
     new_drawing,
     shades,
@@ -43,7 +44,7 @@ def gradient_cosines(history: Sequence[Mapping[str, Any]]) -> Figure | None:
         what: np.array([[report[what].get(pair, np.nan) for report in reports] for pair in pairs], dtype=np.float64)
         for what in ("cosines", "conflicts")
     }
-    names = [" ~ ".join(shortened(task, 20) for task in pair.split("~")) for pair in pairs]
+    names = [" – ".join(shortened(task, 20) for task in pair.split("~")) for pair in pairs]
     with styled():
         drawing = (_lines if len(pairs) <= MOST_LINES else _maps)(ends, names, values["cosines"], values["conflicts"])
     told = [
@@ -92,7 +93,7 @@ def loss_weights(history: Sequence[Mapping[str, Any]]) -> Figure | None:
             grid[0, 2].set_ylim(bottom=0)
         for axes in grid[0]:
             step_axis(axes, ends[-1])
-        drawing.legend(loc="outside lower center", ncols=min(3, len(tasks)))
+        drawing.legend(loc="outside lower center", ncols=legend_columns(tasks))
     told = [f"{task} {row[-1]:.3f}" for task, row in zip(tasks, weights, strict=True) if row[-1] is not None]
     last = f" The update was moved by {moved[-1]:.2f} of the plain sum's length." if moved[-1] is not None else ""
     return Figure(
@@ -133,10 +134,10 @@ def _lines(ends: Sequence[int], names: Sequence[str], cosines: Any, conflicts: A
     grid[0, 1].axhline(50, color=INK, linestyle=":", linewidth=1)
     reach = 1.15 * max(0.05, float(np.nanmax(np.abs(cosines))))
     grid[0, 0].set(title="cosine of two tasks' gradients", ylabel="cosine (-1 to 1)", ylim=(-reach, reach))
-    grid[0, 1].set(title="steps in conflict", ylabel="share of steps (%)", ylim=(0, 100))
+    grid[0, 1].set(title="steps in conflict", ylabel="share of steps (%)", ylim=(-4, 104))
     for axes in grid[0]:
         step_axis(axes, ends[-1])
-    drawing.legend(loc="outside lower center", ncols=2 if max(map(len, names)) > 22 else 3)
+    drawing.legend(loc="outside lower center", ncols=legend_columns(names))
     return drawing
 
 
