@@ -24,7 +24,7 @@ class Panel:
     tell: Callable[[float], str]
     """How a value is written beside its bar."""
     marked: str | None = None
-    """The system whose bar is dark."""
+    """The system whose bar is in full colour."""
     line: float | None = None
     """Where a line goes through the panel."""
 
