@@ -43,7 +43,7 @@ def system_bars(
     return Figure(
         "systems",
         "Every system",
-        f"Dev scores of every system with 95 % intervals; each panel's highest is in full colour.{through} Two intervals "
+        f"Dev scores of every system, 95 % intervals; each panel's highest is in full colour.{through} Two intervals "
         "that overlap do not show that two systems are equal: the paired comparison says more.",
         f"Bars of {len(systems)} systems. {'; '.join(told)}.",
         drawing,
