@@ -39,6 +39,7 @@ FLOORS = [
         "distill",
     },
     {"reproduction", "sweeping", "comparing"},
+    {"reporting"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
