@@ -196,8 +196,15 @@ def test_a_run_that_was_stopped_goes_on(run: Any, tmp_path: Path, monkeypatch: p
 def of_seeds(ours: Sequence[float], alone: Sequence[float]) -> dict[str, Any]:
     """Return results of one table with a row of two tasks and one of a task alone."""
     rows = {
-        "both": {"label": "both", "published": {}, "ours": {"all": [0.5], "mood": ours}, "seconds": 1, "failures": []},
-        "one": {"label": "mood only", "published": {}, "ours": {"mood": alone}, "seconds": 1, "failures": []},
+        name: {
+            "label": name,
+            "single_task": single,
+            "published": {},
+            "ours": {"mood": of},
+            "seconds": 1,
+            "failures": [],
+        }
+        for name, single, of in (("both", False, ours), ("mood only", True, alone))
     }
     columns = {"all": "overall", "mood": "mood"}
     table = {"caption": "Systems", "columns": columns, "baseline": "both", "rows": rows}
