@@ -1,0 +1,161 @@
+"""What a report is made from: the folders that were named, read and sorted into systems."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from minbert.errors import UserError
+from minbert.files import read_json
+from minbert.reporting.records import RunRecords, TaskFacts, is_run, read_records
+from minbert.reproduction.reproduce import RESULTS
+
+SWEEP_RESULTS = "sweep.json"
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Runs that differ in nothing but the seed."""
+
+    name: str
+    runs: Sequence[RunRecords]
+
+    @property
+    def tasks(self) -> Mapping[str, TaskFacts]:
+        """Its tasks by name."""
+        return self.runs[0].tasks
+
+    @property
+    def first(self) -> RunRecords:
+        """The run that stands for the system where only one can be shown: the first that is finished."""
+        return next((run for run in self.runs if run.finished), self.runs[0])
+
+    def scores(self, task: str, metric: str) -> list[float]:
+        """Return every seed's dev score of a task by one of its metrics."""
+        found = [run.score(task, metric) for run in self.runs]
+        return [score for score in found if score is not None]
+
+    def overall(self) -> list[float]:
+        """Return every seed's overall dev score."""
+        return [run.dev["overall"] for run in self.runs if "overall" in run.dev]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that was read."""
+
+    systems: Sequence[System]
+    sweeps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """``sweep.json`` by the folder's name."""
+    reproductions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """``results.json`` by the folder's name."""
+    remarks: Sequence[str] = ()
+    """What could not be read, a sentence each."""
+
+    @property
+    def tasks(self) -> dict[str, TaskFacts]:
+        """Every task of any system, by name, in the order they come up."""
+        facts: dict[str, TaskFacts] = {}
+        for system in self.systems:
+            for name, known in system.tasks.items():
+                facts.setdefault(name, known)
+        return facts
+
+    def with_task(self, task: str) -> list[System]:
+        """Return the systems that have a task."""
+        return [system for system in self.systems if task in system.tasks]
+
+
+def read_material(folders: Sequence[Path]) -> Material:
+    """Read runs, folders of runs, sweeps and reproductions, at any depth below ``folders``.
+
+    Raises:
+        UserError: a folder is not there, or there is nothing in any of them to report on.
+    """
+    remarks: list[str] = []
+    sweeps: dict[str, Mapping[str, Any]] = {}
+    reproductions: dict[str, Mapping[str, Any]] = {}
+    found: dict[Path, RunRecords] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: there is no such folder. Give a run's folder, or one that holds runs.")
+        for place in _walk(folder):
+            _add_tables(place, sweeps, reproductions, remarks)
+            if is_run(place) and place.resolve() not in found:
+                try:
+                    found[place.resolve()] = read_records(place, remarks)
+                except UserError as error:
+                    remarks.append(str(error))
+    if not found:
+        told = "".join(f"\n  {remark}" for remark in remarks)
+        raise UserError(f"{', '.join(map(str, folders))}: holds no run of minbert's to report on.{told}")
+    return Material(_systems(list(found.values())), sweeps, reproductions, remarks)
+
+
+def _walk(folder: Path) -> list[Path]:
+    """Return ``folder`` and the folders below it in order of their names; what lies inside of a run is left out."""
+    places = []
+    for root, names, _ in os.walk(folder.resolve()):
+        place = Path(root)
+        places.append(place)
+        inside = is_run(place)
+        names[:] = [] if inside else sorted((name for name in names if not name.startswith(".")), key=_natural)
+    return places
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Return a key that puts seed-2 before seed-10."""
+    parts = "".join(c if c.isdigit() else f"\0{c}\0" for c in name).split("\0")
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
+def _add_tables(
+    place: Path, sweeps: dict[str, Mapping[str, Any]], reproductions: dict[str, Mapping[str, Any]], remarks: list[str]
+) -> None:
+    for name, into, key in ((SWEEP_RESULTS, sweeps, "configurations"), (RESULTS, reproductions, "tables")):
+        if (place / name).is_file():
+            try:
+                tree = read_json(place / name)
+            except UserError as error:
+                remarks.append(str(error))
+                continue
+            if isinstance(tree, dict) and key in tree:
+                into[place.name] = tree
+            else:
+                remarks.append(f"{place / name}: is no table of minbert's, so it is left out.")
+
+
+def _systems(runs: Sequence[RunRecords]) -> list[System]:
+    """Put runs together that differ in nothing but the seed; two with the same seed are two systems."""
+    groups: dict[str, list[RunRecords]] = {}
+    for run in runs:
+        key = str(run.folder.resolve())
+        if run.seed is not None and run.recipe is not None:
+            tree = run.recipe.model_dump(mode="json", exclude={"seed"})
+            key = json.dumps(tree, sort_keys=True)
+            if any(other.seed == run.seed for other in groups.get(key, [])):
+                key = str(run.folder.resolve())
+        groups.setdefault(key, []).append(run)
+    names = _names([[run.folder for run in group] for group in groups.values()])
+    return [System(name, group) for name, group in zip(names, groups.values(), strict=True)]
+
+
+def _names(groups: Sequence[Sequence[Path]]) -> list[str]:
+    """Return a name for each group of run folders: what their names share, with parents where names would be equal."""
+    names = [_shared_name(folders) for folders in groups]
+    return [
+        f"{folders[0].resolve().parent.name}/{name}" if names.count(name) > 1 else name
+        for name, folders in zip(names, groups, strict=True)
+    ]
+
+
+def _shared_name(folders: Sequence[Path]) -> str:
+    first = folders[0].resolve()
+    if first.name.startswith("seed-"):
+        return first.parent.name
+    shared = os.path.commonprefix([folder.resolve().name for folder in folders]) if len(folders) > 1 else first.name
+    return shared.removesuffix("seed=").rstrip("-_, ") or first.name
