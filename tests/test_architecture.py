@@ -37,6 +37,7 @@ FLOORS = [
         "distill",
     },
     {"reproduction", "sweeping"},
+    {"reporting"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,77 @@
+"""A figure of a report: what is drawn, and the words without which a drawing says little."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minbert.files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+INK = "#010203"
+"""The colour of text, axes and whatever else is black on paper; no other colour may be this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing and its words."""
+
+    name: str
+    """File stem: letters, digits, '_' and '-'; unique in a report."""
+    title: str
+    caption: str
+    """Plain text: what is seen and how it was made."""
+    alt: str
+    """Plain text for who cannot see the drawing: what it shows, with its main numbers."""
+    drawing: Drawing
+
+
+def svg(figure: Figure) -> str:
+    """Return the drawing as an ``<svg>`` element to put into a page.
+
+    Its background is transparent and its ink is the page's text colour, so it follows a page from light to dark. It is
+    as wide as it was drawn, or as the page where that is narrower. Text is drawn as outlines: it looks the same and
+    fits everywhere, whatever fonts are there; ``alt`` is its label. All ids begin with the figure's name.
+    """
+    from matplotlib import rc_context
+
+    stream = io.StringIO()
+    with rc_context({"svg.fonttype": "path", "svg.hashsalt": figure.name}):
+        figure.drawing.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    text = stream.getvalue()
+    body = text[text.index(">", text.index("<svg")) + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, count=1, flags=re.DOTALL)
+    prefix = f"figure-{figure.name}-"
+    body = re.sub(r'\bid="', f'id="{prefix}', body)
+    body = re.sub(r'\bhref="#', f'href="#{prefix}', body)
+    body = body.replace("url(#", f"url(#{prefix}").replace(INK, "currentColor")
+    width, height = (72 * inches for inches in figure.drawing.get_size_inches())  # 72 of its units to an inch
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
+        f'viewBox="0 0 {width:g} {height:g}" style="width: 100%; max-width: {width / 72:g}in; height: auto" '
+        f'aria-label="{escape(figure.alt)}">{body}'
+    )
+
+
+def save(figure: Figure, folder: Path) -> list[Path]:
+    """Write ``NAME.svg`` and ``NAME.png``, on white, into ``folder``; return their paths.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    from matplotlib import rc_context
+
+    paths = [folder / f"{figure.name}.{kind}" for kind in ("svg", "png")]
+    for path in paths:
+        kind = path.suffix[1:]
+        # A date, or ids drawn at random, would make each file differ from the last.
+        more = {"metadata": {"Date": None, "Title": figure.title}} if kind == "svg" else {"dpi": 200}
+        with atomic_path(path) as temporary, rc_context({"svg.fonttype": "path", "svg.hashsalt": figure.name}):
+            figure.drawing.savefig(temporary, format=kind, facecolor="white", **more)
+    return paths

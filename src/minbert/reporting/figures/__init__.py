@@ -1,0 +1,1 @@
+"""One file a figure, or a family of figures: each a function of plain data that returns a ``Figure``."""
