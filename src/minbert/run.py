@@ -30,6 +30,7 @@ from minbert.tasks.predictions import predictions
 from minbert.training.display import Display
 from minbert.training.head_tuning import tune_heads
 from minbert.training.loop import CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult
+from minbert.training.memory import peak_bytes
 from minbert.training.plan import Plan, plan_run
 from minbert.training.scoring import DevScores, score_dev
 
@@ -182,6 +183,7 @@ def _finish(
         "train_seconds": round(state.train_seconds, 3),
         "examples_per_second": round(state.examples / state.train_seconds, 2),
         "real_tokens_per_second": round(state.tokens / state.train_seconds, 1),
+        "peak_bytes": peak_bytes(available_device()),
         "encoder": recipe.encoder.name,
         "seed": recipe.seed,
         "torch": torch.__version__,

@@ -14,6 +14,7 @@ from minbert.cli import (
     inference,
     listings,
     pretraining,
+    reporting,
     reproducing,
     sweeping,
     training,
@@ -34,6 +35,7 @@ app.command()(augmentation.augment)
 app.command()(ensembles.ensemble)
 app.command()(ensembles.soup)
 app.command()(sweeping.sweep)
+app.command()(reporting.report)
 app.command()(inference.evaluate)
 app.command()(inference.predict)
 app.command()(inference.encode)

@@ -134,6 +134,8 @@ class Page:
     title: str
     subtitle: str
     cards: Sequence[Card]
+    notes: Sequence[str]
+    """What must be known before anything else is read."""
     sections: Sequence[Section]
     closing: str
 
