@@ -183,7 +183,7 @@ def _finish(
         "train_seconds": round(state.train_seconds, 3),
         "examples_per_second": round(state.examples / state.train_seconds, 2),
         "real_tokens_per_second": round(state.tokens / state.train_seconds, 1),
-        "peak_bytes": peak_bytes(available_device()),
+        "peak_memory_mb": round(peak_bytes(available_device()) / 1e6, 1),
         "encoder": recipe.encoder.name,
         "seed": recipe.seed,
         "torch": torch.__version__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from minbert.reproduction.reproduce import RESULTS
 SWEEP_RESULTS = "sweep.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class System:
     """Runs that differ in nothing but the seed."""
 
@@ -45,6 +46,22 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """A task's metric on certain dev rows: what scores of several systems can be set side by side by."""
+
+    name: str
+    """The task's, and the dev file's where systems mean other rows by the same task."""
+    task: str
+    facts: TaskFacts
+    systems: Sequence[System]
+
+    def means(self) -> dict[str, float]:
+        """Return each system's mean over seeds, of those that have a score."""
+        found = {system.name: system.scores(self.task, self.facts.metric) for system in self.systems}
+        return {name: statistics.fmean(scores) for name, scores in found.items() if scores}
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
     """All that was read."""
 
@@ -56,18 +73,50 @@ class Material:
     remarks: Sequence[str] = ()
     """What could not be read, a sentence each."""
 
-    @property
-    def tasks(self) -> dict[str, TaskFacts]:
-        """Every task of any system, by name, in the order they come up."""
-        facts: dict[str, TaskFacts] = {}
+    def measures(self) -> list[Measure]:
+        """Return what scores there are, each with the systems that can be compared by it, in the order they come up."""
+        groups: dict[str, list[list[System]]] = {}
         for system in self.systems:
-            for name, known in system.tasks.items():
-                facts.setdefault(name, known)
-        return facts
+            for task in system.tasks:
+                known = groups.setdefault(task, [])
+                like = next((group for group in known if _same_measure(group[0].first, system.first, task)), None)
+                if like is None:
+                    known.append([system])
+                else:
+                    like.append(system)
+        return [
+            Measure(
+                task if not number else _name_apart(task, number, group[0].first), task, group[0].tasks[task], group
+            )
+            for task, known in groups.items()
+            for number, group in enumerate(known)
+        ]
 
-    def with_task(self, task: str) -> list[System]:
-        """Return the systems that have a task."""
-        return [system for system in self.systems if task in system.tasks]
+    def overall(self) -> dict[str, list[float]]:
+        """Return every seed's overall score by system: of those with as many tasks as any, measured alike."""
+        measures = self.measures()
+        having = {system.name: [m.name for m in measures if system in m.systems] for system in self.systems}
+        most = max(having.values(), key=len)
+        found = {system.name: system.overall() for system in self.systems if having[system.name] == most}
+        return {name: scores for name, scores in found.items() if scores} if len(most) > 1 else {}
+
+
+def _same_measure(one: RunRecords, other: RunRecords, task: str) -> bool:
+    """Return whether two runs' scores on a task are of the same rows by the same metric."""
+    if one.tasks[task].kind != other.tasks[task].kind or one.tasks[task].metric != other.tasks[task].metric:
+        return False
+    if task in one.answers and task in other.answers:
+        return one.answers[task].same_rows(other.answers[task])
+    if one.recipe is None or other.recipe is None:
+        return True  # nothing tells
+    first, second = one.recipe.tasks[task], other.recipe.tasks[task]
+    places = (one.recipe.data, first.files.dev, first.dev_rows), (other.recipe.data, second.files.dev, second.dev_rows)
+    return places[0] == places[1]
+
+
+def _name_apart(task: str, number: int, run: RunRecords) -> str:
+    file = run.recipe.tasks[task].files.dev if run.recipe is not None else None
+    return f"{task} ({file or number + 1})"
 
 
 def read_material(folders: Sequence[Path]) -> Material:

@@ -158,6 +158,7 @@ def render(page: Page) -> str:
     )
     folder = files("minbert.reporting") / "templates"
     own: Mapping[str, str] = {
-        name: (folder / file).read_text(encoding="utf-8") for name, file in (("style", "page.css"), ("script", "page.js"))
+        name: (folder / file).read_text(encoding="utf-8")
+        for name, file in (("style", "page.css"), ("script", "page.js"))
     }
     return environment.get_template("page.html").render(page=page, generator=GENERATOR, **own)

@@ -67,10 +67,22 @@ class RunRecords:
         if self.metrics:
             dev: Mapping[str, Any] = self.metrics["dev"]
             return dev
+        best = self._best_evaluation()
+        return {} if best is None else best["dev"]
+
+    @property
+    def best_step(self) -> int | None:
+        """The step of the kept model, or of the best evaluation so far; None where nothing tells."""
+        if self.metrics:
+            return self.metrics.get("best_step")
+        best = self._best_evaluation()
+        return None if best is None else best["step"]
+
+    def _best_evaluation(self) -> Mapping[str, Any] | None:
         if not self.history or self.recipe is None:
-            return {}
+            return None
         name = score_name(self.recipe)
-        return max((line["dev"] for line in self.history), key=lambda scores: score_at(scores, name))
+        return max(self.history, key=lambda line: score_at(line["dev"], name))
 
     def score(self, task: str, metric: str) -> float | None:
         """Return the dev score of a task by one of its metrics; None where there is none."""
@@ -149,7 +161,9 @@ def _recipe_of_ensemble(folder: Path, remarks: list[str]) -> Recipe | None:
             elif name not in found.tasks:
                 found = found.model_copy(update={"tasks": {**found.tasks, name: recipe.tasks[name]}})
     except UserError:
-        remarks.append(f"{folder}: the runs that it is made of are not where they were, so their recipes are not shown.")
+        remarks.append(
+            f"{folder}: the runs that it is made of are not where they were, so their recipes are not shown."
+        )
         return None
     return found
 

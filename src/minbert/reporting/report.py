@@ -14,8 +14,10 @@ from minbert.files import write_text
 from minbert.reporting.figure import save
 from minbert.reporting.material import Material, System, read_material
 from minbert.reporting.page import GENERATOR, Page, Section, render
+from minbert.reporting.sections.answers import answers, errors_over_texts
 from minbert.reporting.sections.cost import cost
 from minbert.reporting.sections.errors import worst_errors
+from minbert.reporting.sections.learning import curves, weather
 from minbert.reporting.sections.reproductions import reproductions
 from minbert.reporting.sections.scores import cards, encoder_note, intervals, scores
 from minbert.reporting.sections.sweeps import sweeps
@@ -67,13 +69,20 @@ def make_page(material: Material) -> Page:
         *([reproductions(material)] if material.reproductions else []),
         *([sweeps(material)] if material.sweeps else []),
         scores(material, detailed, known),
+        curves(detailed),
+        weather(detailed),
+        answers(detailed),
+        errors_over_texts(detailed),
         worst_errors(detailed),
         cost(material),
     ]
-    systems, tasks = material.systems, material.tasks
+    systems = material.systems
+    tasks = list(dict.fromkeys(task for system in systems for task in system.tasks))
     runs = sum(len(system.runs) for system in systems)
     name = systems[0].name if len(systems) == 1 else f"{len(systems)} systems"
-    counted = f"{_count(len(tasks), 'task')} ({', '.join(tasks)}), {_count(len(systems), 'system')}, {_count(runs, 'run')}"
+    counted = (
+        f"{_count(len(tasks), 'task')} ({', '.join(tasks)}), {_count(len(systems), 'system')}, {_count(runs, 'run')}"
+    )
     notes = [encoder_note(material)]
     if len(detailed) < len(systems):
         notes.append(
@@ -96,18 +105,13 @@ def detailed_systems(material: Material) -> list[System]:
     systems = list(material.systems)
     if len(systems) <= DETAILED:
         return systems
+    by_name = {system.name: system for system in systems}
+    overall = {name: statistics.fmean(scores) for name, scores in material.overall().items()}
     chosen = [systems[0]]
-    rankings = [[(system.overall(), system) for system in systems if len(system.tasks) > 1]]
-    rankings += [
-        [(system.scores(task, facts.metric), system) for system in material.with_task(task)]
-        for task, facts in material.tasks.items()
-    ]
-    for ranking in rankings:
-        scored = [(statistics.fmean(found), system) for found, system in ranking if found]
-        if scored:
-            best = max(scored, key=lambda pair: pair[0])[1]
-            if best not in chosen and len(chosen) < DETAILED:
-                chosen.append(best)
+    for means in (overall, *(measure.means() for measure in material.measures())):
+        best = by_name[max(means, key=lambda name: means[name])] if means else systems[0]
+        if best not in chosen and len(chosen) < DETAILED:
+            chosen.append(best)
     return chosen
 
 

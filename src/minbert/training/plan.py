@@ -80,7 +80,9 @@ def plan_run(
     evaluated = dev_tokens if isinstance(gradients, FrozenGradients) else dev_tokens * evaluations
     seconds = seconds_per_token * (total + evaluated / 3)
     trained = sum(parameter.numel() for parameter in gradients.model.parameters() if parameter.requires_grad)
-    return Plan(tasks, steps_per_epoch, steps, total, evaluations, seconds, peak_bytes(torch.device("cpu")) + 8 * trained)
+    return Plan(
+        tasks, steps_per_epoch, steps, total, evaluations, seconds, peak_bytes(torch.device("cpu")) + 8 * trained
+    )
 
 
 def _trial(

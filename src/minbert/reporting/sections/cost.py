@@ -5,15 +5,16 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from minbert.reporting.figures.cost import cost as draw_cost
 from minbert.reporting.material import Material, System
-from minbert.reporting.page import Block, Section, Table
+from minbert.reporting.page import Block, Drawn, Section, Table
 
 _COLUMNS = {
     "train_seconds": "seconds",
     "examples_per_second": "examples/s",
     "real_tokens_per_second": "real tokens/s",
     "trained_parameters": "weights trained",
-    "peak_bytes": "peak memory, GiB",
+    "peak_memory_mb": "most memory, MB",
 }
 
 
@@ -23,7 +24,7 @@ def cost(material: Material) -> Section:
     if not known:
         return Section("cost", "Cost", [], ["No run has come to its end, so what training costs is not known."])
     rows = [
-        [system.name, *(_shown(key, _mean(system, key)) for key in known)]
+        [system.name, *(_shown(_mean(system, key)) for key in known)]
         for system in material.systems
         if any(_mean(system, key) is not None for key in known)
     ]
@@ -36,6 +37,15 @@ def cost(material: Material) -> Section:
             "compared by them.",
         )
     ]
+    drawn = draw_cost(
+        {
+            system.name: {**system.first.metrics, **{key: value for key in known if (value := _mean(system, key))}}
+            for system in material.systems
+            if any(_mean(system, key) is not None for key in known)
+        }
+    )
+    if drawn is not None and len(material.systems) > 1:
+        blocks.append(Drawn(drawn))
     return Section("cost", "Cost", blocks)
 
 
@@ -44,7 +54,7 @@ def _mean(system: System, key: str) -> float | None:
     return statistics.fmean(values) if values else None
 
 
-def _shown(key: str, value: float | None) -> str:
+def _shown(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value / 2**30:.2f}" if key == "peak_bytes" else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -9,7 +9,7 @@ import numpy as np
 from minbert.evaluation.answers import Answers
 from minbert.reporting.material import System
 from minbert.reporting.page import Block, Heading, Paragraph, Section, WrongAnswer, WrongAnswers
-from minbert.reporting.records import TaskFacts
+from minbert.reporting.sections.drawing import unique_slugs
 from minbert.reporting.texts import NoTexts, answered_texts
 
 WORST = 20
@@ -19,22 +19,18 @@ def worst_errors(detailed: Sequence[System]) -> Section:
     """Return the section: of each system's first finished run, the answers that are furthest from the truth."""
     blocks: list[Block] = []
     missing = []
+    names = unique_slugs([system.name for system in detailed])
     for system in detailed:
         run = system.first
-        headed = len(detailed) == 1
-        for task, facts in run.tasks.items():
-            if task not in run.answers:
-                missing.append(f"{system.name}, {task}: the run keeps no answers to dev, so no errors can be shown.")
-                continue
+        tables: list[Block] = []
+        for task, given in run.answers.items():
             try:
-                texts = answered_texts(run, task)
+                tables += _table(f"{names[system.name]}-{task}", task, given, answered_texts(run, task))
             except NoTexts as reason:
-                missing.append(f"{system.name}, {task}: the texts cannot be shown: {reason}.")
-                continue
-            if not headed:
-                blocks.append(Heading(system.name))
-                headed = True
-            blocks += _table(system.name, task, facts, run.answers[task], texts)
+                missing.append(f"{system.name}, {task}: the texts cannot be read again: {reason}.")
+        blocks += [Heading(system.name), *tables] if tables and len(detailed) > 1 else tables
+    if without := [system.name for system in detailed if not system.first.answers]:
+        missing.append(f"No answers to dev are kept: {', '.join(without)}.")
     return Section("worst-errors", "Worst errors", blocks, missing)
 
 
@@ -59,9 +55,7 @@ def _true_probabilities(answers: Answers) -> np.ndarray[tuple[int, ...], np.dtyp
     return probabilities[np.arange(len(answers)), answers.labels.astype(int)]
 
 
-def _table(
-    system: str, task: str, facts: TaskFacts, answers: Answers, texts: Sequence[Sequence[str]]
-) -> list[Block]:
+def _table(name: str, task: str, answers: Answers, texts: Sequence[Sequence[str]]) -> list[Block]:
     classes = answers.predictions.probabilities is not None
     worst = worst_rows(answers, classes)
     if not worst:
@@ -82,7 +76,7 @@ def _table(
         )
     return [
         WrongAnswers(
-            name=f"worst-{system}-{task}".replace(" ", "-"),
+            name=f"worst-{name}",
             caption=f"{task}: the {len(rows)} worst of {len(answers):,} answers",
             measure="probability of the true class" if classes else "difference",
             rows=rows,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 
 from minbert.encoder.sources import MINILM, MINILM_DESCRIPTION
 from minbert.evaluation.intervals import Interval, score_interval
-from minbert.reporting.material import Material, System
-from minbert.reporting.page import Block, Card, Section, Table
+from minbert.reporting.figure import Figure
+from minbert.reporting.figures.systems import system_bars
+from minbert.reporting.material import Material, Measure, System
+from minbert.reporting.page import Block, Card, Drawn, Section, Table
 from minbert.reporting.records import RunRecords, TaskFacts
 from minbert.seeds import Spread
 
 Intervals = Mapping[tuple[str, str], Interval]
-"""The interval of a system's score on a task, by their names; where the answers are there to make one."""
+"""The interval of a score, by the names of system and measure; where the answers are there to make one."""
 
 _INTERVALS = (
     "In brackets: 95 % bootstrap intervals over dev rows, of several seeds over rows and seeds. Two systems whose "
@@ -23,35 +26,32 @@ _INTERVALS = (
 def intervals(material: Material) -> dict[tuple[str, str], Interval]:
     """Return the interval of every score whose answers are kept, the seeds of a system taken together."""
     found = {}
-    for system in material.systems:
-        for task, facts in material.tasks.items():
+    for measure in material.measures():
+        task, facts = measure.task, measure.facts
+        for system in measure.systems:
             answers = [run.answers[task] for run in system.runs if task in run.answers]
             complete = len(answers) == len(system.scores(task, facts.metric))
             if answers and complete and all(other.same_rows(answers[0]) for other in answers[1:]):
-                found[system.name, task] = score_interval(facts.kind, facts.metric, answers)
+                found[system.name, measure.name] = score_interval(facts.kind, facts.metric, answers)
     return found
 
 
 def cards(material: Material, known: Intervals) -> list[Card]:
-    """Return each task's best score, to be seen first."""
+    """Return each measure's best score, to be seen first."""
     made = []
-    for task, facts in material.tasks.items():
-        means = {
-            system.name: Spread.of(scores).mean
-            for system in material.systems
-            if (scores := system.scores(task, facts.metric))
-        }
+    for measure in material.measures():
+        means = measure.means()
         if not means:
             continue
         best = max(means, key=lambda name: means[name])
         lines = []
-        if (interval := known.get((best, task))) is not None:
+        if (interval := known.get((best, measure.name))) is not None:
             lines.append(f"95 % interval {interval.low:.3f} to {interval.high:.3f}")
-        if (constant := _constant(material, task)) is not None:
+        if constant := _constant(measure):
             lines.append(f"always the same answer: {constant}")
         if len(means) > 1:
             lines.append(f"the best of {len(means)} systems: {best}")
-        made.append(Card(f"{task}, {facts.metric}", f"{means[best]:.3f}", lines))
+        made.append(Card(f"{measure.name}, {measure.facts.metric}", f"{means[best]:.3f}", lines))
     return made
 
 
@@ -65,13 +65,14 @@ def encoder_note(material: Material) -> str:
 def scores(material: Material, detailed: Sequence[System], known: Intervals) -> Section:
     """Return the section."""
     blocks: list[Block] = [_table(material, known)]
+    bars = _bars(material, known)
+    if bars is not None and len(material.systems) > 1:
+        blocks.append(Drawn(bars))
     blocks += [_before_and_after(detailed)] if any(system.first.dev for system in detailed) else []
     missing = []
-    lacking = [
-        system.name
-        for system in material.systems
-        if any((system.name, task) not in known and system.scores(task, facts.metric) for task, facts in system.tasks.items())
-    ]
+    lacking = {
+        name: None for measure in material.measures() for name in measure.means() if (name, measure.name) not in known
+    }
     if lacking:
         missing.append(
             f"Scores without an interval are of runs that keep no answers to dev, or whose seeds answered different rows: "
@@ -81,25 +82,39 @@ def scores(material: Material, detailed: Sequence[System], known: Intervals) -> 
 
 
 def _table(material: Material, known: Intervals) -> Table:
-    tasks = material.tasks
-    several = len(tasks) > 1
+    measures, overall = material.measures(), material.overall()
     seeds = any(len(system.runs) > 1 for system in material.systems)
-    header = ["system", *(["seeds"] if seeds else []), *(f"{name}, {facts.metric}" for name, facts in tasks.items())]
-    constants = [_constant(material, task) or "" for task in tasks]
-    rows = [["always the same answer", *([""] if seeds else []), *constants, *([""] if several else [])]]
+    header = ["system", *(["seeds"] if seeds else []), *(f"{m.name}, {m.facts.metric}" for m in measures)]
+    rows = [["always the same answer", *([""] if seeds else []), *map(_constant, measures), *([""] if overall else [])]]
     for system in material.systems:
         row = [system.name, *([str(len(system.runs))] if seeds else [])]
-        for task, facts in tasks.items():
-            row.append(_score(system.scores(task, facts.metric), known.get((system.name, task))))
-        overall = system.overall()
-        rows.append([*row, *([str(Spread.of(overall)) if overall and len(system.tasks) > 1 else ""] if several else [])])
+        for measure in measures:
+            found = system.scores(measure.task, measure.facts.metric) if system in measure.systems else []
+            row.append(_score(found, known.get((system.name, measure.name))))
+        if overall:
+            row.append(_score(overall.get(system.name, []), None))
+        rows.append(row)
     notes = [_INTERVALS] if known else []
-    if several:
+    if overall:
         notes.append("Overall is the mean of the tasks' scores.")
     if seeds:
         notes.append("± is the standard deviation over seeds.")
-    notes.append(encoder_note(material))
-    return Table("Dev scores", [*header, *(["overall"] if several else [])], rows, " ".join(filter(None, notes)))
+    if encoder_note(material):
+        notes.append("minilm was trained on part of Quora's pairs, see the top of the page.")
+    return Table("Dev scores", [*header, *(["overall"] if overall else [])], rows, " ".join(notes))
+
+
+def _bars(material: Material, known: Intervals) -> Figure | None:
+    """Return the bars of every system; one without an interval has bars alone."""
+    systems: dict[str, dict[str, tuple[float, float, float]]] = {system.name: {} for system in material.systems}
+    measures, overall = material.measures(), material.overall()
+    for measure in measures:
+        for name, mean in measure.means().items():
+            systems[name][measure.name] = tuple(known.get((name, measure.name), (mean, mean, mean)))
+    for name, scores in overall.items():
+        systems[name]["overall"] = (statistics.fmean(scores),) * 3
+    baseline = material.systems[0].name
+    return system_bars(systems, {measure.name: measure.facts.metric for measure in measures}, baseline)
 
 
 def _score(found: Sequence[float], interval: Interval | None) -> str:
@@ -108,44 +123,46 @@ def _score(found: Sequence[float], interval: Interval | None) -> str:
     return f"{Spread.of(found)}" + (f" [{interval.low:.3f}, {interval.high:.3f}]" if interval is not None else "")
 
 
-def _constant(material: Material, task: str) -> str | None:
-    """Return what the best constant answer scores on a task, by the first run that says so."""
-    for system in material.systems:
+def _constant(measure: Measure) -> str:
+    """Return what the best constant answer scores, by the first run that says so; nothing where none does."""
+    for system in measure.systems:
         for run in system.runs:
-            base = run.metrics.get("baselines", {}).get(task)
+            base = run.metrics.get("baselines", {}).get(measure.task)
             if base is not None:
-                return f"{base['score']:.3f} ({base['name']})"
-    return None
+                return f"{base['score']:.3f}, {base['name']}"
+    return ""
 
 
 def _before_and_after(detailed: Sequence[System]) -> Table:
+    header = ["task", "metric", "untrained", "kept model", "at step", "best of the task", "at step"]
     rows = []
     for system in detailed:
         for task, facts in system.tasks.items():
-            rows += _rows_of_task(system, task, facts)
-    header = ["system", "task", "metric", "untrained", "kept model", "at step", "best of the task", "at step"]
+            rows += [[system.name, *row] for row in _rows_of_task(system.first, task, facts)]
     note = (
         "The kept model is that of the step with the best score by the recipe's training.select. The best of the task is "
-        "what its own metric reached at any evaluation. Of several seeds, the first finished one is shown."
+        "what its own metric reached at any evaluation."
     )
-    return Table("Before and after training", header, rows, note, words=frozenset({0, 1, 2}))
+    if len(detailed) == 1:
+        rows = [row[1:] for row in rows]
+        return Table("Before and after training", header, rows, note, words=frozenset({0, 1}))
+    note += " Of several seeds, the first finished one is shown."
+    return Table("Before and after training", ["system", *header], rows, note, words=frozenset({0, 1, 2}))
 
 
-def _rows_of_task(system: System, task: str, facts: TaskFacts) -> list[list[str]]:
-    run = system.first
+def _rows_of_task(run: RunRecords, task: str, facts: TaskFacts) -> list[list[str]]:
     before = _untrained(run, task)
-    best, steps = run.metrics.get("best_of_task", {}).get(task), run.metrics.get("best_step")
+    best = run.metrics.get("best_of_task", {}).get(task)
     rows = []
     for metric, score in run.dev.get(task, {}).items():
         own = metric == facts.metric and best is not None
         rows.append(
             [
-                system.name,
                 task,
                 metric,
                 f"{before[metric]:.3f}" if metric in before else "",
                 f"{score:.3f}",
-                f"{steps:,}" if steps is not None else "",
+                f"{run.best_step:,}" if run.best_step is not None else "",
                 f"{best['score']:.3f}" if own else "",
                 f"{best['step']:,}" if own else "",
             ]

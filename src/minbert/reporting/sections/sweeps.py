@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from minbert.reporting.figures.sweep import one_at_a_time, parallel_coordinates
 from minbert.reporting.material import Material
-from minbert.reporting.page import Block, Heading, Section, Table
+from minbert.reporting.page import Block, Drawn, Heading, Section, Table
+from minbert.reporting.sections.drawing import unique_slugs
 from minbert.seeds import Spread
 from minbert.sweeping.values import compact, short_keys
 
@@ -14,8 +17,13 @@ from minbert.sweeping.values import compact, short_keys
 def sweeps(material: Material) -> Section:
     """Return the section: a table of all configurations of every sweep, and how the score follows the settings."""
     blocks: list[Block] = []
+    names = unique_slugs(list(material.sweeps))
     for name, results in material.sweeps.items():
         blocks += [Heading(name), _table(results)]
+        for figure in (parallel_coordinates(results), one_at_a_time(results)):
+            if figure is not None:
+                several = len(names) > 1
+                blocks.append(Drawn(replace(figure, name=f"{names[name]}-{figure.name}") if several else figure))
     return Section("sweeps", "Sweep", blocks)
 
 

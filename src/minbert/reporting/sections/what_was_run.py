@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
+from minbert.methods import Method
 from minbert.recipe import Recipe, load_recipe
 from minbert.reporting.material import Material, System
 from minbert.reporting.page import Block, Listing, Paragraph, Section, Table
@@ -15,7 +17,10 @@ from minbert.shipped import find_recipe, recipe_names
 from minbert.sweeping.values import compact
 
 _NOT_SETTINGS = {"description", "seed"}
+_NEEDED = {"kind", "classes", "range", "files", "text", "label", "pair"}
+"""What a task cannot do without, and so no choice among settings."""
 _ABSENT = "–"
+_WORDS = frozenset({0, 1, 2})
 
 
 def what_was_run(material: Material, detailed: Sequence[System]) -> Section:
@@ -40,33 +45,48 @@ def what_was_run(material: Material, detailed: Sequence[System]) -> Section:
     return Section("what-was-run", "What was run", blocks, [*missing, *material.remarks])
 
 
-def flat(tree: Any, above: str = "") -> dict[str, str]:
-    """Return the settings of a recipe's tree by their dotted keys, in few characters each."""
-    if not isinstance(tree, Mapping) or not tree:
-        return {above: compact(tree)}
-    settings: dict[str, str] = {}
-    for key, value in tree.items():
-        if above or key not in _NOT_SETTINGS:
-            settings |= flat(value, f"{above}.{key}" if above else str(key))
-    return settings
+def settings_of(value: Any) -> Any:
+    """Return a recipe, or a piece of it, as a tree of texts in few characters; a method is one text."""
+    if isinstance(value, Method):
+        said = value.model_dump(mode="json", exclude_defaults=True)
+        return compact({"name": value.name, **said}) if said.keys() - {"name"} else str(value.name)
+    if isinstance(value, BaseModel):
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        return {name: settings_of(inner) for name, inner in fields.items() if name not in _NOT_SETTINGS}
+    if isinstance(value, Mapping):
+        return {str(key): settings_of(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(str, map(settings_of, value)))}]"
+    return compact(value)
 
 
-def differing(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return the settings that differ, with both values; a dash stands for one that the other has not."""
-    keys = [*one, *(key for key in other if key not in one)]
-    pairs = {key: (one.get(key, _ABSENT), other.get(key, _ABSENT)) for key in keys}
-    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+def differences(one: Any, other: Any, key: str = "") -> dict[str, tuple[str, str]]:
+    """Return where two trees of settings differ: dotted keys with both texts, a dash for what only the other has."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        found: dict[str, tuple[str, str]] = {}
+        for name in [*one, *(name for name in other if name not in one)]:
+            found |= differences(one.get(name), other.get(name), f"{key}.{name}" if key else name)
+        return found
+    return {} if one == other else {key: (_in_short(one), _in_short(other))}
+
+
+def _in_short(settings: Any) -> str:
+    if settings is None:
+        return _ABSENT
+    if isinstance(settings, Mapping):
+        return ", ".join(f"{name}: {_in_short(inner)}" for name, inner in settings.items() if inner != "null")
+    return str(settings)
 
 
 def shipped_base(recipe: Recipe) -> tuple[str, Recipe] | None:
     """Return the shipped recipe that ``recipe`` was made from, by its description; of several the most similar."""
-    here = flat(recipe.model_dump(mode="json"))
+    here = settings_of(recipe)
     found = []
     for name in recipe_names():
         tree = yaml.safe_load(find_recipe(name).read_text(encoding="utf-8"))
         if recipe.description and tree.get("description") == recipe.description:
             base = load_recipe(name)
-            found.append((len(differing(flat(base.model_dump(mode="json")), here)), name, base))
+            found.append((len(differences(settings_of(base), here)), name, base))
     return min(found, key=lambda each: each[:2])[1:] if found else None
 
 
@@ -120,24 +140,19 @@ def _unfinished(run: RunRecords) -> str | None:
 def _own_settings(system: System, recipe: Recipe) -> Table:
     """Return what a system's recipe says other than the recipe it was made from, or else than the defaults."""
     found = shipped_base(recipe)
-    here = flat(recipe.model_dump(mode="json"))
     if found is None:
-        set_here = flat(recipe.model_dump(mode="json", exclude_defaults=True))
-        return Table(
-            f"{system.name}: settings other than the defaults",
-            ["setting", "value"],
-            [[key, value] for key, value in set_here.items()],
-            words=frozenset({0, 1}),
-        )
+        bare = recipe.model_dump(include={"tasks": {name: _NEEDED for name in recipe.tasks}})
+        rows = [[key, here] for key, (_, here) in differences(settings_of(Recipe(**bare)), settings_of(recipe)).items()]
+        return Table(f"{system.name}: settings other than the defaults", ["setting", "here"], rows, words=_WORDS)
     name, base = found
-    rows = [[key, *pair] for key, pair in differing(flat(base.model_dump(mode="json")), here).items()]
+    rows = [[key, *pair] for key, pair in differences(settings_of(base), settings_of(recipe)).items()]
     if not rows:
         return Table(f"{system.name}: the shipped recipe {name} as it is", ["setting", name, "here"], [])
     return Table(
         f"{system.name}: what differs from the shipped recipe {name}",
         ["setting", name, "here"],
         rows,
-        words=frozenset({0, 1, 2}),
+        words=_WORDS,
     )
 
 
@@ -146,13 +161,13 @@ def _differences(systems: Sequence[System]) -> list[Block]:
     recipe = systems[0].first.recipe
     if recipe is None:
         return []
-    first = flat(recipe.model_dump(mode="json"))
+    first = settings_of(recipe)
     rows = []
     for system in systems[1:]:
         if (other := system.first.recipe) is not None:
-            pairs = differing(first, flat(other.model_dump(mode="json")))
+            pairs = differences(first, settings_of(other))
             rows.append([system.name, "; ".join(f"{key}: {value}" for key, (_, value) in pairs.items())])
     if not rows:
         return []
     caption = f"What the other systems' recipes say other than that of {systems[0].name}"
-    return [Table(caption, ["system", "settings"], rows, words=frozenset({0, 1}))]
+    return [Table(caption, ["system", "settings"], rows, words=_WORDS)]
