@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 INK = "#010203"
 """The colour of text, axes and whatever else is black on paper; no other colour may be this one."""
+PAPER = "#fdfefc"
+"""The colour of what is behind: for an edge around words that stand on lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,10 @@ class Figure:
 def svg(figure: Figure) -> str:
     """Return the drawing as an ``<svg>`` element to put into a page.
 
-    Its background is transparent and its ink is the page's text colour, so it follows a page from light to dark. It is
-    as wide as it was drawn, or as the page where that is narrower. Text is drawn as outlines: it looks the same and
+    Its background is transparent, its ink is the page's text colour and its paper the page's ``--paper`` (or what the
+    browser has for a page's background), so it follows a page from light to dark. It is
+    as wide as it was drawn, or as the page where that is narrower, but keeps a width at which it can be read: what it
+    stands in should scroll (``overflow-x: auto``). Text is drawn as outlines: it looks the same and
     fits everywhere, whatever fonts are there; ``alt`` is its label. All ids begin with the figure's name.
     """
     from matplotlib import rc_context
@@ -48,13 +52,16 @@ def svg(figure: Figure) -> str:
     body = text[text.index(">", text.index("<svg")) + 1 :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, count=1, flags=re.DOTALL)
     prefix = f"figure-{figure.name}-"
+    body = body.replace("*{", "#figure_1 *{", 1)  # a style sheet holds for the whole page, not for its drawing alone
     body = re.sub(r'\bid="', f'id="{prefix}', body)
     body = re.sub(r'\bhref="#', f'href="#{prefix}', body)
-    body = body.replace("url(#", f"url(#{prefix}").replace(INK, "currentColor")
+    body = body.replace("url(#", f"url(#{prefix}").replace("#figure_1 *", f"#{prefix}figure_1 *")
+    body = body.replace(INK, "currentColor").replace(PAPER, "var(--paper, Canvas)")
     width, height = (72 * inches for inches in figure.drawing.get_size_inches())  # 72 of its units to an inch
+    limits = f"min-width: {0.7 * width / 72:.3g}in; max-width: {width / 72:.3g}in"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
-        f'viewBox="0 0 {width:g} {height:g}" style="width: 100%; max-width: {width / 72:g}in; height: auto" '
+        f'viewBox="0 0 {width:g} {height:g}" style="width: 100%; {limits}; height: auto" '
         f'aria-label="{escape(figure.alt)}">{body}'
     )
 
