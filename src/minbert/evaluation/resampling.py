@@ -16,8 +16,8 @@ from minbert.randomness import generator
 
 Array = NDArray[np.float64]
 
-_AT_ONCE = 4_000_000
-"""Numbers of a matrix that are held in memory together."""
+_AT_ONCE = 500_000
+"""Numbers of a matrix that are worked on together: what fits into a processor's cache."""
 
 
 def resampled_scores(metric: str, labels: Array, predictions: Array, resamples: int) -> Array:
@@ -35,7 +35,7 @@ def resampled_scores(metric: str, labels: Array, predictions: Array, resamples: 
 
 def score_each(metric: str, labels: Array, predictions: Array) -> Array:
     """Return a metric (runs,) of predictions (runs, R) for labels (R,): that of ``tasks.metrics.scores``."""
-    return _scores(metric, labels, predictions, np.ones((1, len(labels))))[0]
+    return np.asarray(_scores(metric, labels, predictions, np.ones((1, len(labels))))[0])
 
 
 def swapped_differences(metric: str, labels: Array, first: Array, second: Array, swaps: int) -> Array:
@@ -53,23 +53,18 @@ def swapped_differences(metric: str, labels: Array, first: Array, second: Array,
         swaps: how many times the coins are thrown. Their falls follow from the labels alone.
     """
     if metric == "spearman":
-        labels, first, second = _ranked(labels), _ranked(first), _ranked(second)
-        metric = "pearson"
-    ones, twos = (
-        _per_row(metric, labels, _standardized(first, metric)),
-        _per_row(metric, labels, _standardized(second, metric)),
-    )
-    both = np.concatenate([ones, twos])
+        metric, labels, first, second = "pearson", _ranked(labels), _ranked(first), _ranked(second)
+    of_first, of_second = (_per_row(metric, labels, _standardized(runs, metric)) for runs in (first, second))
+    both = np.concatenate([of_first, of_second])
     runs, rows, parts = both.shape
     flat = both.transpose(1, 0, 2).reshape(rows, runs * parts)
-    whole = both.sum(1)
     differences = []
     for coins in _coins(labels, swaps):
         moved = (coins @ flat).reshape(len(coins), runs, parts)
-        exchange = moved[:, None, len(ones) :] - moved[:, : len(ones), None]  # (swaps, runs, other runs, parts)
-        swapped_ones = _from_sums(metric, whole[: len(ones), None] + exchange)
-        swapped_twos = _from_sums(metric, whole[None, len(ones) :] - exchange)
-        differences.append((swapped_ones - swapped_twos).mean((1, 2)))
+        gained = moved[:, None, len(first) :] - moved[:, : len(first), None]  # (swaps, runs, other runs, parts)
+        swapped_first = _from_sums(metric, of_first.sum(1)[:, None] + gained)
+        swapped_second = _from_sums(metric, of_second.sum(1) - gained)
+        differences.append((swapped_first - swapped_second).mean((1, 2)))
     return np.concatenate(differences)
 
 
