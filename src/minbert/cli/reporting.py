@@ -11,9 +11,7 @@ import typer
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="RUN|DIR...", help="Folders of runs, or that hold runs: seeds, a sweep, a reproduction."
-        ),
+        typer.Argument(metavar="RUN|DIR...", help="Folders of runs, or that hold runs, a sweep, a reproduction."),
     ],
     out: Annotated[Path, typer.Option(help="The page; a report that is there is replaced.")] = Path("report.html"),
     figures: Annotated[

@@ -85,9 +85,7 @@ class Material:
                 else:
                     like.append(system)
         return [
-            Measure(
-                task if not number else _name_apart(task, number, group[0].first), task, group[0].tasks[task], group
-            )
+            Measure(_name_apart(task, number, group[0].first), task, group[0].tasks[task], group)
             for task, known in groups.items()
             for number, group in enumerate(known)
         ]
@@ -115,6 +113,9 @@ def _same_measure(one: RunRecords, other: RunRecords, task: str) -> bool:
 
 
 def _name_apart(task: str, number: int, run: RunRecords) -> str:
+    """Return the name of the measure with this number, from 0, of a task's."""
+    if not number:
+        return task
     file = run.recipe.tasks[task].files.dev if run.recipe is not None else None
     return f"{task} ({file or number + 1})"
 
@@ -206,5 +207,11 @@ def _shared_name(folders: Sequence[Path]) -> str:
     first = folders[0].resolve()
     if first.name.startswith("seed-"):
         return first.parent.name
-    shared = os.path.commonprefix([folder.resolve().name for folder in folders]) if len(folders) > 1 else first.name
+    shared = _common_start([folder.resolve().name for folder in folders]) if len(folders) > 1 else first.name
     return shared.removesuffix("seed=").rstrip("-_, ") or first.name
+
+
+def _common_start(names: Sequence[str]) -> str:
+    first, last = min(names), max(names)
+    differs = (at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1])
+    return first[: next(differs, len(first))]

@@ -7,7 +7,7 @@ as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar
@@ -157,8 +157,9 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
     )
     folder = files("minbert.reporting") / "templates"
-    own: Mapping[str, str] = {
-        name: (folder / file).read_text(encoding="utf-8")
-        for name, file in (("style", "page.css"), ("script", "page.js"))
-    }
-    return environment.get_template("page.html").render(page=page, generator=GENERATOR, **own)
+    return environment.get_template("page.html").render(
+        page=page,
+        generator=GENERATOR,
+        style=(folder / "page.css").read_text(encoding="utf-8"),
+        script=(folder / "page.js").read_text(encoding="utf-8"),
+    )

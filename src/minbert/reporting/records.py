@@ -161,9 +161,7 @@ def _recipe_of_ensemble(folder: Path, remarks: list[str]) -> Recipe | None:
             elif name not in found.tasks:
                 found = found.model_copy(update={"tasks": {**found.tasks, name: recipe.tasks[name]}})
     except UserError:
-        remarks.append(
-            f"{folder}: the runs that it is made of are not where they were, so their recipes are not shown."
-        )
+        remarks.append(f"{folder}: its runs are not where they were, so their recipes are not shown.")
         return None
     return found
 

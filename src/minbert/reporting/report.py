@@ -80,19 +80,17 @@ def make_page(material: Material) -> Page:
     tasks = list(dict.fromkeys(task for system in systems for task in system.tasks))
     runs = sum(len(system.runs) for system in systems)
     name = systems[0].name if len(systems) == 1 else f"{len(systems)} systems"
-    counted = (
-        f"{_count(len(tasks), 'task')} ({', '.join(tasks)}), {_count(len(systems), 'system')}, {_count(runs, 'run')}"
-    )
+    counts = [f"{_count(len(tasks), 'task')} ({', '.join(tasks)})", _count(len(systems), "system"), _count(runs, "run")]
     notes = [encoder_note(material)]
     if len(detailed) < len(systems):
         notes.append(
             f"Scores and cost are of all {len(systems)} systems. All else is of {len(detailed)} of them, the first and "
-            f"the best of each task: {', '.join(system.name for system in detailed)}. Any other gets a page of its own: "
-            "minbert report with its folder alone."
+            f"the best of each task: {', '.join(system.name for system in detailed)}. Any other gets a page of its own "
+            "by minbert report with its folder alone."
         )
     return Page(
         title=f"minbert report: {name}",
-        subtitle=f"{counted}; scores are on dev.",
+        subtitle=f"{', '.join(counts)}; scores are on dev.",
         cards=cards(material, known),
         notes=[note for note in notes if note],
         sections=sections,
@@ -101,7 +99,7 @@ def make_page(material: Material) -> Page:
 
 
 def detailed_systems(material: Material) -> list[System]:
-    """Return the systems to be shown in full: all, or of many the first, the best by overall and the best of each task."""
+    """Return the systems to be shown in full: all, or of many the first, the best overall and the best of each task."""
     systems = list(material.systems)
     if len(systems) <= DETAILED:
         return systems

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minbert.evaluation.answers import Answers
 from minbert.reporting.material import System
@@ -49,10 +50,11 @@ def worst_rows(answers: Answers, classes: bool) -> list[int]:
     return [int(row) for row in wrong[order][:WORST]]
 
 
-def _true_probabilities(answers: Answers) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _true_probabilities(answers: Answers) -> NDArray[np.float64]:
     probabilities = answers.predictions.probabilities
     assert probabilities is not None
-    return probabilities[np.arange(len(answers)), answers.labels.astype(int)]
+    chosen: NDArray[np.float64] = probabilities[np.arange(len(answers)), answers.labels.astype(int)]
+    return chosen
 
 
 def _table(name: str, task: str, answers: Answers, texts: Sequence[Sequence[str]]) -> list[Block]:

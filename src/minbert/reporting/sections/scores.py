@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from minbert.encoder.sources import MINILM, MINILM_DESCRIPTION
 from minbert.evaluation.intervals import Interval, score_interval
@@ -75,8 +76,8 @@ def scores(material: Material, detailed: Sequence[System], known: Intervals) -> 
     }
     if lacking:
         missing.append(
-            f"Scores without an interval are of runs that keep no answers to dev, or whose seeds answered different rows: "
-            f"{', '.join(lacking)}."
+            "Scores without an interval are of runs that keep no answers to dev, or whose seeds answered different "
+            f"rows: {', '.join(lacking)}."
         )
     return Section("scores", "Scores", blocks, missing)
 
@@ -110,7 +111,7 @@ def _bars(material: Material, known: Intervals) -> Figure | None:
     measures, overall = material.measures(), material.overall()
     for measure in measures:
         for name, mean in measure.means().items():
-            systems[name][measure.name] = tuple(known.get((name, measure.name), (mean, mean, mean)))
+            systems[name][measure.name] = known.get((name, measure.name), Interval(mean, mean, mean))
     for name, scores in overall.items():
         systems[name]["overall"] = (statistics.fmean(scores),) * 3
     baseline = material.systems[0].name
@@ -140,8 +141,8 @@ def _before_and_after(detailed: Sequence[System]) -> Table:
         for task, facts in system.tasks.items():
             rows += [[system.name, *row] for row in _rows_of_task(system.first, task, facts)]
     note = (
-        "The kept model is that of the step with the best score by the recipe's training.select. The best of the task is "
-        "what its own metric reached at any evaluation."
+        "The kept model is that of the step with the best score by the recipe's training.select. The best of the task "
+        "is what its own metric reached at any evaluation."
     )
     if len(detailed) == 1:
         rows = [row[1:] for row in rows]
@@ -171,8 +172,8 @@ def _rows_of_task(run: RunRecords, task: str, facts: TaskFacts) -> list[list[str
 
 
 def _untrained(run: RunRecords, task: str) -> Mapping[str, float]:
-    if "untrained" in run.metrics:
-        scores: Mapping[str, float] = run.metrics["untrained"].get(task, {})
-        return scores
-    started = next((line["dev"] for line in run.history if line["step"] == 0), {})
-    return started.get(task, {})
+    before: Mapping[str, Any] = run.metrics.get("untrained", {})
+    if not before and run.history and run.history[0]["step"] == 0:
+        before = run.history[0]["dev"]
+    scores: Mapping[str, float] = before.get(task, {})
+    return scores

@@ -47,9 +47,9 @@ def _table(results: Mapping[str, Any]) -> Table:
         )
     header = ["configuration", *short.values(), *scores, "difference", "seconds", "state"]
     note = (
-        f"Dev scores, the highest {results['score']} first; ± is the standard deviation over seeds. The difference is that "
-        "of the score from the base's. The best was picked by its score on dev, so that score is too good: part of it is "
-        "luck."
+        f"Dev scores, the highest {results['score']} first; ± is the standard deviation over seeds. The difference is "
+        "that of the score from the base's. The best was picked by its score on dev, so that score is too good: part "
+        "of it is luck."
     )
     words = frozenset({0, *range(1, len(short) + 1), len(header) - 1})
     return Table(f"{len(rows)} configurations", header, rows, note, words)

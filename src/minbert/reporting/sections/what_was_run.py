@@ -132,8 +132,8 @@ def _unfinished(run: RunRecords) -> str | None:
         return f"{run.folder}: is not finished and was not evaluated yet, so it has no scores."
     step = run.history[-1]["step"]
     return (
-        f"{run.folder}: is not finished (last evaluated at step {step}), so its scores are those of its best evaluation "
-        "so far."
+        f"{run.folder}: is not finished (last evaluated at step {step}), so its scores are those of its best "
+        "evaluation so far."
     )
 
 
@@ -141,7 +141,7 @@ def _own_settings(system: System, recipe: Recipe) -> Table:
     """Return what a system's recipe says other than the recipe it was made from, or else than the defaults."""
     found = shipped_base(recipe)
     if found is None:
-        bare = recipe.model_dump(include={"tasks": {name: _NEEDED for name in recipe.tasks}})
+        bare = recipe.model_dump(include={"tasks": dict.fromkeys(recipe.tasks, _NEEDED)})
         rows = [[key, here] for key, (_, here) in differences(settings_of(Recipe(**bare)), settings_of(recipe)).items()]
         return Table(f"{system.name}: settings other than the defaults", ["setting", "here"], rows, words=_WORDS)
     name, base = found
