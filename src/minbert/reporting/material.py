@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,14 +36,19 @@ class System:
         """The run that stands for the system where only one can be shown: the first that is finished."""
         return next((run for run in self.runs if run.finished), self.runs[0])
 
+    @property
+    def scored(self) -> Sequence[RunRecords]:
+        """The runs whose scores count: those that are finished, or all where none is."""
+        return [run for run in self.runs if run.finished] or self.runs
+
     def scores(self, task: str, metric: str) -> list[float]:
         """Return every seed's dev score of a task by one of its metrics."""
-        found = [run.score(task, metric) for run in self.runs]
+        found = [run.score(task, metric) for run in self.scored]
         return [score for score in found if score is not None]
 
     def overall(self) -> list[float]:
         """Return every seed's overall dev score."""
-        return [run.dev["overall"] for run in self.runs if "overall" in run.dev]
+        return [run.dev["overall"] for run in self.scored if "overall" in run.dev]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +210,12 @@ def _names(groups: Sequence[Sequence[Path]]) -> list[str]:
 
 
 def _shared_name(folders: Sequence[Path]) -> str:
-    first = folders[0].resolve()
-    if first.name.startswith("seed-"):
-        return first.parent.name
-    shared = _common_start([folder.resolve().name for folder in folders]) if len(folders) > 1 else first.name
-    return shared.removesuffix("seed=").rstrip("-_, ") or first.name
+    names = [folder.resolve().name for folder in folders]
+    if re.fullmatch(r"seed[-=]\d+", names[0]):
+        return folders[0].resolve().parent.name
+    if len(names) > 1:
+        names = [re.sub(r"[-_, ]*(seed[-_=]?)?\d*$", "", _common_start(names)) or names[0]]
+    return re.sub(r",seed=\d+$", "", names[0])
 
 
 def _common_start(names: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ def intervals(material: Material) -> dict[tuple[str, str], Interval]:
     for measure in material.measures():
         task, facts = measure.task, measure.facts
         for system in measure.systems:
-            answers = [run.answers[task] for run in system.runs if task in run.answers]
+            answers = [run.answers[task] for run in system.scored if task in run.answers]
             complete = len(answers) == len(system.scores(task, facts.metric))
             if answers and complete and all(other.same_rows(answers[0]) for other in answers[1:]):
                 found[system.name, measure.name] = score_interval(facts.kind, facts.metric, answers)
@@ -88,7 +88,7 @@ def _table(material: Material, known: Intervals) -> Table:
     header = ["system", *(["seeds"] if seeds else []), *(f"{m.name}, {m.facts.metric}" for m in measures)]
     rows = [["always the same answer", *([""] if seeds else []), *map(_constant, measures), *([""] if overall else [])]]
     for system in material.systems:
-        row = [system.name, *([str(len(system.runs))] if seeds else [])]
+        row = [system.name, *([str(len(system.scored))] if seeds else [])]
         for measure in measures:
             found = system.scores(measure.task, measure.facts.metric) if system in measure.systems else []
             row.append(_score(found, known.get((system.name, measure.name))))

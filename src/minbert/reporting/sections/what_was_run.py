@@ -132,8 +132,8 @@ def _unfinished(run: RunRecords) -> str | None:
         return f"{run.folder}: is not finished and was not evaluated yet, so it has no scores."
     step = run.history[-1]["step"]
     return (
-        f"{run.folder}: is not finished (last evaluated at step {step}), so its scores are those of its best "
-        "evaluation so far."
+        f"{run.folder}: is not finished (last evaluated at step {step}), so it has the scores of its best "
+        "evaluation so far, and counts only where no other seed is finished."
     )
 
 
