@@ -36,7 +36,7 @@ FLOORS = [
         "soup",
         "distill",
     },
-    {"reproduction", "sweeping"},
+    {"reproduction", "sweeping", "comparing"},
     {"reporting"},
     {"cli"},
 ]

@@ -9,6 +9,7 @@ import typer
 
 from minbert.cli import (
     augmentation,
+    comparing,
     data,
     ensembles,
     inference,
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(training.train)
 app.command()(pretraining.pretrain)
 app.command()(reproducing.reproduce)
+app.command()(comparing.compare)
 app.command()(augmentation.augment)
 app.command()(ensembles.ensemble)
 app.command()(ensembles.soup)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from minbert.comparing.compare import Comparison
     from minbert.multitask.model import Text
     from minbert.recipe import Recipe
     from minbert.run import RunSummary
@@ -123,3 +124,20 @@ def reproduction(results: Mapping[str, Any]) -> Iterator[Table]:
         for row in grid.rows:
             table.add_row(*map(escape, row))
         yield table
+
+
+def comparison(compared: Comparison) -> Table:
+    """Return every score of every system, with its differences to the baseline and to the task trained alone."""
+    from minbert.comparing.tables import HEADER, cells, columns
+
+    table = Table(title=f"dev scores; baseline: {escape(compared.baseline)}", title_justify="left")
+    shown = columns(compared)
+    for index in shown:
+        table.add_column(HEADER[index], justify="left" if index < 2 else "right", overflow="fold")
+    system = ""
+    for line in cells(compared):
+        if system and line[0] != system:
+            table.add_section()
+        repeated, system = line[0] == system, line[0]
+        table.add_row(*("" if repeated and not index else escape(line[index]) for index in shown))
+    return table

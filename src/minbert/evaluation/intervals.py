@@ -34,13 +34,16 @@ class SeedScatter(NamedTuple):
     degrees_of_freedom: float
     """Of the variance's estimate."""
 
-    def draws(self, number: int) -> Array:
-        """Return ``number`` deviations of the mean: quantiles of Student's t, evenly spaced, in random order."""
+    def draws(self, number: int, which: int = 0) -> Array:
+        """Return ``number`` deviations of the mean: quantiles of Student's t, evenly spaced, in random order.
+
+        Other numbers ``which`` give other orders: those of systems that know nothing of each other.
+        """
         from scipy.special import stdtrit
 
         if not self.variance:
             return np.zeros(number)
-        ranks = generator(0, "seeds", number).permutation(number)
+        ranks = generator(0, "seeds", which).permutation(number)
         return math.sqrt(self.variance) * np.asarray(stdtrit(self.degrees_of_freedom, (ranks + 0.5) / number))
 
 
@@ -80,15 +83,19 @@ def score_interval(
     labels, predictions = runs[0].labels, np.stack([run.predictions.values for run in runs])
     observed = score_each(metric, labels, predictions)
     resampled = resampled_scores(metric, labels, predictions, resamples)
-    lowest = -1.0 if metric in CORRELATIONS else 0.0
-    interval = interval_of_mean(observed, resampled, confidence)
-    return Interval(interval.score, max(lowest, interval.low), min(1.0, interval.high))
+    return within_range(interval_of_mean(observed, resampled, confidence), [metric])
 
 
 def interval_of_mean(observed: Array, resampled: Array, confidence: float = CONFIDENCE) -> Interval:
     """Return the interval of the mean of scores (runs,) from those of the same runs' resamples (resamples, runs)."""
     draws = resampled.mean(1) + seed_scatter(observed, resampled).draws(len(resampled))
     return percentiles(float(observed.mean()), draws, confidence)
+
+
+def within_range(interval: Interval, metrics: Sequence[str]) -> Interval:
+    """Return the interval cut off at the least and the greatest mean that the metrics can have."""
+    lowest = -sum(metric in CORRELATIONS for metric in metrics) / len(metrics)
+    return Interval(interval.score, max(lowest, interval.low), min(1.0, interval.high))
 
 
 def seed_scatter(observed: Array, resampled: Array) -> SeedScatter:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minbert.evaluation.intervals import CONFIDENCE, RESAMPLES, SeedScatter, percentiles, seed_scatter
+from minbert.evaluation.intervals import CONFIDENCE, percentiles, seed_scatter
 from minbert.evaluation.resampling import Array
 
 SWAPS = 5000
@@ -46,8 +46,8 @@ def paired_difference(
     With several seeds, the conclusion is about the recipes. A row's answers are swapped for all runs of the two
     systems together, because runs share what is easy or hard about a row. Runs of one recipe are exchangeable with
     each other, but permuting whole runs of the two systems would need more seeds than anyone has (of three and three
-    there are 20 ways, so no p below 0.1). So how far the seeds' means stray is added to interval and test alike, from
-    Student's t with Welch's degrees of freedom.
+    there are 20 ways, so no p below 0.1). So how far each system's mean strays from seed to seed is added to interval
+    and test alike, from Student's t of its own: the Behrens-Fisher solution, on the safe side for few seeds.
 
     Args:
         first: the scores of one system.
@@ -56,12 +56,16 @@ def paired_difference(
         confidence: of the interval.
     """
     difference = float(first.observed.mean() - second.observed.mean())
-    scatter = _welch(seed_scatter(*first), seed_scatter(*second))
     resampled = first.resampled.mean(1) - second.resampled.mean(1)
-    interval = percentiles(difference, resampled + scatter.draws(len(resampled)), confidence)
-    null = swapped + scatter.draws(len(swapped))
+    interval = percentiles(difference, resampled + _scatter(first, second, len(resampled)), confidence)
+    null = swapped + _scatter(first, second, len(swapped))
     as_large = np.abs(null) >= abs(difference) - 1e-9  # sums in another order make ties differ by rounding
     return Difference(*interval, (1 + int(as_large.sum())) / (1 + len(null)))
+
+
+def _scatter(first: SystemScores, second: SystemScores, number: int) -> Array:
+    draws = [seed_scatter(*scores).draws(number, which) for which, scores in enumerate((first, second))]
+    return draws[0] - draws[1]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -75,12 +79,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - done) * p_values[index]))
         corrected[index] = largest
     return corrected
-
-
-def _welch(one: SeedScatter, other: SeedScatter) -> SeedScatter:
-    """Return the scatter of a difference of two means, with the degrees of freedom of Welch (1947)."""
-    variance = one.variance + other.variance
-    if not variance:
-        return one
-    squares = sum(scatter.variance**2 / scatter.degrees_of_freedom for scatter in (one, other))
-    return SeedScatter(variance, variance**2 / squares)

@@ -1,0 +1,55 @@
+"""``minbert compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...", help="Folders of finished runs, or with runs in them: a sweep's, for example."
+        ),
+    ],
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="What to compare with: a folder, or a system's name; by default the first of several tasks.",
+        ),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything there as JSON.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a line a score there as CSV.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there as Markdown.")] = None,
+) -> None:
+    """Tell which run is better at what, and how sure that is.
+
+    Intervals, a paired test of every difference to the baseline and to each task trained alone, and what they show.
+    Runs of one recipe that differ in their seeds are taken together.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+
+    from minbert.cli import tables
+    from minbert.comparing.compare import compare as compare_runs
+    from minbert.comparing.tables import as_csv, remarks, sentences
+    from minbert.comparing.tables import markdown as as_markdown
+    from minbert.files import write_json, write_text
+    from minbert.training.display import Display
+
+    console = Console()
+    comparison = compare_runs(runs, baseline, Display(console))
+    console.print(tables.comparison(comparison))
+    for system, parts in sentences(comparison).items():
+        console.print(f"[bold]{escape(system)}[/bold]: {escape('; '.join(parts))}.", highlight=False)
+    for remark in remarks(comparison):
+        console.print(f"[dim]{escape(remark)}[/dim]", highlight=False)
+    if json is not None:
+        write_json(json, comparison.as_json())
+    for path, written in ((csv, as_csv), (markdown, as_markdown)):
+        if path is not None:
+            write_text(path, written(comparison))

@@ -1,0 +1,90 @@
+"""The scores of all systems on the same rows and the same resamples of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minbert.comparing.systems import System, read_all_answers
+from minbert.evaluation.answers import Answers
+from minbert.evaluation.intervals import RESAMPLES, Interval, interval_of_mean, within_range
+from minbert.evaluation.resampling import Array, resampled_scores, score_each, swapped_differences
+from minbert.evaluation.significance import SWAPS, Difference, SystemScores, paired_difference
+
+OVERALL = "overall"
+
+
+def scores_of(system: System) -> list[str]:
+    """Return the names of a system's scores: its tasks and, of several, ``overall``, the mean of theirs."""
+    return [*system.tasks, *([OVERALL] if len(system.tasks) > 1 else [])]
+
+
+class SystemsScored:
+    """What every system scores: task by task by the task's own metric, and overall."""
+
+    def __init__(self, systems: list[System]) -> None:
+        """Read and score all answers.
+
+        Raises:
+            UserError: see ``read_all_answers``.
+        """
+        self._tasks = {system.name: system.tasks for system in systems}
+        self._labels: dict[str, Array] = {}
+        self._predictions: dict[str, dict[str, Array]] = {}
+        self._scores: dict[tuple[str, str], SystemScores] = {}
+        self._metrics = {task: settings.metric for system in systems for task, settings in system.recipe.tasks.items()}
+        for task, by_system in read_all_answers(systems).items():
+            self._add(task, by_system)
+        for system in systems:
+            if len(system.tasks) > 1:
+                parts = [self._scores[system.name, task] for task in system.tasks]
+                self._scores[system.name, OVERALL] = SystemScores(
+                    np.mean([part.observed for part in parts], axis=0),
+                    np.mean([part.resampled for part in parts], axis=0),
+                )
+
+    def _add(self, task: str, by_system: dict[str, list[Answers]]) -> None:
+        labels = next(iter(by_system.values()))[0].labels
+        self._labels[task] = labels
+        self._predictions[task] = {
+            name: np.stack([answers.predictions.values for answers in runs]) for name, runs in by_system.items()
+        }
+        together = np.concatenate(list(self._predictions[task].values()))
+        observed = score_each(self._metrics[task], labels, together)
+        resampled = resampled_scores(self._metrics[task], labels, together, RESAMPLES)
+        start = 0
+        for name, runs in by_system.items():
+            own = slice(start, start + len(runs))
+            self._scores[name, task] = SystemScores(observed[own], resampled[:, own])
+            start += len(runs)
+
+    def metric(self, task: str) -> str:
+        """Return what a task is scored by; ``mean`` for overall."""
+        return "mean" if task == OVERALL else self._metrics[task]
+
+    def rows(self, system: str, task: str) -> int:
+        """Return how many rows were scored; of overall, those of all tasks."""
+        return sum(len(self._labels[part]) for part in self._parts(system, task))
+
+    def interval(self, system: str, task: str) -> Interval:
+        """Return a system's score with its interval."""
+        interval = interval_of_mean(*self._scores[system, task])
+        return within_range(interval, [self._metrics[part] for part in self._parts(system, task)])
+
+    def difference(self, system: str, other: str, task: str) -> Difference:
+        """Return how much better ``system`` scores than ``other``, tested."""
+        swapped = [
+            swapped_differences(
+                self._metrics[part],
+                self._labels[part],
+                self._predictions[part][system],
+                self._predictions[part][other],
+                SWAPS,
+            )
+            for part in self._parts(system, task)
+        ]
+        return paired_difference(
+            self._scores[system, task], self._scores[other, task], np.asarray(np.mean(swapped, axis=0))
+        )
+
+    def _parts(self, system: str, task: str) -> list[str]:
+        return self._tasks[system] if task == OVERALL else [task]

@@ -1,0 +1,209 @@
+"""The systems that are compared: runs of one recipe, whatever their seeds, found in folders and given short names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minbert.data.schedules.single import Single
+from minbert.errors import UserError, did_you_mean
+from minbert.evaluation.answers import Answers, read_answers
+from minbert.members import Member, find_member, members_of_tasks
+from minbert.recipe import Recipe
+from minbert.run_folder import METRICS, RECIPE, SOUP
+
+_SEED = re.compile(r"(^|[/,_ -])seed[-=_]?\d+$")
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Runs of one recipe that differ in nothing but their seeds."""
+
+    name: str
+    runs: list[Member]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the first run."""
+        return self.runs[0].recipe
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks it was trained on; a schedule of one task leaves the heads of others as they were."""
+        method = self.recipe.schedule.method
+        return [method.task] if isinstance(method, Single) else list(self.recipe.tasks)
+
+    @property
+    def seeds(self) -> list[int]:
+        """Every run's seed."""
+        return [run.recipe.seed for run in self.runs]
+
+
+def find_systems(folders: Sequence[Path]) -> tuple[list[System], list[Path]]:
+    """Return the systems of all finished runs in ``folders``, in the order given, and the unfinished runs left out.
+
+    A folder is a run's, or holds runs at any depth, as a sweep's or a reproduction's does.
+
+    Raises:
+        UserError: a folder holds no finished run, or the same training was done twice.
+    """
+    found: dict[Path, tuple[Path, Path]] = {}
+    unfinished = []
+    for folder in folders:
+        inside = _run_folders(folder)
+        ready = [path for path in inside if path == folder or (path / METRICS).is_file()]
+        if not ready:
+            what = "no finished run in it" if inside else "neither a run nor a folder with runs in it"
+            raise UserError(f"{folder}: {what}; give folders that minbert train, sweep or reproduce left.")
+        unfinished += [path for path in inside if path not in ready]
+        for path in ready:
+            found.setdefault(path.resolve(), (folder, path))
+    groups: dict[str, list[tuple[Member, Path, Path]]] = {}
+    for folder, path in found.values():
+        member = find_member(path)
+        key = member.recipe.model_copy(update={"seed": 0}).model_dump_json()
+        groups.setdefault(f"{path} {key}" if (path / SOUP).is_file() else key, []).append((member, folder, path))
+    names = _names([[(folder, path) for _, folder, path in group] for group in groups.values()])
+    systems = [System(name, [run[0] for run in group]) for name, group in zip(names, groups.values(), strict=True)]
+    for system in systems:
+        _check_seeds_differ(system)
+    return systems, unfinished
+
+
+def find_baseline(systems: Sequence[System], wanted: str | Path | None) -> System:
+    """Return the system called ``wanted``, or the one whose runs lie there; without it the first of several tasks.
+
+    Raises:
+        UserError: there is no such system, or several.
+    """
+    if wanted is None:
+        return max(systems, key=lambda system: len(system.tasks) > 1)
+    place = Path(wanted).resolve()
+    fitting = [system for system in systems if system.name == str(wanted)] or [
+        system for system in systems if any(run.folder.is_relative_to(place) for run in system.runs)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    names = [system.name for system in fitting or systems]
+    what = "holds several systems" if fitting else f"is none of the systems{did_you_mean(str(wanted), names)}"
+    raise UserError(f"--baseline {wanted}: {what}; give one of: {', '.join(names)}.")
+
+
+def read_all_answers(systems: Sequence[System]) -> dict[str, dict[str, list[Answers]]]:
+    """Return the answers to dev rows of every task that a system was trained on: by task, by system's name, its runs'.
+
+    Raises:
+        UserError: a run has no answers, or two of them mean different things by a task or answered different rows.
+    """
+    members = [run for system in systems for run in system.runs]
+    answers: dict[str, dict[str, list[Answers]]] = {}
+    for task in members_of_tasks(members):
+        first: tuple[Path, Answers] | None = None
+        for system in systems:
+            for run in system.runs if task in system.tasks else ():
+                read = read_answers(run.folder, task, "dev")
+                first = first or (run.folder, read)
+                _check_same_rows(task, *first, run.folder, read)
+                answers.setdefault(task, {}).setdefault(system.name, []).append(read)
+    return answers
+
+
+def single_task_system(system: System, task: str, systems: Sequence[System]) -> System | None:
+    """Return the system that was trained on ``task`` alone, from the same encoder and on the same share of its rows.
+
+    Of several, the one whose recipe differs least from ``system``'s, the first of equals. None where there is none, or
+    ``system`` is itself of a single task.
+    """
+    if len(system.tasks) == 1:
+        return None
+    ours = _settings_beside_other_tasks(system.recipe, task)
+    fitting = []
+    for other in systems:
+        theirs = _settings_beside_other_tasks(other.recipe, task)
+        same = ("encoder.name", "training.encoder", f"tasks.{task}.rows", f"tasks.{task}.files.train")
+        if other.tasks == [task] and all(ours.get(key) == theirs.get(key) for key in same):
+            different = sum(ours.get(key) != theirs.get(key) for key in ours.keys() | theirs.keys())
+            fitting.append((different, other))
+    return min(fitting, key=lambda pair: pair[0])[1] if fitting else None
+
+
+def _settings_beside_other_tasks(recipe: Recipe, task: str) -> dict[str, Any]:
+    """Return the recipe's settings by dotted key, without other tasks'."""
+    tree = recipe.model_dump(mode="json", exclude={"seed", "description"})
+    tree["tasks"] = {task: tree["tasks"].get(task)}
+    return dict(_leaves(tree))
+
+
+def _leaves(value: Any, key: str = "") -> list[tuple[str, Any]]:
+    if not isinstance(value, dict) or not value:
+        return [(key, value)]
+    return [leaf for name, part in value.items() for leaf in _leaves(part, f"{key}.{name}" if key else name)]
+
+
+def _run_folders(folder: Path) -> list[Path]:
+    if (folder / RECIPE).is_file():
+        return [folder]
+    try:
+        inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read ({error.strerror}).") from None
+    return [run for path in inside for run in _run_folders(path)]
+
+
+def _names(groups: Sequence[Sequence[tuple[Path, Path]]]) -> list[str]:
+    """Return names for groups of runs, as short as tells them apart: the first run's path without its seed.
+
+    A run is given by the folder it was found in and its own.
+    """
+
+    def short(given: Path, run: Path) -> str:
+        return _SEED.sub("", run.relative_to(given).as_posix()).strip(".") or longer(given, Path(given.name))
+
+    def longer(given: Path, run: Path) -> str:
+        whole = given.resolve()
+        inside = whole / run.relative_to(given) if run.is_relative_to(given) else whole
+        return _SEED.sub("", inside.relative_to(whole.parent).as_posix()) or whole.parent.name
+
+    def full(_: Path, run: Path) -> str:
+        return _SEED.sub("", str(run))
+
+    for name in (short, longer, full):
+        names = [name(*group[0]) for group in groups]
+        if len(set(names)) == len(names):
+            return names
+    return [str(group[0][1]) for group in groups]
+
+
+def _check_seeds_differ(system: System) -> None:
+    for index, run in enumerate(system.runs):
+        for other in system.runs[:index]:
+            if run.recipe.seed == other.recipe.seed:
+                raise UserError(
+                    f"{other.folder} and {run.folder} are runs of the same recipe with the same seed; that is one "
+                    "result, not two. Name one of them, or train the recipe with another seed."
+                )
+
+
+def _check_same_rows(task: str, folder: Path, answers: Answers, other_folder: Path, other: Answers) -> None:
+    if answers.same_rows(other):
+        return
+    pairs = zip(answers.ids, other.ids, strict=False)
+    row = next((row for row, (one, two) in enumerate(pairs) if one != two), min(len(answers), len(other)))
+    if answers.ids == other.ids:
+        row = int(np.flatnonzero(answers.labels != other.labels)[0])
+        told = f"row '{other.ids[row]}' has label {answers.labels[row]:g} there and {other.labels[row]:g} here"
+    elif len(answers) != len(other):
+        told = f"{len(answers)} rows there, {len(other)} here"
+        if row < min(len(answers), len(other)):
+            told += f"; row {row + 1} is '{answers.ids[row]}' there and '{other.ids[row]}' here"
+    else:
+        told = f"row {row + 1} is '{answers.ids[row]}' there and '{other.ids[row]}' here"
+    raise UserError(
+        f"task '{task}': {other_folder} was scored on other dev rows than {folder} ({told}), so their scores cannot be "
+        "compared. Train both on the same dev file, with the same dev_rows."
+    )
