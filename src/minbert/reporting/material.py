@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from minbert.comparing.systems import short_names
 from minbert.errors import UserError
 from minbert.files import read_json
 from minbert.reporting.records import RunRecords, TaskFacts, is_run, read_records
@@ -135,7 +134,7 @@ def read_material(folders: Sequence[Path]) -> Material:
     remarks: list[str] = []
     sweeps: dict[str, Mapping[str, Any]] = {}
     reproductions: dict[str, Mapping[str, Any]] = {}
-    found: dict[Path, RunRecords] = {}
+    found: dict[Path, tuple[Path, RunRecords]] = {}
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f"{folder}: there is no such folder. Give a run's folder, or one that holds runs.")
@@ -143,7 +142,7 @@ def read_material(folders: Sequence[Path]) -> Material:
             _add_tables(place, sweeps, reproductions, remarks)
             if is_run(place) and place.resolve() not in found:
                 try:
-                    found[place.resolve()] = read_records(place, remarks)
+                    found[place.resolve()] = folder, read_records(place, remarks)
                 except UserError as error:
                     remarks.append(str(error))
     if not found:
@@ -155,7 +154,7 @@ def read_material(folders: Sequence[Path]) -> Material:
 def _walk(folder: Path) -> list[Path]:
     """Return ``folder`` and the folders below it in order of their names; what lies inside of a run is left out."""
     places = []
-    for root, names, _ in os.walk(folder.resolve()):
+    for root, names, _ in os.walk(folder):
         place = Path(root)
         places.append(place)
         inside = is_run(place)
@@ -185,40 +184,18 @@ def _add_tables(
                 remarks.append(f"{place / name}: is no table of minbert's, so it is left out.")
 
 
-def _systems(runs: Sequence[RunRecords]) -> list[System]:
-    """Put runs together that differ in nothing but the seed; two with the same seed are two systems."""
-    groups: dict[str, list[RunRecords]] = {}
-    for run in runs:
-        key = str(run.folder.resolve())
+def _systems(found: Sequence[tuple[Path, RunRecords]]) -> list[System]:
+    """Put runs together that differ in nothing but the seed; two with the same seed are two systems.
+
+    A run comes with the folder that it was found in.
+    """
+    groups: dict[str, list[tuple[Path, RunRecords]]] = {}
+    for folder, run in found:
+        key = str(run.folder)
         if run.seed is not None and run.recipe is not None:
-            tree = run.recipe.model_dump(mode="json", exclude={"seed"})
-            key = json.dumps(tree, sort_keys=True)
-            if any(other.seed == run.seed for other in groups.get(key, [])):
-                key = str(run.folder.resolve())
-        groups.setdefault(key, []).append(run)
-    names = _names([[run.folder for run in group] for group in groups.values()])
-    return [System(name, group) for name, group in zip(names, groups.values(), strict=True)]
-
-
-def _names(groups: Sequence[Sequence[Path]]) -> list[str]:
-    """Return a name for each group of run folders: what their names share, with parents where names would be equal."""
-    names = [_shared_name(folders) for folders in groups]
-    return [
-        f"{folders[0].resolve().parent.name}/{name}" if names.count(name) > 1 else name
-        for name, folders in zip(names, groups, strict=True)
-    ]
-
-
-def _shared_name(folders: Sequence[Path]) -> str:
-    names = [folder.resolve().name for folder in folders]
-    if re.fullmatch(r"seed[-=]\d+", names[0]):
-        return folders[0].resolve().parent.name
-    if len(names) > 1:
-        names = [re.sub(r"[-_, ]*(seed[-_=]?)?\d*$", "", _common_start(names)) or names[0]]
-    return re.sub(r",seed=\d+$", "", names[0])
-
-
-def _common_start(names: Sequence[str]) -> str:
-    first, last = min(names), max(names)
-    differs = (at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1])
-    return first[: next(differs, len(first))]
+            same = run.recipe.model_copy(update={"seed": 0}).model_dump_json()
+            if all(other.seed != run.seed for _, other in groups.get(same, [])):
+                key = same
+        groups.setdefault(key, []).append((folder, run))
+    names = short_names([[(folder, run.folder) for folder, run in group] for group in groups.values()])
+    return [System(name, [run for _, run in group]) for name, group in zip(names, groups.values(), strict=True)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from minbert.comparing.systems import trained_tasks
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, answers_path, read_answers
 from minbert.evaluation.ensemble_file import ENSEMBLE, read_ensemble
@@ -169,7 +170,9 @@ def _recipe_of_ensemble(folder: Path, remarks: list[str]) -> Recipe | None:
 def _tasks(recipe: Recipe | None, metrics: Mapping[str, Any]) -> dict[str, TaskFacts]:
     if recipe is not None:
         return {
-            name: TaskFacts(task.kind, task.metric, task.class_names, task.range) for name, task in recipe.tasks.items()
+            name: TaskFacts(task.kind, task.metric, task.class_names, task.range)
+            for name, task in recipe.tasks.items()
+            if name in trained_tasks(recipe)
         }
     # Without a recipe the scores' names tell the kind, whose first metric is its default.
     known = {frozenset(named): kind for kind, named in METRICS_OF_KIND.items()}

@@ -15,6 +15,7 @@ from minbert.reporting.figure import save
 from minbert.reporting.material import Material, System, read_material
 from minbert.reporting.page import GENERATOR, Page, Section, render
 from minbert.reporting.sections.answers import answers, errors_over_texts
+from minbert.reporting.sections.comparison import comparison
 from minbert.reporting.sections.cost import cost
 from minbert.reporting.sections.errors import worst_errors
 from minbert.reporting.sections.learning import curves, weather
@@ -56,7 +57,7 @@ def write_report(folders: Sequence[Path], out: Path, figures: Path | None) -> Re
     for figure in page.figures:
         save(figure, folder)
     write_text(out, render(page))
-    left_out = [line for section in page.sections for line in section.missing]
+    left_out = list(dict.fromkeys(line for section in page.sections for line in section.missing))
     return ReportSummary(out, folder, len(page.figures), left_out)
 
 
@@ -69,6 +70,7 @@ def make_page(material: Material) -> Page:
         *([reproductions(material)] if material.reproductions else []),
         *([sweeps(material)] if material.sweeps else []),
         scores(material, detailed, known),
+        *([comparison(material)] if len(material.systems) > 1 else []),
         curves(detailed),
         weather(detailed),
         answers(detailed),
