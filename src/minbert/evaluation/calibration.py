@@ -123,8 +123,8 @@ def error_by_chance(confidence: Values, bins: int = BINS, draws: int = 1000) -> 
     It is not 0: in a bin of few rows the share of right ones scatters. Simulated, ``draws`` times, always alike.
     """
     rng = generator(0, "calibration error by chance")
-    drawn = [reliability(confidence, rng.random(len(confidence)) < confidence, bins).error for _ in range(draws)]
-    return float(np.mean(drawn))
+    draw = (rng.random(len(confidence)) < confidence for _ in range(draws))
+    return float(np.mean([reliability(confidence, right, bins).error for right in draw]))
 
 
 def _logarithms(probabilities: Values) -> Values:

@@ -10,14 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minbert.files import atomic_path
+from minbert.reporting.style import INK, PAPER, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
-
-INK = "#010203"
-"""The colour of text, axes and whatever else is black on paper; no other colour may be this one."""
-PAPER = "#fdfefc"
-"""The colour of what is behind: for an edge around words that stand on lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ def svg(figure: Figure) -> str:
     from matplotlib import rc_context
 
     stream = io.StringIO()
-    with rc_context({"svg.fonttype": "path", "svg.hashsalt": figure.name}):
+    with styled(), rc_context({"svg.hashsalt": figure.name}):
         figure.drawing.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     text = stream.getvalue()
     body = text[text.index(">", text.index("<svg")) + 1 :]
@@ -79,6 +75,6 @@ def save(figure: Figure, folder: Path) -> list[Path]:
         kind = path.suffix[1:]
         # A date, or ids drawn at random, would make each file differ from the last.
         more = {"metadata": {"Date": None, "Title": figure.title}} if kind == "svg" else {"dpi": 200}
-        with atomic_path(path) as temporary, rc_context({"svg.fonttype": "path", "svg.hashsalt": figure.name}):
+        with atomic_path(path) as temporary, styled(), rc_context({"svg.hashsalt": figure.name}):
             figure.drawing.savefig(temporary, format=kind, facecolor="white", **more)
     return paths

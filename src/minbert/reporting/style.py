@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from minbert.reporting.figure import INK
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure as Drawing
     from numpy.typing import NDArray
 
+INK = "#010203"
+"""The colour of text, axes and whatever else is black on paper; no other colour may be this one."""
+PAPER = "#fdfefc"
+"""The colour of what is behind: for an edge around words that stand on lines."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", INK)
 """Okabe & Ito (2008), but for its yellow, which is hard to see on white; grey and the page's ink in its place."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -59,13 +61,16 @@ _STYLE: dict[Any, Any] = {
     "figure.facecolor": "none",
     "figure.constrained_layout.w_pad": 0.06,
     "figure.constrained_layout.h_pad": 0.06,
-    "hatch.color": INK,
+    "svg.fonttype": "path",
 }
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw within in the style of all figures, whatever a user's matplotlibrc says; it is undone afterwards."""
+    """Draw within in the style of all figures, whatever a user's matplotlibrc says; it is undone afterwards.
+
+    Some of it is asked for when axes are made, some only when they are drawn on a page.
+    """
     from matplotlib import rc_context, rcParamsDefault
 
     plain: dict[Any, Any] = {name: rcParamsDefault[name] for name in rcParamsDefault if not name.startswith("backend")}
@@ -98,7 +103,7 @@ def shades(colour: str, steps: int, least: float = 0.0) -> ListedColormap:
     import numpy as np
     from matplotlib.colors import ListedColormap, to_rgb
 
-    return ListedColormap([(*to_rgb(colour), alpha) for alpha in np.linspace(least, 0.8, steps)])
+    return ListedColormap([(*to_rgb(colour), alpha) for alpha in np.linspace(least, 0.75, steps)])
 
 
 def draw_means(axes: Axes, ends: Sequence[float], values: Sequence[float | None], **look: Any) -> None:
@@ -127,7 +132,7 @@ def step_axis(axes: Axes, last: float) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlim(0, max(last, 1) * 1.02)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=True))
     axes.set_xlabel("optimizer steps")
     axes.grid(True, axis="y")
 

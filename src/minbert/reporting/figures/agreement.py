@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minbert.evaluation.answers import Answers
-from minbert.reporting.figure import INK, Figure
-from minbert.reporting.style import BLUE, VERMILLION, new_drawing, shades, styled
+from minbert.reporting.figure import Figure
+from minbert.reporting.style import BLUE, INK, VERMILLION, new_drawing, shades, styled
 from minbert.tasks.metrics import scores
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def predicted_against_true(task: str, answers: Answers) -> Figure | None:
             axes.plot(across, slope * across + intercept, color=VERMILLION, linewidth=2, label=line)
         axes.set(xlim=ends, ylim=ends, xlabel="true score (label)", ylabel="predicted score", aspect="equal")
         told = _told(labels, values, constant)
-        legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1.02), borderaxespad=0, title=told, alignment="left")
+        legend = drawing.legend(loc="outside upper left", title=told, alignment="left")
         legend.get_title().set_fontweight("bold")
     off = float(np.abs(labels - values).mean())
     return Figure(
@@ -67,7 +67,7 @@ def predicted_against_true(task: str, answers: Answers) -> Figure | None:
 
 def _told(labels: Values, values: Values, constant: Sequence[str]) -> str:
     if constant:
-        return f"no correlation: all {' and all '.join(constant)} are the same"
+        return f"no correlation: all {' and '.join(constant)} equal"
     if len(labels) < 3:
         return "two rows: a correlation means nothing"
     found = scores("regression", labels, values)

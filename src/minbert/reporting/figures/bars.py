@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from minbert.reporting.figure import INK
-from minbert.reporting.style import BLUE, WIDTH, new_drawing, shortened
+from minbert.reporting.style import BLUE, INK, WIDTH, new_drawing, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minbert.evaluation.answers import Answers
-from minbert.reporting.figure import INK, Figure
-from minbert.reporting.style import BLUE, new_drawing, shades, shortened, styled
+from minbert.reporting.figure import Figure
+from minbert.reporting.style import BLUE, INK, new_drawing, shades, shortened, styled
 
 MANY = 10
 """Beyond so many classes a cell has its count alone."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minbert.reporting.figure import INK, Figure
-from minbert.reporting.style import METRIC_NAMES, draw_means, looks, new_drawing, shortened, step_axis, styled
+from minbert.reporting.figure import Figure
+from minbert.reporting.style import INK, METRIC_NAMES, draw_means, looks, new_drawing, shortened, step_axis, styled
 
 
 def learning_curves(history: Sequence[Mapping[str, Any]], metrics: Mapping[str, str], best_step: int) -> Figure | None:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from minbert.evaluation.answers import Answers
 from minbert.evaluation.calibration import Reliability, error_by_chance, reliability, scale_across_halves
-from minbert.reporting.figure import INK, Figure
+from minbert.reporting.figure import Figure
 from minbert.reporting.figures.intervals import wilson
-from minbert.reporting.style import BLUE, VERMILLION, new_drawing, styled
+from minbert.reporting.style import BLUE, INK, VERMILLION, new_drawing, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minbert.reporting.figure import INK, PAPER, Figure
-from minbert.reporting.style import BLUE, GREY, VERMILLION, WIDTH, new_drawing, shortened, styled
+from minbert.reporting.figure import Figure
+from minbert.reporting.style import BLUE, GREY, INK, PAPER, VERMILLION, WIDTH, new_drawing, shortened, styled
 from minbert.sweeping.values import compact, short_keys
 
 if TYPE_CHECKING:
@@ -56,17 +56,23 @@ def number_scale(known: NDArray[np.float64], logarithmic: bool = False) -> Scale
     low, high = float(known.min()), float(known.max())
     if low == high:
         return Scale(np.full(len(known), 0.5), [(0.5, f"{low:.4g}")])
-    locator = LogLocator() if logarithmic else MaxNLocator(5)
-    slack = 1e-9 * (high - low)
-    marks = np.array([mark for mark in locator.tick_values(low, high) if low - slack <= mark <= high + slack])
+    slack = 1e-9 * low if logarithmic else 1e-9 * (high - low)  # a round number may be rounded the wrong way
+    locators = [LogLocator(subs=subs) for subs in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0))]
+    for locator in locators if logarithmic else [MaxNLocator(5, steps=[1, 2, 2.5, 5, 10])]:
+        marks = np.array([mark for mark in locator.tick_values(low, high) if low - slack <= mark <= high + slack])
+        if len(marks) > 2:
+            break
 
     def place(values: NDArray[np.float64]) -> NDArray[np.float64]:
         line, ends = (np.log(values), np.log([low, high])) if logarithmic else (values, np.array([low, high]))
         shares: NDArray[np.float64] = (line - ends[0]) / (ends[1] - ends[0])
         return 0.05 + 0.9 * shares
 
-    ticks = [(float(at), f"{mark:.4g}") for at, mark in zip(place(marks), marks, strict=True)]
-    return Scale(place(known), ticks, logarithmic)
+    words = [f"{mark:.4g}" for mark in marks]
+    if not logarithmic and not any("e" in word for word in words):
+        decimals = max(len(word.partition(".")[2]) for word in words)
+        words = [f"{mark:.{decimals}f}" for mark in marks]
+    return Scale(place(known), list(zip(place(marks).tolist(), words, strict=True)), logarithmic)
 
 
 def parallel_coordinates(sweep: Mapping[str, Any]) -> Figure | None:
@@ -134,7 +140,7 @@ def parallel_coordinates(sweep: Mapping[str, Any]) -> Figure | None:
     return Figure(
         "sweep-parallel-coordinates",
         "Every configuration of the sweep",
-        f"Each line is a configuration: through its value of each key to its dev score ({sweep['score']}), the mean over "
+        f"Each line is a configuration: through its values to its dev score ({sweep['score']}), the mean over "
         "seeds where there are several. Stronger lines scored higher.",
         f"{len(rows)} configurations, {sweep['score']} from {low:.3f} to {high:.3f}. {_best(sweep, rows, short)}",
         drawing,

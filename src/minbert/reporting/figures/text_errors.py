@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minbert.evaluation.answers import Answers
-from minbert.reporting.figure import INK, Figure
+from minbert.reporting.figure import Figure
 from minbert.reporting.figures.intervals import mean_interval, wilson
-from minbert.reporting.style import BLUE, GREEN, new_drawing, styled
+from minbert.reporting.style import BLUE, GREEN, INK, new_drawing, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

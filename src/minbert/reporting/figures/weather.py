@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minbert.reporting.figure import INK, Figure
+from minbert.reporting.figure import Figure
 from minbert.reporting.style import (
     BLUE,
+    INK,
     VERMILLION,
     draw_means,
     legend_columns,
@@ -172,5 +173,5 @@ def _both_ways() -> Any:
     """Return a colour map from vermillion over nothing to blue."""
     from matplotlib.colors import ListedColormap, to_rgb
 
-    shares = np.linspace(-0.8, 0.8, 41)
+    shares = np.linspace(-0.75, 0.75, 41)
     return ListedColormap([(*to_rgb(BLUE if share > 0 else VERMILLION), abs(share)) for share in shares])
