@@ -11,15 +11,13 @@ import typer
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="RUN...", help="Folders of finished runs, or with runs in them: a sweep's, for example."
-        ),
+        typer.Argument(metavar="RUN...", help="Folders of finished runs, or of a sweep or reproduction."),
     ],
     baseline: Annotated[
         str | None,
         typer.Option(
             metavar="RUN",
-            help="What to compare with: a folder, or a system's name; by default the first of several tasks.",
+            help="Compare with this folder or system; by default the first of several tasks.",
         ),
     ] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything there as JSON.")] = None,

@@ -29,7 +29,7 @@ class ComparedSystem:
 
 
 @dataclass(frozen=True, slots=True)
-class TestedDifference:
+class ShownDifference:
     """How much better a score is than another system's, and how sure that is."""
 
     to: str
@@ -68,9 +68,9 @@ class ComparedScore:
     score: float
     low: float
     high: float
-    to_baseline: TestedDifference | None = None
+    to_baseline: ShownDifference | None = None
     """None for the baseline itself, where it lacks the task, and for runs that only others are measured by."""
-    to_single_task: TestedDifference | None = None
+    to_single_task: ShownDifference | None = None
     """To the task trained alone; None where that was not among the runs."""
 
     @property
@@ -136,12 +136,12 @@ def compare(folders: Sequence[Path], baseline: str | Path | None = None, display
         for (system, task, kind), other in pairs.items():
             tested[system, task, kind] = scores.difference(system, other, task)
             bar.advance(1)
-    differences: dict[tuple[str, str, str], TestedDifference] = {}
+    differences: dict[tuple[str, str, str], ShownDifference] = {}
     for kind in (TO_BASELINE, TO_SINGLE_TASK):
         family = [key for key in pairs if key[2] == kind]
         for key, p_holm in zip(family, holm([tested[key].p for key in family]), strict=True):
             found = tested[key]
-            differences[key] = TestedDifference(pairs[key], found.score, found.low, found.high, found.p, p_holm)
+            differences[key] = ShownDifference(pairs[key], found.score, found.low, found.high, found.p, p_holm)
     return Comparison(
         chosen.name,
         [ComparedSystem(s.name, [str(run.folder) for run in s.runs], s.seeds, s.tasks) for s in systems],

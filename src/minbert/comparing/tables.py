@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from minbert.comparing.compare import ComparedScore, Comparison, TestedDifference
+from minbert.comparing.compare import ComparedScore, Comparison, ShownDifference
 
 HEADER = ["system", "score", "seeds", "mean", "interval", "to baseline", "p", "to single task", "p"]
 
@@ -107,14 +107,14 @@ def as_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def _difference(difference: TestedDifference | None, otherwise: str, mark: str = "") -> list[str]:
+def _difference(difference: ShownDifference | None, otherwise: str, mark: str = "") -> list[str]:
     if difference is None:
         return [otherwise, ""]
     interval = f"{difference.difference:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}){mark}"
     return [interval, "<0.001" if difference.p_holm < 0.001 else f"{difference.p_holm:.3f}"]
 
 
-def _sentence(compared: Sequence[tuple[ComparedScore, TestedDifference]]) -> str:
+def _sentence(compared: Sequence[tuple[ComparedScore, ShownDifference]]) -> str:
     """Return ``better on ... by ... points; worse on ...; no difference shown on ...``."""
     parts = []
     for word, shown in (("better", 1), ("worse", -1)):

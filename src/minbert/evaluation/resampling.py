@@ -52,9 +52,10 @@ def swapped_differences(metric: str, labels: Array, first: Array, second: Array,
         second: (other runs, R) predictions of the other's.
         swaps: how many times the coins are thrown. Their falls follow from the labels alone.
     """
+    compared = labels
     if metric == "spearman":
-        metric, labels, first, second = "pearson", _ranked(labels), _ranked(first), _ranked(second)
-    of_first, of_second = (_per_row(metric, labels, _standardized(runs, metric)) for runs in (first, second))
+        metric, compared, first, second = "pearson", _ranked(labels), _ranked(first), _ranked(second)
+    of_first, of_second = (_per_row(metric, compared, _standardized(runs, metric)) for runs in (first, second))
     both = np.concatenate([of_first, of_second])
     runs, rows, parts = both.shape
     flat = both.transpose(1, 0, 2).reshape(rows, runs * parts)
@@ -81,7 +82,7 @@ def _coins(labels: Array, swaps: int) -> Iterator[Array]:
     """Yield zeros and ones (some, R), until there are ``swaps`` rows of them."""
     random = generator(0, "swapped answers", labels.tobytes().hex())
     for some in _portions(swaps, len(labels)):
-        yield random.integers(0, 2, (some, len(labels)), dtype=np.uint8).astype(np.float64)
+        yield random.integers(0, 2, (some, len(labels))).astype(np.float64)
 
 
 def _portions(wanted: int, rows: int) -> Iterator[int]:

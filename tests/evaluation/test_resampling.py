@@ -1,0 +1,86 @@
+"""Many resamples scored at once are what each of them scores by itself."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from simulated_answers import CASES, answers
+
+from minbert.evaluation.resampling import Array, _coins, _counts, resampled_scores, score_each, swapped_differences
+from minbert.tasks.kinds import Kind
+from minbert.tasks.metrics import ConstantPredictions, scores
+
+
+def one_by_one(kind: Kind, metric: str, labels: Array, predictions: Array) -> float:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantPredictions)
+        return scores(kind, labels, predictions)[metric]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 60])
+@pytest.mark.parametrize(("kind", "metric"), CASES)
+def test_a_score_is_that_of_the_metric(kind: Kind, metric: str, rows: int) -> None:
+    labels, predictions = answers(kind, rows, 4, np.random.default_rng(rows))
+    predictions[0] = 1.0  # a constant
+    wanted = [one_by_one(kind, metric, labels, run) for run in predictions]
+    np.testing.assert_allclose(score_each(metric, labels, predictions), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 40])
+@pytest.mark.parametrize(("kind", "metric"), CASES)
+def test_resamples_score_as_the_rows_they_hold(kind: Kind, metric: str, rows: int) -> None:
+    labels, predictions = answers(kind, rows, 3, np.random.default_rng(rows))
+    found = resampled_scores(metric, labels, predictions, 30)
+    counts = np.concatenate(list(_counts(labels, 30))).astype(int)
+    for resample, count in enumerate(counts):
+        held = np.repeat(np.arange(rows), count)
+        wanted = [one_by_one(kind, metric, labels[held], run[held]) for run in predictions]
+        np.testing.assert_allclose(found[resample], wanted, atol=1e-12)
+
+
+def test_work_in_portions_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, predictions = answers("binary", 50, 2, np.random.default_rng(0))
+    whole = (
+        resampled_scores("f1", labels, predictions, 40),
+        swapped_differences("f1", labels, *np.split(predictions, 2), 40),
+    )
+    monkeypatch.setattr("minbert.evaluation.resampling._AT_ONCE", 350)
+    parts = (
+        resampled_scores("f1", labels, predictions, 40),
+        swapped_differences("f1", labels, *np.split(predictions, 2), 40),
+    )
+    np.testing.assert_array_equal(whole[0], parts[0])
+    np.testing.assert_array_equal(whole[1], parts[1])
+
+
+def prepared(metric: str, values: Array) -> Array:
+    """Return answers as they are exchanged: correlations know no scale."""
+    from scipy.stats import rankdata, zscore
+
+    if metric == "pearson":
+        return np.asarray(zscore(values, axis=-1))
+    return np.asarray(zscore(rankdata(values, axis=-1), axis=-1)) if metric == "spearman" else values
+
+
+@pytest.mark.parametrize(("kind", "metric"), CASES)
+def test_swaps_exchange_the_answers_of_every_pair_of_runs(kind: Kind, metric: str) -> None:
+    labels, predictions = answers(kind, 30, 5, np.random.default_rng(2))
+    first, second = predictions[:2], predictions[2:]
+    found = swapped_differences(metric, labels, first, second, 20)
+    for swap, coins in enumerate(np.concatenate(list(_coins(labels, 20))).astype(bool)):
+        differences = []
+        for one in prepared(metric, first):
+            for two in prepared(metric, second):
+                swapped = np.where(coins, two, one), np.where(coins, one, two)
+                if metric == "spearman":  # ranks are exchanged, and not ranked again
+                    differences.append(np.subtract(*(np.corrcoef(prepared(metric, labels), s)[0, 1] for s in swapped)))
+                else:
+                    differences.append(np.subtract(*(one_by_one(kind, metric, labels, s) for s in swapped)))
+        assert found[swap] == pytest.approx(np.mean(differences), abs=1e-12)
+
+
+def test_other_scale_is_no_other_system() -> None:
+    labels, predictions = answers("regression", 80, 1, np.random.default_rng(3))
+    assert np.abs(swapped_differences("pearson", labels, predictions, 0.1 * predictions + 2, 50)).max() < 1e-12
