@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def test_headings_go_down_one_level_at_a_time(
     assert levels.count(1) == 1
     assert levels[0] == 1
     assert 3 in levels
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     assert len(page.all("id")) == len(set(page.all("id")))  # names of figures are unique over systems
 
 
@@ -317,7 +318,7 @@ def test_without_matplotlib_it_says_what_to_install(
     two_tasks: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = write_run(tmp_path / "run", recipe_of(two_tasks))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"pip install 'minbert\[report\]'"):
         write_report([run], tmp_path / "report.html", None)
 

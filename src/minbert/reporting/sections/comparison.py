@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from minbert.comparing.compare import Comparison, TestedDifference, compare
+from minbert.comparing.compare import Comparison, ShownDifference, compare
 from minbert.comparing.tables import HEADER, cells, columns, remarks, sentences
 from minbert.errors import UserError
 from minbert.reporting.material import Material
@@ -41,7 +41,7 @@ def _renamed(found: Comparison, material: Material) -> Comparison:
     ours = {str(run.folder): system.name for system in material.systems for run in system.runs}
     names = {system.name: ours[system.folders[0]] for system in found.systems}
 
-    def of(difference: TestedDifference | None) -> TestedDifference | None:
+    def of(difference: ShownDifference | None) -> ShownDifference | None:
         return None if difference is None else replace(difference, to=names[difference.to])
 
     return replace(
