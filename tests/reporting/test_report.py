@@ -112,7 +112,7 @@ def test_the_page_is_one_well_formed_file_and_texts_stay_texts(hostile: dict[str
 def test_headings_go_down_one_level_at_a_time(
     two_tasks: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("minbert.reporting.page.svg", lambda figure: f"<svg id='{figure.name}'></svg>")
+    monkeypatch.setattr("minbert.reporting.page.svg", lambda figure: f"<svg id='drawn-{figure.name}'></svg>")
     runs = [write_run(tmp_path / str(seed), recipe_of(two_tasks, seed=seed, description=str(seed))) for seed in (1, 2)]
     page = Parsed(render(make_page(read_material(runs))))
     levels = [level for level, _ in page.headings]
