@@ -61,8 +61,9 @@ class Measure:
     systems: Sequence[System]
 
     def means(self) -> dict[str, float]:
-        """Return each system's mean over seeds, of those that have a score."""
-        found = {system.name: system.scores(self.task, self.facts.metric) for system in self.systems}
+        """Return the mean over seeds of each system that has a score; of the finished ones, where any is."""
+        ready = [system for system in self.systems if system.first.finished] or self.systems
+        found = {system.name: system.scores(self.task, self.facts.metric) for system in ready}
         return {name: statistics.fmean(scores) for name, scores in found.items() if scores}
 
 
@@ -96,11 +97,14 @@ class Material:
         ]
 
     def overall(self) -> dict[str, list[float]]:
-        """Return every seed's overall score by system: of those with as many tasks as any, measured alike."""
+        """Return every seed's overall score by system: of those with as many tasks as any, measured alike, and of these
+        the finished ones, where any is."""
         measures = self.measures()
         having = {system.name: [m.name for m in measures if system in m.systems] for system in self.systems}
         most = max(having.values(), key=len)
-        found = {system.name: system.overall() for system in self.systems if having[system.name] == most}
+        alike = [system for system in self.systems if having[system.name] == most]
+        ready = [system for system in alike if system.first.finished] or alike
+        found = {system.name: system.overall() for system in ready}
         return {name: scores for name, scores in found.items() if scores} if len(most) > 1 else {}
 
 

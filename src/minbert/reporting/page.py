@@ -39,7 +39,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. The first ``names`` cells of a row are words that head it; the others are figures."""
+    """A table. The first cell of a row heads it; a line feed in a cell begins a new line."""
 
     block: ClassVar[str] = "table"
     caption: str

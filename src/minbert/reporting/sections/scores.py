@@ -86,9 +86,17 @@ def _table(material: Material, known: Intervals) -> Table:
     measures, overall = material.measures(), material.overall()
     seeds = any(len(system.runs) > 1 for system in material.systems)
     header = ["system", *(["seeds"] if seeds else []), *(f"{m.name}, {m.facts.metric}" for m in measures)]
-    rows = [["always the same answer", *([""] if seeds else []), *map(_constant, measures), *([""] if overall else [])]]
+    rows = [
+        [
+            "always the same answer",
+            *([""] if seeds else []),
+            *(_constant(m).replace(", ", "\n", 1) for m in measures),
+            *([""] if overall else []),
+        ]
+    ]
     for system in material.systems:
-        row = [system.name, *([str(len(system.scored))] if seeds else [])]
+        name = system.name if system.first.finished else f"{system.name} (not finished)"
+        row = [name, *([str(len(system.scored))] if seeds else [])]
         for measure in measures:
             found = system.scores(measure.task, measure.facts.metric) if system in measure.systems else []
             row.append(_score(found, known.get((system.name, measure.name))))
@@ -121,7 +129,7 @@ def _bars(material: Material, known: Intervals) -> Figure | None:
 def _score(found: Sequence[float], interval: Interval | None) -> str:
     if not found:
         return ""
-    return f"{Spread.of(found)}" + (f" [{interval.low:.3f}, {interval.high:.3f}]" if interval is not None else "")
+    return f"{Spread.of(found)}" + (f"\n[{interval.low:.3f}, {interval.high:.3f}]" if interval is not None else "")
 
 
 def _constant(measure: Measure) -> str:

@@ -39,13 +39,20 @@ def _table(results: Mapping[str, Any]) -> Table:
             [
                 row["name"] + (f" ({', '.join(marks)})" if marks else ""),
                 *(compact(row["values"][key]) for key in results["keys"]),
-                *(_shown(row["scores"].get(score)) for score in scores),
+                *(_shown(row["scores"].get(score)).replace(" ±", "\n±") for score in scores),
                 f"{difference:+.3f}" if difference is not None else "",
                 f"{row['train_seconds']:,.0f}" if row["train_seconds"] is not None else "",
                 row["state"],
             ]
         )
-    header = ["configuration", *short.values(), *scores, "difference", "seconds", "state"]
+    header = [
+        "configuration",
+        *short.values(),
+        *(score.replace(".", ", ") for score in scores),
+        "difference",
+        "seconds",
+        "state",
+    ]
     note = (
         f"Dev scores, the highest {results['score']} first; ± is the standard deviation over seeds. The difference is "
         "that of the score from the base's. The best was picked by its score on dev, so that score is too good: part "
