@@ -73,7 +73,7 @@ def test_hexagons_hold_every_row() -> None:
     assert levels[0] == 1 and levels[-1] > counts.max() >= levels[-2]
 
 
-@pytest.mark.parametrize("rows", [2, 30, 500])
+@pytest.mark.parametrize("rows", [2, 500])
 def test_constant_predictions(rows: int) -> None:
     labels = np.linspace(0, 5, rows)
     figure = predicted_against_true("similarity", scored(labels, np.full(rows, 2.5)))

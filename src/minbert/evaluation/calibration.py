@@ -84,14 +84,16 @@ def fit_temperature(probabilities: Values, labels: Values) -> float:
         ValueError: there are no rows.
     """
     from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
 
     if not len(labels):
         raise ValueError("a temperature cannot be fitted to no rows")
-    rows, chosen = np.arange(len(labels)), labels.astype(int)
+    logits = _logarithms(probabilities)
+    chosen = np.take_along_axis(logits, labels.astype(int)[:, None], axis=1)[:, 0]
 
     def loss(log_temperature: float) -> float:
-        likelihood = _logarithms(at_temperature(probabilities, float(np.exp(log_temperature))))[rows, chosen]
-        return -float(likelihood.mean())
+        temperature = np.exp(log_temperature)
+        return float(np.mean(logsumexp(logits / temperature, axis=1) - chosen / temperature))
 
     found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))

@@ -158,3 +158,8 @@ METRIC_NAMES = {
 def legend_columns(names: Sequence[str], most: int = 4) -> int:
     """Return how many columns of a legend beneath a figure of full width the longest of ``names`` leaves room for."""
     return max(1, min(most, len(names), 96 // (max(map(len, names)) + 9)))
+
+
+def legend_height(names: Sequence[str]) -> float:
+    """Return the inches that the legend of ``legend_columns`` takes."""
+    return 0.1 + 0.19 * -(-len(names) // legend_columns(names))

@@ -58,7 +58,11 @@ def predicted_against_true(task: str, answers: Answers) -> Figure | None:
         f"agreement-{task}",
         f"{task}: predicted against true",
         f"{len(answers):,} rows"
-        + (", counted in hexagons: the darker, the more rows." if len(answers) > FEW else ", a point each.")
+        + (
+            ", counted in hexagons: the stronger the colour, the more rows."
+            if len(answers) > FEW
+            else ", a point each."
+        )
         + " The line is fitted by least squares; on the dotted line a prediction is as high as its label.",
         f"Predicted against true scores of {task}, {len(answers):,} rows: {told}; mean absolute error {off:.2f}.",
         drawing,
@@ -80,7 +84,7 @@ def _draw_density(drawing: Drawing, axes: Axes, labels: Values, values: Values, 
     hexagons = axes.hexbin(labels, values, gridsize=24, extent=(*ends, *ends), mincnt=1, linewidths=0)
     most = int(np.asarray(hexagons.get_array()).max())
     levels = [2**power for power in range(most.bit_length() + 1)]  # doubled each time: most hexagons hold few rows
-    hexagons.set_cmap(shades(BLUE, len(levels) - 1, least=0.2))
+    hexagons.set_cmap(shades(BLUE, len(levels) - 1, least=0.25))
     hexagons.set_norm(BoundaryNorm(levels, len(levels) - 1))
     bar = drawing.colorbar(hexagons, ax=axes, shrink=0.7, label="rows in a hexagon", ticks=levels)
     bar.ax.set_yticklabels([str(level) for level in levels])

@@ -24,7 +24,7 @@ class Panel:
     tell: Callable[[float], str]
     """How a value is written beside its bar."""
     marked: str | None = None
-    """The system whose bar is dark."""
+    """The system whose bar is in full colour."""
     line: float | None = None
     """Where a line goes through the panel."""
 
@@ -34,7 +34,11 @@ def draw_panels(panels: Sequence[Panel], systems: Sequence[str], across: int = 3
     across = 2 if len(panels) == 4 else min(across, len(panels))
     rows = -(-len(panels) // across)
     height = rows * (0.24 * len(systems) + 0.85)
-    drawing, grid = new_drawing(height, rows, across, width=WIDTH if across > 1 else 0.75 * WIDTH)
+    width = WIDTH if across > 1 else 0.75 * WIDTH
+    names = [shortened(system, 26) for system in systems]
+    # A title may be as long as its panel is wide: some 10 of its letters to an inch, 13 of the names'.
+    title_length = int(10 * ((width - max(map(len, names)) / 13) / across - 0.2))
+    drawing, grid = new_drawing(height, rows, across, width)
     for index, axes in enumerate(grid.flat):
         if index >= len(panels):
             axes.set_axis_off()
@@ -70,13 +74,12 @@ def draw_panels(panels: Sequence[Panel], systems: Sequence[str], across: int = 3
         axes.set_xlim(low - (0.04 * room if low < 0 else 0), high + 0.4 * room)  # room for the column of numbers
         axes.xaxis.set_major_locator(_few_ticks())
         axes.set_ylim(len(systems) - 0.4, -0.6)
-        shown = [shortened(system, 30) for system in systems] if index % across == 0 else [""] * len(systems)
-        axes.set_yticks(range(len(systems)), shown)
+        axes.set_yticks(range(len(systems)), names if index % across == 0 else [""] * len(systems))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(low >= 0)
         if low < 0:
             axes.axvline(0, color=INK, linewidth=0.7)
-        axes.set(title=panel.title, xlabel=panel.label)
+        axes.set(title=shortened(panel.title, title_length), xlabel=panel.label)
     return drawing
 
 

@@ -10,9 +10,9 @@ from minbert.reporting.figures.bars import Panel, draw_panels
 from minbert.reporting.style import styled
 
 _QUANTITIES = {
-    "train_seconds": ("time of training", "seconds"),
-    "examples_per_second": ("speed of training", "examples per second"),
-    "peak_memory_mb": ("most memory at once", "megabytes"),
+    "train_seconds": ("training time", "seconds"),
+    "examples_per_second": ("training speed", "examples per second"),
+    "peak_memory_mb": ("peak memory", "megabytes"),
 }
 
 

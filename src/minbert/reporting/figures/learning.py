@@ -31,9 +31,9 @@ def learning_curves(history: Sequence[Mapping[str, Any]], metrics: Mapping[str, 
             loss, score = grid[index]
             losses = [line["losses"].get(task) for line in history[1:]]
             draw_means(loss, steps, losses, **looks(index))
-            loss.set(title=f"{shortened(task, 34)}: training loss", ylabel="mean loss")
+            loss.set(title=f"{shortened(task, 24)}: loss", ylabel="training loss")
             scores = [line["dev"][task][metric] for line in history]
-            _draw_scores(score, steps, scores, best_step, f"{shortened(task, 34)}: dev", METRIC_NAMES[metric], index)
+            _draw_scores(score, steps, scores, best_step, f"{shortened(task, 24)}: dev", METRIC_NAMES[metric], index)
         if several:
             grid[-1, 0].set_axis_off()
             overall = [line["dev"]["overall"] for line in history]

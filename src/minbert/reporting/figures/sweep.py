@@ -108,7 +108,7 @@ def parallel_coordinates(sweep: Mapping[str, Any]) -> Figure | None:
                 if best
                 else {"color": INK, "linewidth": 1.8, "linestyle": "--", "label": "base (as the recipe stands)"}
                 if base
-                else {"color": BLUE, "linewidth": 1.1, "alpha": 0.25 + 0.6 * float(share)}
+                else {"color": BLUE, "linewidth": 1.1, "alpha": 0.4 + 0.5 * float(share)}
             )
             axes.plot(range(len(scales)), line, **look, zorder=3 if best or base else 2, solid_joinstyle="round")
         for column, scale in enumerate(scales):

@@ -14,6 +14,7 @@ from minbert.reporting.style import (
     VERMILLION,
     draw_means,
     legend_columns,
+    legend_height,
     looks,
     new_drawing,
     shades,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-MOST_LINES = 6
+MOST_LINES = 3
 """More pairs than so many are rows of colours, not lines."""
 _BY = "mean over the steps between two evaluations"
 
@@ -45,9 +46,10 @@ def gradient_cosines(history: Sequence[Mapping[str, Any]]) -> Figure | None:
         what: np.array([[report[what].get(pair, np.nan) for report in reports] for pair in pairs], dtype=np.float64)
         for what in ("cosines", "conflicts")
     }
-    names = [" – ".join(shortened(task, 20) for task in pair.split("~")) for pair in pairs]
+    few = len(pairs) <= MOST_LINES
+    names = [" – ".join(shortened(task, 20 if few else 14) for task in pair.split("~")) for pair in pairs]
     with styled():
-        drawing = (_lines if len(pairs) <= MOST_LINES else _maps)(ends, names, values["cosines"], values["conflicts"])
+        drawing = (_lines if few else _maps)(ends, names, values["cosines"], values["conflicts"])
     told = [
         f"{pair.replace('~', ' and ')}: cosine {cosine:.3f}, {100 * share:.0f} % of steps in conflict"
         for pair, cosine, share in zip(pairs, values["cosines"][:, -1], values["conflicts"][:, -1], strict=True)
@@ -78,9 +80,10 @@ def loss_weights(history: Sequence[Mapping[str, Any]]) -> Figure | None:
     moved = [report.get("moved") for report in reports]
     full = any(value is not None for value in moved)
     with styled():
-        drawing, grid = new_drawing(2.75, 1, 3 if full else 1, width=7.0 if full else 4.6)
-        for index, task in enumerate(tasks):
-            draw_means(grid[0, 0], ends, weights[index], **looks(index), label=shortened(task, 30))
+        names = [shortened(task, 30) for task in tasks]
+        drawing, grid = new_drawing(2.4 + legend_height(names), 1, 3 if full else 1, width=7.0 if full else 4.6)
+        for index in range(len(tasks)):
+            draw_means(grid[0, 0], ends, weights[index], **looks(index), label=names[index])
             if full:
                 draw_means(grid[0, 1], ends, norms[index], **looks(index))
         grid[0, 0].axhline(1, color=INK, linestyle=":", linewidth=1)
@@ -94,7 +97,7 @@ def loss_weights(history: Sequence[Mapping[str, Any]]) -> Figure | None:
             grid[0, 2].set_ylim(bottom=0)
         for axes in grid[0]:
             step_axis(axes, ends[-1])
-        drawing.legend(loc="outside lower center", ncols=legend_columns(tasks))
+        drawing.legend(loc="outside lower center", ncols=legend_columns(names))
     told = [f"{task} {row[-1]:.3f}" for task, row in zip(tasks, weights, strict=True) if row[-1] is not None]
     last = f" The update was moved by {moved[-1]:.2f} of the plain sum's length." if moved[-1] is not None else ""
     return Figure(
@@ -127,7 +130,7 @@ def _spans(rows: Sequence[Sequence[float | None]], times: float) -> bool:
 
 
 def _lines(ends: Sequence[int], names: Sequence[str], cosines: Any, conflicts: Any) -> Drawing:
-    drawing, grid = new_drawing(3.0, 1, 2)
+    drawing, grid = new_drawing(2.7 + legend_height(names), 1, 2)
     for index, name in enumerate(names):
         draw_means(grid[0, 0], ends, cosines[index], **looks(index), label=name)
         draw_means(grid[0, 1], ends, 100 * conflicts[index], **looks(index))
