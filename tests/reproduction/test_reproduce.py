@@ -187,3 +187,30 @@ def test_a_run_that_was_stopped_goes_on(run: Any, tmp_path: Path, monkeypatch: p
     assert (tmp_path / "out" / "base" / "seed-11711" / "checkpoints").is_dir()  # nothing that resuming needs is gone
     monkeypatch.setattr(runs_module, "train_recipe", train)
     assert run(rows=["base"])["finished"] == 2
+
+
+def of_seeds(ours: Sequence[float], alone: Sequence[float]) -> dict[str, Any]:
+    """Return results of one table with a row of two tasks and one of a task alone."""
+    rows = {
+        "both": {"label": "both", "published": {}, "ours": {"all": [0.5], "mood": ours}, "seconds": 1, "failures": []},
+        "one": {"label": "mood only", "published": {}, "ours": {"mood": alone}, "seconds": 1, "failures": []},
+    }
+    columns = {"all": "overall", "mood": "mood"}
+    table = {"caption": "Systems", "columns": columns, "baseline": "both", "rows": rows}
+    return {"single_task": {"mood": alone}, "tables": {"main": table}}
+
+
+def test_differences_to_the_task_alone_are_told_and_negative_transfer_is_marked() -> None:
+    marked = grids(of_seeds([0.59, 0.6, 0.61], [0.69, 0.7, 0.71]))[1]
+    assert marked.header == ["system", "mood"]
+    half = 2.7764451 * 0.01 * (2 / 3) ** 0.5
+    assert marked.rows == [["both", f"-0.100 ({-0.1 - half:+.3f} to {-0.1 + half:+.3f}), negative transfer"]]
+    open_ = grids(of_seeds([0.5, 0.6, 0.7], [0.6, 0.7, 0.8]))[1]
+    assert "negative" not in open_.rows[0][1]
+    assert "Welch" in open_.note
+
+
+def test_one_seed_marks_no_negative_transfer() -> None:
+    once = grids(of_seeds([0.4], [0.7]))[1]
+    assert once.rows == [["both", "-0.300"]]
+    assert "shows nothing" in once.note

@@ -24,9 +24,15 @@ def grids(results: Mapping[str, Any]) -> list[Grid]:
     """Return the tables of ``results.json``.
 
     A score has two columns: the paper's figure and ours (the mean, and the standard deviation over seeds), each with
-    its difference to the table's baseline row. The last row holds each task trained alone, by ours.
+    its difference to the table's baseline row. The last row holds each task trained alone, by ours; where a table has
+    it, another one follows with the differences to it.
     """
-    return [_grid(table, results["single_task"]) for table in results["tables"].values()]
+    found = []
+    for table in results["tables"].values():
+        found.append(_grid(table, results["single_task"]))
+        if (to_alone := _to_each_task_alone(table, results["single_task"])) is not None:
+            found.append(to_alone)
+    return found
 
 
 def markdown(results: Mapping[str, Any]) -> str:
@@ -88,11 +94,67 @@ def _grid(table: Mapping[str, Any], single_task: Mapping[str, Sequence[float]]) 
             else:
                 line.append(_shown(row["ours"][column], [] if compared is None else compared["ours"].get(column, [])))
         rows.append([*line, f"{row['seconds']:.0f}"])
-    alone = [f"{_shown(single_task.get(score, []), [])}" for score in table["columns"].values()]
-    if any(alone) and len(set(table["columns"].values())) > 1:
-        rows.append(["each task alone", *(cell for ours in alone for cell in ("", ours)), ""])
+    if alone := _alone(table, single_task):
+        cells = [_shown(alone.get(column, []), []) for column in table["columns"]]
+        rows.append(["each task alone", *(cell for ours in cells for cell in ("", ours)), ""])
     note = f"Differences are to '{baseline['label']}'." if baseline is not None else ""
     return Grid(table["caption"], header, rows, note)
+
+
+def _alone(table: Mapping[str, Any], single_task: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
+    """Return the scores of each task trained alone by column, where the table is of several."""
+    columns = table["columns"]
+    if len(set(columns.values())) == 1:
+        return {}
+    return {column: single_task[score] for column, score in columns.items() if single_task.get(score)}
+
+
+def _to_each_task_alone(table: Mapping[str, Any], single_task: Mapping[str, Sequence[float]]) -> Grid | None:
+    """Return how far each row of several tasks is from each task trained alone; None where there is nothing to tell."""
+    alone = _alone(table, single_task)
+    rows, tested = [], False
+    for row in table["rows"].values():
+        ours = {column: row["ours"].get(column, []) for column in alone}
+        if any(ours[column] == scores for column, scores in alone.items()):
+            continue  # the row is itself a task trained alone
+        cells = [_transfer(ours[column], scores) for column, scores in alone.items()]
+        tested = tested or any(min(len(ours[column]), len(alone[column])) > 1 for column in alone)
+        if any(cells):
+            rows.append([row["label"], *cells])
+    if not rows:
+        return None
+    note = (
+        "In brackets: the 95 % interval of the difference over seeds, on these dev rows (Welch's t). Where all of it "
+        "is below 0, transfer is negative; it is not corrected for the number of comparisons. "
+        if tested
+        else "One seed each shows nothing by itself: a difference below 0 may be chance, so no transfer is marked as "
+        "negative. "
+    )
+    return Grid(
+        f"{table['caption']}: difference to each task trained alone, ours",
+        ["system", *alone],
+        rows,
+        f"{note}minbert compare tests the runs of this folder on dev rows, too.",
+    )
+
+
+def _transfer(scores: Sequence[float], alone: Sequence[float]) -> str:
+    """Return the difference of means and, of several seeds on both sides, its interval and whether it is below 0."""
+    if not scores:
+        return ""
+    ours, theirs = Spread.of(scores), Spread.of(alone)
+    difference = ours.mean - theirs.mean
+    if ours.sd is None or theirs.sd is None:
+        return f"{difference:+.3f}"
+    from scipy.special import stdtrit
+
+    squares = [spread**2 / number for spread, number in ((ours.sd, ours.n), (theirs.sd, theirs.n))]
+    if sum(squares) < 1e-18:
+        return f"{difference:+.3f}"
+    freedom = sum(squares) ** 2 / (squares[0] ** 2 / (ours.n - 1) + squares[1] ** 2 / (theirs.n - 1))
+    half = float(stdtrit(freedom, 0.975)) * sum(squares) ** 0.5
+    low, high = difference - half, difference + half
+    return f"{difference:+.3f} ({low:+.3f} to {high:+.3f}){', negative transfer' if high < 0 else ''}"
 
 
 def _shown(scores: Sequence[float], compared: Sequence[float]) -> str:
