@@ -86,7 +86,7 @@ def test_scores_are_those_of_the_runs(run: Any, tmp_path: Path) -> None:
 
 def test_the_table_sets_figures_side_by_side(run: Any) -> None:
     results = run(seeds="3,4")
-    (grid,) = grids(results)
+    grid, to_alone = grids(results)
     assert grid.header == [
         "system",
         "all, paper",
@@ -107,7 +107,11 @@ def test_the_table_sets_figures_side_by_side(run: Any) -> None:
     text = markdown(results)
     assert "Differences are to 'the | baseline'." in text
     assert "Read with care." in text and "2 seeds" in text and "A large encoder." in text
-    assert all(line.count(" | ") == 7 for line in text.splitlines() if line.startswith("| "))
+    assert {line.count(" | ") for line in text.splitlines() if line.startswith("| ")} == {7, 1}
+    assert to_alone.header == ["system", "mood"]
+    alone_mean = statistics.fmean(results["single_task"]["mood"])
+    mood = results["tables"]["main"]["rows"]["cosine"]["ours"]["mood"]
+    assert to_alone.rows[1][1].startswith(f"{statistics.fmean(mood) - alone_mean:+.3f}")
 
 
 def test_finished_runs_are_kept_and_only_what_is_missing_is_run(run: Any, tmp_path: Path) -> None:
@@ -192,8 +196,15 @@ def test_a_run_that_was_stopped_goes_on(run: Any, tmp_path: Path, monkeypatch: p
 def of_seeds(ours: Sequence[float], alone: Sequence[float]) -> dict[str, Any]:
     """Return results of one table with a row of two tasks and one of a task alone."""
     rows = {
-        "both": {"label": "both", "published": {}, "ours": {"all": [0.5], "mood": ours}, "seconds": 1, "failures": []},
-        "one": {"label": "mood only", "published": {}, "ours": {"mood": alone}, "seconds": 1, "failures": []},
+        name: {
+            "label": name,
+            "single_task": single,
+            "published": {},
+            "ours": {"mood": of},
+            "seconds": 1,
+            "failures": [],
+        }
+        for name, single, of in (("both", False, ours), ("mood only", True, alone))
     }
     columns = {"all": "overall", "mood": "mood"}
     table = {"caption": "Systems", "columns": columns, "baseline": "both", "rows": rows}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from minbert.comparing.compare import ComparedScore, Comparison, ShownDifference
 
-HEADER = ["system", "score", "seeds", "mean", "interval", "to baseline", "p", "to single task", "p"]
+HEADER = ["system", "task", "seeds", "score", "interval", "to baseline", "p", "to single task", "p"]
 
 
 def cells(comparison: Comparison) -> list[list[str]]:

@@ -73,6 +73,7 @@ def _results(
             columns = columns_of(table, row)
             shown[row_name] = {
                 "label": row.label,
+                "single_task": set(systems(row)) <= set(paper.single_task.values()),
                 "published": row.published,
                 "ours": {column: _scores(table.columns[column], outcomes[columns[column]]) for column in columns},
                 "seconds": _seconds([outcomes[system] for system in dict.fromkeys(systems(row))]),

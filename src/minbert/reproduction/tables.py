@@ -114,9 +114,9 @@ def _to_each_task_alone(table: Mapping[str, Any], single_task: Mapping[str, Sequ
     alone = _alone(table, single_task)
     rows, tested = [], False
     for row in table["rows"].values():
+        if row["single_task"]:
+            continue
         ours = {column: row["ours"].get(column, []) for column in alone}
-        if any(ours[column] == scores for column, scores in alone.items()):
-            continue  # the row is itself a task trained alone
         cells = [_transfer(ours[column], scores) for column, scores in alone.items()]
         tested = tested or any(min(len(ours[column]), len(alone[column])) > 1 for column in alone)
         if any(cells):
