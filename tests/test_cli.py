@@ -71,7 +71,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Pat
 
 def test_help_and_listing_are_quick_to_start() -> None:
     """No timing here: what would make them slow is never imported."""
-    heavy = "torch transformers scipy sklearn pyarrow tokenizers huggingface_hub optuna".split()  # noqa: SIM905
+    heavy = "torch transformers scipy sklearn pyarrow tokenizers huggingface_hub optuna matplotlib jinja2".split()  # noqa: SIM905
     code = (
         "import sys; sys.argv = ['minbert', *{words!r}]\n"
         "from minbert.cli.main import app\n"
@@ -82,6 +82,7 @@ def test_help_and_listing_are_quick_to_start() -> None:
         ["--help"],
         ["train", "--help"],
         ["sweep", "--help"],
+        ["report", "--help"],
         ["recipes"],
         ["recipes", "show", "quickstart"],
         ["--version"],

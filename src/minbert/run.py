@@ -33,6 +33,7 @@ from minbert.tracking import Tracker
 from minbert.training.display import Display
 from minbert.training.head_tuning import tune_heads
 from minbert.training.loop import BEST, CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult, read_history
+from minbert.training.memory import peak_bytes
 from minbert.training.plan import Plan, plan_run
 from minbert.training.scoring import DevScores, score_dev
 
@@ -218,6 +219,7 @@ def _finish(
         "train_seconds": round(state.train_seconds, 3),
         "examples_per_second": round(state.examples / state.train_seconds, 2),
         "real_tokens_per_second": round(state.tokens / state.train_seconds, 1),
+        "peak_memory_mb": round(peak_bytes(available_device()) / 1e6, 1),
         "encoder": recipe.encoder.name,
         "seed": recipe.seed,
         "torch": torch.__version__,

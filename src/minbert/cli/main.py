@@ -15,6 +15,7 @@ from minbert.cli import (
     inference,
     listings,
     pretraining,
+    reporting,
     reproducing,
     sweeping,
     training,
@@ -36,6 +37,7 @@ app.command()(augmentation.augment)
 app.command()(ensembles.ensemble)
 app.command()(ensembles.soup)
 app.command()(sweeping.sweep)
+app.command()(reporting.report)
 app.command()(inference.evaluate)
 app.command()(inference.predict)
 app.command()(inference.encode)

@@ -34,14 +34,19 @@ class System:
 
     @property
     def tasks(self) -> list[str]:
-        """The tasks it was trained on; a schedule of one task leaves the heads of others as they were."""
-        method = self.recipe.schedule.method
-        return [method.task] if isinstance(method, Single) else list(self.recipe.tasks)
+        """The tasks it was trained on."""
+        return trained_tasks(self.recipe)
 
     @property
     def seeds(self) -> list[int]:
         """Every run's seed."""
         return [run.recipe.seed for run in self.runs]
+
+
+def trained_tasks(recipe: Recipe) -> list[str]:
+    """Return the tasks that a recipe trains; a schedule of one task leaves the heads of others as they were."""
+    method = recipe.schedule.method
+    return [method.task] if isinstance(method, Single) else list(recipe.tasks)
 
 
 def find_systems(folders: Sequence[Path]) -> tuple[list[System], list[Path]]:
@@ -68,7 +73,7 @@ def find_systems(folders: Sequence[Path]) -> tuple[list[System], list[Path]]:
         member = find_member(path)
         key = member.recipe.model_copy(update={"seed": 0}).model_dump_json()
         groups.setdefault(f"{path} {key}" if (path / SOUP).is_file() else key, []).append((member, folder, path))
-    names = _names([[(folder, path) for _, folder, path in group] for group in groups.values()])
+    names = short_names([[(folder, path) for _, folder, path in group] for group in groups.values()])
     systems = [System(name, [run[0] for run in group]) for name, group in zip(names, groups.values(), strict=True)]
     for system in systems:
         _check_seeds_differ(system)
@@ -155,7 +160,7 @@ def _run_folders(folder: Path) -> list[Path]:
     return [run for path in inside for run in _run_folders(path)]
 
 
-def _names(groups: Sequence[Sequence[tuple[Path, Path]]]) -> list[str]:
+def short_names(groups: Sequence[Sequence[tuple[Path, Path]]]) -> list[str]:
     """Return names for groups of runs, as short as tells them apart: the first run's path without its seed.
 
     A run is given by the folder it was found in and its own.

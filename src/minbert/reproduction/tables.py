@@ -37,7 +37,7 @@ def grids(results: Mapping[str, Any]) -> list[Grid]:
 
 def markdown(results: Mapping[str, Any]) -> str:
     """Return the tables of ``results.json`` with all that must be known to read them."""
-    parts = [f"# {results['title']}\n", f"{_conditions(results)}\n"]
+    parts = [f"# {results['title']}\n", f"{conditions(results)}\n"]
     if results["notes"]:
         parts.append(f"{results['notes']}\n")
     for grid in grids(results):
@@ -45,17 +45,22 @@ def markdown(results: Mapping[str, Any]) -> str:
         lines = [grid.header, ["---"] + ["---:"] * (len(grid.header) - 1), *grid.rows]
         cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
         parts += ["\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n", f"{grid.note}\n"]
-    failures = {
+    parts += [f"- {label}: {failure}\n" for label, failure in failures(results).items()]
+    return "\n".join(parts)
+
+
+def failures(results: Mapping[str, Any]) -> dict[str, str]:
+    """Return why a run of it failed, by the label of each row that has one such run."""
+    return {
         row["label"]: row["failures"][0]
         for table in results["tables"].values()
         for row in table["rows"].values()
         if row["failures"]
     }
-    parts += [f"- {label}: {failure}\n" for label, failure in failures.items()]
-    return "\n".join(parts)
 
 
-def _conditions(results: Mapping[str, Any]) -> str:
+def conditions(results: Mapping[str, Any]) -> str:
+    """Return what the paper's figures and ours were measured with, and what must be known of the encoder."""
     seeds = "one seed" if results["seeds"] == 1 else f"{results['seeds']} seeds"
     unfinished = results["runs"] - results["finished"]
     words = (

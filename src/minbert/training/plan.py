@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
+
 from minbert.data.schedules import Schedule, TaskSize
 from minbert.training.gradients import FrozenGradients, StepGradients
+from minbert.training.memory import peak_bytes
 from minbert.training.micro_batches import row_lengths, step_tokens
 from minbert.training.rows import Rows
 from minbert.training.settings import TrainingSettings
@@ -79,7 +80,9 @@ def plan_run(
     evaluated = dev_tokens if isinstance(gradients, FrozenGradients) else dev_tokens * evaluations
     seconds = seconds_per_token * (total + evaluated / 3)
     trained = sum(parameter.numel() for parameter in gradients.model.parameters() if parameter.requires_grad)
-    return Plan(tasks, steps_per_epoch, steps, total, evaluations, seconds, _peak_bytes() + 8 * trained)
+    return Plan(
+        tasks, steps_per_epoch, steps, total, evaluations, seconds, peak_bytes(torch.device("cpu")) + 8 * trained
+    )
 
 
 def _trial(
@@ -100,8 +103,3 @@ def _trial(
         gradients.finish_step()
         rates.append((time.perf_counter() - started) / step_tokens(step, lengths))
     return statistics.median(rates[1:] or rates)
-
-
-def _peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,1 @@
+"""One file a section of the report: each is a function from what was read to a ``Section``."""

@@ -1,0 +1,60 @@
+"""Which differences between systems are shown, and which may be chance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from minbert.comparing.compare import Comparison, ShownDifference, compare
+from minbert.comparing.tables import HEADER, cells, columns, remarks, sentences
+from minbert.errors import UserError
+from minbert.reporting.material import Material
+from minbert.reporting.page import Block, Paragraph, Section, Table
+
+
+def comparison(material: Material) -> Section:
+    """Return the section: what ``minbert compare`` finds among the finished runs."""
+    name, title = "comparison", "Which differences are shown"
+    runs = [
+        run
+        for system in material.systems
+        for run in system.runs
+        if run.finished and run.origin != "ensemble" and all(task in run.answers for task in run.tasks)
+    ]
+    try:
+        found = compare([run.folder for run in runs]) if len(runs) > 1 else None
+    except UserError as error:
+        return Section(name, title, [], [f"The systems cannot be compared. {error}"])
+    if found is None or len(found.systems) < 2:
+        return Section(name, title, [], ["There are no two systems that are finished and keep their answers to dev."])
+    found = _renamed(found, material)
+    shown = columns(found)
+    rows = [[line[column] for column in shown] for line in cells(found)]
+    words = frozenset({0, *(place for place, column in enumerate(shown) if column == 1)})
+    blocks: list[Block] = [Paragraph(f"{system}: {'; '.join(parts)}.") for system, parts in sentences(found).items()]
+    caption = f"Paired comparison with {found.baseline}"
+    blocks.append(Table(caption, [HEADER[column] for column in shown], rows, " ".join(remarks(found)), words))
+    return Section(name, title, blocks)
+
+
+def _renamed(found: Comparison, material: Material) -> Comparison:
+    """Return the comparison with the systems' names as they are elsewhere in the report."""
+    ours = {str(run.folder): system.name for system in material.systems for run in system.runs}
+    names = {system.name: ours[system.folders[0]] for system in found.systems}
+
+    def of(difference: ShownDifference | None) -> ShownDifference | None:
+        return None if difference is None else replace(difference, to=names[difference.to])
+
+    return replace(
+        found,
+        baseline=names[found.baseline],
+        systems=[replace(system, name=names[system.name]) for system in found.systems],
+        scores=[
+            replace(
+                score,
+                system=names[score.system],
+                to_baseline=of(score.to_baseline),
+                to_single_task=of(score.to_single_task),
+            )
+            for score in found.scores
+        ],
+    )

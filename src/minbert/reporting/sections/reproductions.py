@@ -1,0 +1,19 @@
+"""The papers' tables beside ours."""
+
+from __future__ import annotations
+
+from minbert.reporting.material import Material
+from minbert.reporting.page import Block, Heading, Paragraph, Section, Table
+from minbert.reproduction.tables import conditions, failures, grids
+
+
+def reproductions(material: Material) -> Section:
+    """Return the section: every table of every reproduction, and what must be known to read it."""
+    blocks: list[Block] = []
+    for results in material.reproductions.values():
+        blocks += [Heading(results["title"]), Paragraph(conditions(results))]
+        if results["notes"]:
+            blocks.append(Paragraph(results["notes"]))
+        blocks += [Table(grid.caption, grid.header, grid.rows, grid.note) for grid in grids(results)]
+        blocks += [Paragraph(f"{label}: {failure}") for label, failure in failures(results).items()]
+    return Section("reproductions", "The papers' tables beside ours", blocks)
