@@ -37,7 +37,13 @@ MAX_LENGTH = 512
 TASKS = {
     "predict": {"kind": "classification", "classes": CLASSES, "pooling": "pooler"},
     "cross": {"kind": "classification", "classes": CLASSES, "pooling": "pooler", "pair": "cross"},
-    "bi": {"kind": "regression", "range": [-1, 1], "pair": "bi", "pooling": "mean", "head": "cosine"},
+    "bi": {
+        "kind": "regression",
+        "range": [-1, 1],
+        "pair": "bi",
+        "pooling": "mean",
+        "head": {"name": "cosine", "lowest_cosine": -1},  # so that the score is the cosine itself
+    },
 }
 """Heads like the peers' own: a linear one over the pooler's output, as BertForSequenceClassification has it, and the
 cosine of two means, as sentence-transformers computes it. Sentence vectors need no head."""
