@@ -16,7 +16,7 @@ from rich.console import Console
 
 from minbert.data.examples import Split
 from minbert.encoder.sources import find_encoder
-from minbert.prepare_texts import read_texts
+from minbert.prepare_texts import Texts, read_texts
 from minbert.recipe import Recipe, load_recipe
 from minbert.text.tokenizer import Tokenizer
 from minbert.training.display import Display
@@ -72,14 +72,14 @@ class TextGenerator:
         return [" ".join(part) for part in np.split(words, np.cumsum(lengths)[:-1])]
 
 
-def write_generated(folder: Path, rows: int, encoder: str, seed: int) -> None:
-    """Write the course's files into ``folder``, with ``rows`` training rows and a few dev rows of each task.
+def write_generated(folder: Path, rows: int, encoder: str, seed: int, dev_rows: int = DEV_ROWS) -> None:
+    """Write the course's files into ``folder``, with ``rows`` training rows and ``dev_rows`` dev rows of each task.
 
     Labels take turns.
     """
     generator = TextGenerator(vocabulary_words(encoder), seed)
     for task, (file, columns, label, labels) in FILES.items():
-        for split, count in (("train", rows), ("dev", DEV_ROWS)):
+        for split, count in (("train", rows), ("dev", dev_rows)):
             drawn = [generator.texts(generator.lengths(task, count)) for _ in columns]
             with (folder / f"{file}-{split}.csv").open("w", encoding="utf-8", newline="") as stream:
                 writer = csv.writer(stream, delimiter="\t")
@@ -108,9 +108,14 @@ def benchmark_recipe(
     return load_recipe("cs224n/multitask", overrides)
 
 
+def rows_of(recipe: Recipe) -> Texts:
+    """Return the rows of every split and task, the ones that ``minbert train`` takes."""
+    return read_texts(recipe, Display(Console(quiet=True)))
+
+
 def training_rows(recipe: Recipe) -> dict[str, Split]:
-    """Return the training rows of every task, the ones that ``minbert train`` takes."""
-    texts = read_texts(recipe, Display(Console(quiet=True)))
+    """Return the training rows of every task."""
+    texts = rows_of(recipe)
     return {name: texts["train", name] for name in recipe.tasks}
 
 

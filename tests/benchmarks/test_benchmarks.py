@@ -14,6 +14,7 @@ from rich.console import Console
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from answering import Contestant, answerer, our_model
 from common import encoder_flops, in_a_process, interleaved, median_ratio, medians, training_flops, write_figures
 from course import CourseTraining, LoopAdamW, mean_states
 from inference import CONTESTANTS as ANSWERING
@@ -176,6 +177,15 @@ def test_outputs_are_compared(tmp_path: Path) -> None:
     save("ours, predict", [[0.25, 0.75]])
     save("pipeline", [[0.5, 0.5]])
     assert difference(tmp_path, "pipeline") == pytest.approx(0.25)
+
+
+def test_our_score_of_a_pair_is_the_cosine_of_its_vectors(tiny_encoder: Path) -> None:
+    model = our_model(str(tiny_encoder), seed=1)
+    pairs = [("a good film", "rice"), ("how do people cook", "a cold river")]
+    score, encode = (answerer(Contestant("ours", what), model, str(tiny_encoder)) for what in ("bi", "encode"))
+    first, second = (encode(column) for column in zip(*pairs, strict=True))
+    expected = torch.nn.functional.cosine_similarity(torch.from_numpy(first), torch.from_numpy(second)).numpy()
+    np.testing.assert_allclose(score(pairs)[:, 0], expected, atol=1e-6)
 
 
 def test_every_contestant_is_measured_against_ours() -> None:
