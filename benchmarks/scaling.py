@@ -75,8 +75,13 @@ def points() -> dict[str, dict[str, Point]]:
         "shape": {name: {"shape": name} for name in SHAPES},
         "tasks": {f"{tasks} tasks": {"tasks": tasks, "rows": 8} for tasks in (1, 2, 4, 8, 16)},
         "surgery": {
-            f"{tasks} tasks, {combination}": {"tasks": tasks, "rows": 8, "combination": combination}
-            for tasks in (2, 4, 8, 16)
+            f"{tasks} x {rows} rows, {combination}": {
+                "tasks": tasks,
+                "rows": rows,
+                "combination": combination,
+                "shape": "MiniLM-L6 (6 x 384)",
+            }
+            for tasks, rows in ((3, 32), (2, 32), (4, 32), (8, 32), (3, 8))
             for combination in ("sum", "pcgrad")
         },
         "frozen": {encoder: {"encoder": encoder, "rows": 64} for encoder in ("finetuned", "frozen")},
