@@ -8,7 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or a minbert model's id on the hub.")]
-PrecisionOption = Annotated[Literal["fp32", "bf16"], typer.Option(help="Number format of matrix products.")]
+PrecisionOption = Annotated[
+    Literal["auto", "fp32", "bf16"],
+    typer.Option(help="Number format of matrix products; auto: bf16 where it is faster."),
+]
 
 
 def evaluate(
@@ -41,7 +44,7 @@ def predict(
         str | None, typer.Option("--id", help="Column of the id; by default the row's number.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="A .tsv, .csv or .jsonl file; else standard output.")] = None,
-    precision: PrecisionOption = "fp32",
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Predict one task for texts given here, or for every row of a file (of any size)."""
     from rich.console import Console
@@ -49,21 +52,23 @@ def predict(
     from minbert.errors import UserError
     from minbert.evaluation.streaming import predict_file
     from minbert.multitask.model import MultitaskModel
+    from minbert.prepare import available_device, chosen_precision
     from minbert.run import text_columns
     from minbert.training.display import Display
 
     if bool(texts) == (source is not None):
         raise UserError("give either texts or --input FILE.")
-    model = MultitaskModel.from_pretrained(run)
+    model = MultitaskModel.from_pretrained(run).to(available_device())
+    number_format = chosen_precision(precision)
     if source is not None:
         chosen = text_columns(run, task, columns or [])
         with Display(Console(stderr=True)).counting(f"predicting {task}") as bar:
-            predict_file(model, task, source, chosen, id_column, output, precision, bar.advance)
+            predict_file(model, task, source, chosen, id_column, output, number_format, bar.advance)
         return
     from minbert.cli.tables import predicted
 
     rows = _rows(texts or [], model.task(task).pair is not None)
-    Console(soft_wrap=True).print(predicted(rows, model.predict(task, rows, precision)))
+    Console(soft_wrap=True).print(predicted(rows, model.predict(task, rows, number_format)))
 
 
 def encode(
@@ -74,19 +79,20 @@ def encode(
     pooling: Annotated[
         Literal["pooler", "cls", "mean"], typer.Option(help="How token states become one vector.")
     ] = "mean",
-    precision: PrecisionOption = "fp32",
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Write the sentence vector of every row of a file."""
     from rich.console import Console
 
     from minbert.evaluation.streaming import encode_file
     from minbert.multitask.model import MultitaskModel
+    from minbert.prepare import available_device, chosen_precision
     from minbert.training.display import Display
 
-    model = MultitaskModel.from_pretrained(run)
+    model = MultitaskModel.from_pretrained(run).to(available_device())
     console = Console(stderr=True)
     with Display(console).counting("encoding") as bar:
-        count = encode_file(model, source, column, output, pooling, precision, bar.advance)
+        count = encode_file(model, source, column, output, pooling, chosen_precision(precision), bar.advance)
     console.print(f"{output}: {count} vectors of {model.encoder.config.hidden_size} numbers")
 
 
