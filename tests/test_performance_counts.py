@@ -64,7 +64,7 @@ class Counts:
         elif isinstance(module, EncoderLayer):
             hidden, layout = arguments[:2]
             self.tokens[mode] += len(hidden)
-            self.slots[mode] += sum(group.bins * group.width for group in layout.groups)
+            self.slots[mode] += sum(group.bins * group.width for group in layout.bins.groups)
             if output.requires_grad:
                 output.register_hook(self._after_backward)
 
