@@ -13,6 +13,7 @@ import numpy as np
 from minbert.data.schedules.single import Single
 from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.answers import Answers, read_answers
+from minbert.evaluation.ensemble_file import ENSEMBLE
 from minbert.members import Member, find_member, members_of_tasks
 from minbert.recipe import Recipe
 from minbert.run_folder import METRICS, RECIPE, SOUP
@@ -55,11 +56,16 @@ def find_systems(folders: Sequence[Path]) -> tuple[list[System], list[Path]]:
     A folder is a run's, or holds runs at any depth, as a sweep's or a reproduction's does.
 
     Raises:
-        UserError: a folder holds no finished run, or the same training was done twice.
+        UserError: a folder holds no finished run or is an ensemble, or the same training was done twice.
     """
     found: dict[Path, tuple[Path, Path]] = {}
     unfinished = []
     for folder in folders:
+        if (folder / ENSEMBLE).is_file():
+            raise UserError(
+                f"{folder}: is an ensemble, whose answers no one recipe stands for; compare its members, or see all of "
+                f"them in one page: minbert report {folder}"
+            )
         inside = _run_folders(folder)
         ready = [path for path in inside if path == folder or (path / METRICS).is_file()]
         if not ready:
