@@ -41,7 +41,8 @@ def compare(
 
     console = Console()
     comparison = compare_runs(runs, baseline, Display(console))
-    console.print(tables.comparison(comparison))
+    for table in tables.comparison(comparison):
+        console.print(table)
     for system, parts in sentences(comparison).items():
         console.print(f"[bold]{escape(system)}[/bold]: {escape('; '.join(parts))}.", highlight=False)
     for remark in remarks(comparison):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -126,18 +127,27 @@ def reproduction(results: Mapping[str, Any]) -> Iterator[Table]:
         yield table
 
 
-def comparison(compared: Comparison) -> Table:
-    """Return every score of every system, with its differences to the baseline and to the task trained alone."""
-    from minbert.comparing.tables import HEADER, cells, columns
+def comparison(compared: Comparison) -> Iterator[Table]:
+    """Yield a table for each system: its scores, with their differences to the baseline and to the task trained alone.
 
-    table = Table(title=f"dev scores; baseline: {escape(compared.baseline)}", title_justify="left")
-    shown = columns(compared)
-    for index in shown:
-        table.add_column(HEADER[index], justify="left" if index < 2 else "right", overflow="fold")
-    system = ""
-    for line in cells(compared):
-        if system and line[0] != system:
-            table.add_section()
-        repeated, system = line[0] == system, line[0]
-        table.add_row(*("" if repeated and not index else escape(line[index]) for index in shown))
-    return table
+    Intervals stand below their numbers, so that all of it fits eighty columns.
+    """
+    from minbert.comparing.tables import cells, columns
+
+    shown = [column for column in ("to baseline", "to single task") if column in columns(compared)]
+    lines = cells(compared)
+    for system in compared.systems:
+        runs = f"{len(system.seeds)} run{'s' if len(system.seeds) > 1 else ''}"
+        of_baseline = ", the baseline" if system.name == compared.baseline else ""
+        title = f"[bold]{escape(system.name)}[/bold] ({runs}{of_baseline})"
+        table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=0)
+        table.add_column("score", no_wrap=True)
+        for heading in ("dev", *(part for column in shown for part in (column, "p"))):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for line in (line for line in lines if line["system"] == system.name):
+            numbers = [f"{line['score']}\n{line['interval'].replace(' to ', '–')}"]
+            for column in shown:
+                difference = "" if line[column] == "baseline" else line[column]
+                numbers += [difference.replace(" (", "\n(", 1).replace(" to ", ", "), line[f"p {column}"]]
+            table.add_row(escape(line["task"].replace(" (", "\n(")), *numbers)
+        yield table

@@ -8,11 +8,22 @@ from collections.abc import Sequence
 
 from minbert.comparing.compare import ComparedScore, Comparison, ShownDifference
 
-HEADER = ["system", "task", "seeds", "score", "interval", "to baseline", "p", "to single task", "p"]
+HEADINGS = {
+    "system": "system",
+    "task": "task",
+    "seeds": "seeds",
+    "score": "score",
+    "interval": "interval",
+    "to baseline": "to baseline",
+    "p to baseline": "p",
+    "to single task": "to single task",
+    "p to single task": "p",
+}
+"""The columns of a table, and what stands above each."""
 
 
-def cells(comparison: Comparison) -> list[list[str]]:
-    """Return a line of ``HEADER`` for each score; p is the corrected one."""
+def cells(comparison: Comparison) -> list[dict[str, str]]:
+    """Return a line for each score, with a cell for each of ``HEADINGS``; p is the corrected one."""
     lines = []
     for score in comparison.scores:
         line = [score.system, f"{score.task} ({score.metric})", str(score.runs), f"{score.score:.3f}"]
@@ -20,14 +31,14 @@ def cells(comparison: Comparison) -> list[list[str]]:
         baseline = "baseline" if score.system == comparison.baseline else ""
         line += _difference(score.to_baseline, baseline)
         line += _difference(score.to_single_task, "", ", negative transfer" if score.negative_transfer else "")
-        lines.append(line)
+        lines.append(dict(zip(HEADINGS, line, strict=True)))
     return lines
 
 
-def columns(comparison: Comparison) -> list[int]:
-    """Return which columns of ``HEADER`` have something in them."""
+def columns(comparison: Comparison) -> list[str]:
+    """Return which columns have something in them."""
     lines = cells(comparison)
-    return [index for index in range(len(HEADER)) if any(line[index] for line in lines)]
+    return [column for column in HEADINGS if any(line[column] for line in lines)]
 
 
 def sentences(comparison: Comparison) -> dict[str, list[str]]:
@@ -84,8 +95,8 @@ def remarks(comparison: Comparison) -> list[str]:
 def markdown(comparison: Comparison) -> str:
     """Return table, sentences and remarks as Markdown."""
     shown = columns(comparison)
-    lines = [HEADER, ["---"] * len(HEADER), *([_escaped(cell) for cell in line] for line in cells(comparison))]
-    table = "\n".join(f"| {' | '.join(line[index] for index in shown)} |" for line in lines)
+    lines = [HEADINGS, dict.fromkeys(HEADINGS, "---"), *cells(comparison)]
+    table = "\n".join(f"| {' | '.join(_escaped(line[column]) for column in shown)} |" for line in lines)
     told = "\n".join(f"- {_escaped(name)}: {'; '.join(parts)}." for name, parts in sentences(comparison).items())
     parts = [f"Baseline: {_escaped(comparison.baseline)}", table, told, "\n\n".join(remarks(comparison))]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from minbert.comparing.compare import Comparison, ShownDifference, compare
-from minbert.comparing.tables import HEADER, cells, columns, remarks, sentences
+from minbert.comparing.tables import HEADINGS, cells, columns, remarks, sentences
 from minbert.errors import UserError
 from minbert.reporting.material import Material
 from minbert.reporting.page import Block, Paragraph, Section, Table
@@ -29,10 +29,10 @@ def comparison(material: Material) -> Section:
     found = _renamed(found, material)
     shown = columns(found)
     rows = [[line[column] for column in shown] for line in cells(found)]
-    words = frozenset({0, *(place for place, column in enumerate(shown) if column == 1)})
+    words = frozenset({0, *(place for place, column in enumerate(shown) if column == "task")})
     blocks: list[Block] = [Paragraph(f"{system}: {'; '.join(parts)}.") for system, parts in sentences(found).items()]
     caption = f"Paired comparison with {found.baseline}"
-    blocks.append(Table(caption, [HEADER[column] for column in shown], rows, " ".join(remarks(found)), words))
+    blocks.append(Table(caption, [HEADINGS[column] for column in shown], rows, " ".join(remarks(found)), words))
     return Section(name, title, blocks)
 
 
