@@ -227,6 +227,17 @@ def test_scores_on_other_rows_are_not_set_side_by_side(two_tasks: dict[str, Any]
     assert "other dev rows" in comparison.missing[0]
 
 
+def test_folders_may_be_given_from_here(
+    two_tasks: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        write_run(tmp_path / name, recipe_of(two_tasks, description=name))
+    monkeypatch.chdir(tmp_path)
+    page = make_page(read_material([Path("one"), Path("two")]))
+    comparison = next(section for section in page.sections if section.name == "comparison")
+    assert comparison.blocks and not comparison.missing
+
+
 def test_of_many_systems_the_first_and_the_best_are_shown_in_full(two_tasks: dict[str, Any], tmp_path: Path) -> None:
     for number in range(DETAILED + 3):
         write_run(tmp_path / "all" / f"s{number}", recipe_of(two_tasks, description=str(number)), skill=number / 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from minbert.comparing.compare import Comparison, ShownDifference, compare
 from minbert.comparing.tables import HEADINGS, cells, columns, remarks, sentences
@@ -38,8 +39,8 @@ def comparison(material: Material) -> Section:
 
 def _renamed(found: Comparison, material: Material) -> Comparison:
     """Return the comparison with the systems' names as they are elsewhere in the report."""
-    ours = {str(run.folder): system.name for system in material.systems for run in system.runs}
-    names = {system.name: ours[system.folders[0]] for system in found.systems}
+    ours = {run.folder.resolve(): system.name for system in material.systems for run in system.runs}
+    names = {system.name: ours[Path(system.folders[0])] for system in found.systems}
 
     def of(difference: ShownDifference | None) -> ShownDifference | None:
         return None if difference is None else replace(difference, to=names[difference.to])
