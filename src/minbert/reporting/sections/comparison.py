@@ -29,7 +29,8 @@ def comparison(material: Material) -> Section:
         return Section(name, title, [], ["There are no two systems that are finished and keep their answers to dev."])
     found = _renamed(found, material)
     shown = columns(found)
-    rows = [[line[column] for column in shown] for line in cells(found)]
+    # Intervals stand below their numbers: side by side the columns are too wide for a page.
+    rows = [[line[column].replace(" (", "\n(", 1) for column in shown] for line in cells(found)]
     words = frozenset({0, *(place for place, column in enumerate(shown) if column == "task")})
     blocks: list[Block] = [Paragraph(f"{system}: {'; '.join(parts)}.") for system, parts in sentences(found).items()]
     caption = f"Paired comparison with {found.baseline}"
