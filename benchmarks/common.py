@@ -159,6 +159,11 @@ def machine(threads: int, device: torch.device, peak_size: int) -> Figures:
     }
 
 
+def wide_console() -> Console:
+    """Return a console that has room for the tables, also where there is no terminal to ask for its width."""
+    return Console(width=max(140, Console().width))
+
+
 def show(console: Console, title: str, columns: Mapping[str, str], rows: Sequence[Figures]) -> None:
     """Print a table: ``columns`` maps keys of the rows to headings."""
     table = Table(title=title, title_justify="left")

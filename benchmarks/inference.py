@@ -37,6 +37,7 @@ from common import (
     peak_memory_mb,
     show,
     show_machine,
+    wide_console,
     write_figures,
 )
 from minbert.encoder.allocator import keep_freed_memory
@@ -102,7 +103,7 @@ def main() -> None:
     if options.one is not None:
         print(json.dumps(measure(options)))
         return
-    console = Console()
+    console = wide_console()
     described = machine(options.threads, available_device(), options.peak_size)
     asked = options.only or [name for name, who in CONTESTANTS.items() if who.what in options.what]
     missing = {who.design for who in CONTESTANTS.values() if not installed(who.design, NEEDS, Console(quiet=True))}

@@ -35,6 +35,7 @@ from common import (
     show,
     show_machine,
     training_flops,
+    wide_console,
     write_figures,
 )
 from minbert.encoder.bert import BertEncoder
@@ -97,7 +98,7 @@ def main() -> None:
     if options.one is not None:
         print(json.dumps(measure(points()[options.one][options.point], options)))
         return
-    console = Console()
+    console = wide_console()
     described = machine(options.threads, available_device(), options.peak_size)
     show_machine(console, described, options.repeats)
     ratios: Figures = {}

@@ -31,6 +31,7 @@ from common import (
     show,
     show_machine,
     training_flops,
+    wide_console,
     write_figures,
 )
 from minbert.encoder.allocator import keep_freed_memory
@@ -90,7 +91,7 @@ def main() -> None:
     if options.one is not None:
         print(json.dumps(measure(options.one, options)))
         return
-    console = Console()
+    console = wide_console()
     described = machine(options.threads, available_device(), options.peak_size)
     names = [name for name in options.only or CONTESTANTS if installed(CONTESTANTS[name].design, NEEDS, console)]
     with tempfile.TemporaryDirectory() as folder:
