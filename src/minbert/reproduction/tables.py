@@ -114,7 +114,7 @@ def _to_each_task_alone(table: Mapping[str, Any], single_task: Mapping[str, Sequ
     alone = _alone(table, single_task)
     rows, tested = [], False
     for row in table["rows"].values():
-        if row["single_task"]:
+        if row.get("single_task"):  # absent in results that were written before it was told
             continue
         ours = {column: row["ours"].get(column, []) for column in alone}
         cells = [_transfer(ours[column], scores) for column, scores in alone.items()]
