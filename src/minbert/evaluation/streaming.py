@@ -19,7 +19,7 @@ from minbert.multitask.precision import Precision
 from minbert.tasks.predictions import Predictions
 
 ROWS_AT_ONCE = 2048
-"""Enough for batches of like length, few enough to stay small in memory."""
+"""Enough for full batches, few enough to stay small in memory."""
 
 Advance = Callable[[int], None]
 """Called with the number of rows just finished."""
