@@ -10,6 +10,7 @@ import numpy as np
 
 from minbert.data.examples import Split, read_split
 from minbert.data.places import resolve_data
+from minbert.data.relabelling import labels_of
 from minbert.errors import UserError
 from minbert.evaluation.ensemble_file import ENSEMBLE, read_ensemble
 from minbert.recipe import Recipe
@@ -126,7 +127,7 @@ def common_rows(members: Sequence[Member], name: str, split: str, data: str | No
         path = resolve_data(member.recipe.data if data is None else data) / file
         if split == "test" and not path.is_file():
             return None
-        rows = read_split(path, task, task, labelled=split == "dev")
+        rows = read_split(path, task, labels_of(task, task), labelled=split == "dev")
         if first is None:
             first = rows
         elif not _same_rows(first, rows):

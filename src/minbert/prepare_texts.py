@@ -12,6 +12,7 @@ from minbert.augmentation.rows import RowAugmenter
 from minbert.augmentation.tables import new_rows_table
 from minbert.data.examples import Split, read_split
 from minbert.data.places import resolve_data
+from minbert.data.relabelling import labels_of
 from minbert.data.schedules import TaskSize
 from minbert.data.shared_rows import joined, read_shared
 from minbert.data.subsample import subsample
@@ -36,7 +37,7 @@ def read_texts(recipe: Recipe, display: Display) -> Texts:
         for split in ("train", "dev"):
             if split not in files:
                 raise UserError(f"tasks.{name}.files.{split}: training needs it.")
-            texts[split, name] = read_split(place / files[split], task, task)
+            texts[split, name] = read_split(place / files[split], task, labels_of(task, task))
         texts["train", name] = _subsampled(texts["train", name], task.rows, recipe.seed, name, "rows")
         texts["dev", name] = _subsampled(texts["dev", name], task.dev_rows, recipe.seed, name, "dev_rows")
         shared = read_shared(place, name, task, task, recipe.seed)
@@ -44,7 +45,7 @@ def read_texts(recipe: Recipe, display: Display) -> Texts:
         if "test" in files and not (place / files["test"]).is_file():
             display.note(f"{place / files['test']}: is not there, so no predictions are written for it")
         elif "test" in files:
-            texts["test", name] = read_split(place / files["test"], task, task, labelled=None)
+            texts["test", name] = read_split(place / files["test"], task, labels_of(task, task), labelled=None)
     return texts
 
 

@@ -12,9 +12,9 @@ from pydantic import Field, SerializeAsAny, field_validator, model_validator
 from torch import nn
 
 from minbert.augmentation import Augmentation
+from minbert.data.relabelling import labels_of
 from minbert.data.schedules import Schedule
-from minbert.data.shared_rows import labels_of
-from minbert.data.task_files import TaskFiles
+from minbert.data.task_files import Columns, TaskFiles
 from minbert.errors import did_you_mean
 from minbert.evaluation.prediction_files import PredictionFile
 from minbert.methods import Settings
@@ -116,12 +116,14 @@ class TaskRecipe(TaskFiles, TaskSettings):
         return self
 
     @model_validator(mode="after")
-    def _shared_labels_become_its_own(self) -> Self:
-        for shared in self.also_train_on:
+    def _labels_become_its_own(self) -> Self:
+        files: dict[str, Columns] = {"": self}
+        files |= {f"also_train_on: {shared.file}: ": shared for shared in self.also_train_on}
+        for place, file in files.items():
             try:
-                labels_of(shared, self)
+                labels_of(file, self)
             except ValueError as error:
-                raise ValueError(f"also_train_on: {shared.file}: labels: {error}") from None
+                raise ValueError(f"{place}labels: {error}") from None
         return self
 
 

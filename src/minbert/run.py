@@ -12,6 +12,7 @@ import torch
 from minbert.augmentation.tables import keep_new_rows
 from minbert.data.examples import read_split
 from minbert.data.places import resolve_data
+from minbert.data.relabelling import labels_of
 from minbert.distill import teach
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, write_answers
@@ -137,7 +138,10 @@ def evaluate_run(folder: Path, data: str | None, split: Literal["train", "dev", 
     if not named:
         raise UserError(f"{folder}: its recipe names no {split} file for any task.")
     model = MultitaskModel.from_pretrained(folder).to(available_device())
-    rows = {name: read_split(place / task.files.by_split[split], task, task) for name, task in named.items()}
+    rows = {
+        name: read_split(place / task.files.by_split[split], task, labels_of(task, task))
+        for name, task in named.items()
+    }
     answers = {}
     for name, task in named.items():
         labels = rows[name].labels

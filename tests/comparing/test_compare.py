@@ -191,3 +191,24 @@ def test_the_command_writes_what_it_shows(runs: Path, tmp_path: Path, capsys: py
     lines = list(csv.DictReader(io.StringIO(as_csv(compared))))
     assert len(lines) == len(compared.scores)
     assert float(lines[0]["score"]) == compared.scores[0].score
+
+
+def test_the_best_is_scored_on_rows_it_was_not_chosen_by(tmp_path: Path) -> None:
+    """Five systems that are equally good: the best one's score is luck, and the nested estimate has none of it."""
+    for number in range(5):
+        finished_run(tmp_path / f"system-{number}", 10 + number, optimizer={"warmup": number / 10})
+    found = compare([tmp_path])
+    overall = next(choice for choice in found.choices if choice.task == "overall")
+    scores = {score.system: score.score for score in found.scores if score.task == "overall"}
+    assert overall.candidates == 5
+    assert overall.score == max(scores.values()) == scores[overall.system]
+    assert min(scores.values()) < overall.held_out < overall.score
+    assert sum(overall.picked.values()) == pytest.approx(1)
+    assert any(f"{overall.held_out:.3f}" in remark for remark in remarks(found))
+
+
+def test_a_choice_on_halves_is_that_of_each_half(compared: Comparison) -> None:
+    """Where one system is better everywhere, every half chooses it, and nothing is lost to luck."""
+    same = next(choice for choice in compared.choices if choice.task == "same")
+    assert set(same.picked) <= {"surgery", "same-alone"}
+    assert same.held_out == pytest.approx(same.score, abs=0.02)

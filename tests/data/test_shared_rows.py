@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from minbert.data.check import Overlap, check, render
-from minbert.data.examples import BadDataError, Split
-from minbert.data.relabelling import Relabelling
+from minbert.data.examples import BadDataError, Split, read_split
+from minbert.data.relabelling import Relabelling, labels_of
 from minbert.data.shared_rows import joined, read_shared
 from minbert.data.task_files import TaskFiles
 from minbert.errors import UserError
@@ -53,6 +53,42 @@ def test_a_label_is_read_as_the_one_it_stands_for(
     mapping: dict[str, str], labels: LabelSettings, text: str, value: float
 ) -> None:
     assert Relabelling(mapping, labels).parse(text) == value
+
+
+def test_a_tasks_own_files_are_read_by_its_labels(tmp_path: Path) -> None:
+    """Five classes read as yes and no: rows that are neither are left out, of every file that is not said to differ."""
+    (tmp_path / "own.tsv").write_text("id\ttext\tlabel\na\tone\t0\nb\ttwo\t2\nc\tthree\t3.0\n")
+    (tmp_path / "more.tsv").write_text("id\ttext\tlabel\na\tfour\t2\nd\tfive\t4\n")
+    (tmp_path / "yes.tsv").write_text("id\ttext\tlabel\ne\tsix\t1\n")
+    own = TaskFiles.model_validate(
+        OWN
+        | {
+            "labels": {0: 0, 1: 0, 2: None, 3: 1, 4: 1},
+            "also_train_on": [{"file": "more.tsv"}, {"file": "yes.tsv", "labels": None}],
+        }
+    )
+    yes_no = LabelSettings(kind="binary")
+    read = read_split(tmp_path / "own.tsv", own, labels_of(own, yes_no))
+    whole = joined(read, read_shared(tmp_path, "task", own, yes_no, seed=0))
+    assert whole.ids == ["a", "c", "d", "e"]
+    assert whole.labels is not None
+    assert whole.labels.tolist() == [0, 1, 1, 1]
+    with pytest.raises(BadDataError, match="label '2' is none of: 0, 1"):
+        read_split(tmp_path / "own.tsv", own, yes_no)
+
+
+def test_a_file_with_no_row_left_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "own.tsv").write_text("id\ttext\tlabel\na\tone\t2\n")
+    own = TaskFiles.model_validate(OWN | {"labels": {2: None}})
+    with pytest.raises(UserError, match="'labels' leaves out every row"):
+        read_split(tmp_path / "own.tsv", own, labels_of(own, LabelSettings(kind="binary")))
+
+
+def test_rows_that_are_left_out_must_still_be_whole(tmp_path: Path) -> None:
+    (tmp_path / "own.tsv").write_text("id\ttext\tlabel\na\t\t2\nb\ttwo\t0\n")
+    own = TaskFiles.model_validate(OWN | {"labels": {0: 0, 2: None}})
+    with pytest.raises(BadDataError, match="no text in column 'text'"):
+        read_split(tmp_path / "own.tsv", own, labels_of(own, LabelSettings(kind="binary")))
 
 
 def test_labels_of_a_recipe_need_no_quotes() -> None:

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from simulated_answers import CASES, answers
 
-from minbert.evaluation.resampling import Array, _coins, _counts, resampled_scores, score_each, swapped_differences
+from minbert.evaluation.resampling import (
+    Array,
+    _coins,
+    _counts,
+    _first_halves,
+    half_scores,
+    resampled_scores,
+    score_each,
+    swapped_differences,
+)
 from minbert.tasks.kinds import Kind
 from minbert.tasks.metrics import ConstantPredictions, scores
 
@@ -38,6 +47,18 @@ def test_resamples_score_as_the_rows_they_hold(kind: Kind, metric: str, rows: in
         held = np.repeat(np.arange(rows), count)
         wanted = [one_by_one(kind, metric, labels[held], run[held]) for run in predictions]
         np.testing.assert_allclose(found[resample], wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [2, 5, 40])
+@pytest.mark.parametrize(("kind", "metric"), CASES)
+def test_halves_score_as_the_rows_they_hold(kind: Kind, metric: str, rows: int) -> None:
+    labels, predictions = answers(kind, rows, 3, np.random.default_rng(rows))
+    found = half_scores(metric, labels, predictions, 20)
+    for drawn, first in enumerate(np.concatenate(list(_first_halves(labels, 20)))):
+        assert first.sum() == rows // 2
+        for half, held in enumerate((np.flatnonzero(first), np.flatnonzero(1 - first))):
+            wanted = [one_by_one(kind, metric, labels[held], run[held]) for run in predictions]
+            np.testing.assert_allclose(found[drawn, half], wanted, atol=1e-12)
 
 
 def test_work_in_portions_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

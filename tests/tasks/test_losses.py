@@ -155,6 +155,31 @@ def test_cross_entropy_is_its_formula(smoothing: float) -> None:
     assert got.item() == pytest.approx(-(target * log_p).sum(1).mean(), rel=1e-12)
 
 
+@pytest.mark.parametrize("sharpness", [0.5, 2.0])
+def test_ordered_cross_entropy_is_its_formula(sharpness: float) -> None:
+    random = np.random.default_rng(0)
+    logits, labels = random.normal(size=(9, 4)) * 3, random.integers(0, 4, 9)
+    log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    target = np.exp(-sharpness * np.abs(np.arange(4) - labels[:, None]))
+    target /= target.sum(1, keepdims=True)
+    loss = Loss.model_validate({"name": "ordered_cross_entropy", "sharpness": sharpness})
+    got = loss(logits_only(logits), torch.tensor(labels, dtype=torch.float64))
+    assert got.item() == pytest.approx(-(target * log_p).sum(1).mean(), rel=1e-12)
+
+
+def test_ordered_cross_entropy_prefers_a_near_miss_and_ends_in_plain_cross_entropy() -> None:
+    near, far = (logits_only(np.array([row])) for row in ([0.0, 3.0, 0.0, 0.0], [0.0, 0.0, 0.0, 3.0]))
+    labels = torch.tensor([0.0], dtype=torch.float64)
+    ordered = Loss.model_validate("ordered_cross_entropy")
+    assert ordered(near, labels).item() < ordered(far, labels).item()
+    sharp, plain = (
+        Loss.model_validate({"name": "ordered_cross_entropy", "sharpness": 60}),
+        Loss.model_validate("cross_entropy"),
+    )
+    assert sharp(near, labels).item() == pytest.approx(plain(near, labels).item(), rel=1e-12)
+    assert plain(near, labels).item() == plain(far, labels).item()
+
+
 def test_binary_cross_entropy_is_its_formula_and_never_overflows() -> None:
     logits = np.array([[-3.0], [0.2], [1.7]])
     labels = np.array([0.0, 1.0, 0.0])

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from minbert.comparing.choosing import Choice, choices
 from minbert.comparing.scored import OVERALL, SystemsScored, scores_of
 from minbert.comparing.systems import System, find_baseline, find_systems, single_task_system
 from minbert.evaluation.intervals import CONFIDENCE
@@ -87,6 +88,8 @@ class Comparison:
     systems: list[ComparedSystem]
     scores: list[ComparedScore]
     """System by system, each with its tasks in order and, of several, their mean."""
+    choices: list[Choice] = field(default_factory=list)
+    """The best system by each score that several have, and what choosing it on dev is worth."""
     unfinished: list[str] = field(default_factory=list)
     """Runs that were left out."""
     confidence: float = CONFIDENCE
@@ -159,6 +162,7 @@ def compare(folders: Sequence[Path], baseline: str | Path | None = None, display
             for system in systems
             for task in scores_of(system)
         ],
+        choices(systems, scores, chosen),
         [str(path) for path in unfinished],
     )
 

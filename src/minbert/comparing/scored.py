@@ -7,7 +7,7 @@ import numpy as np
 from minbert.comparing.systems import System, read_all_answers
 from minbert.evaluation.answers import Answers
 from minbert.evaluation.intervals import RESAMPLES, Interval, interval_of_mean, within_range
-from minbert.evaluation.resampling import Array, resampled_scores, score_each, swapped_differences
+from minbert.evaluation.resampling import Array, half_scores, resampled_scores, score_each, swapped_differences
 from minbert.evaluation.significance import SWAPS, Difference, SystemScores, paired_difference
 
 OVERALL = "overall"
@@ -69,6 +69,14 @@ class SystemsScored:
         """Return a system's score with its interval."""
         interval = interval_of_mean(*self._scores[system, task])
         return within_range(interval, [self._metrics[part] for part in self._parts(system, task)])
+
+    def of_halves(self, system: str, task: str, halvings: int) -> Array:
+        """Return a system's scores (halvings, 2) of both halves of each task's rows, the same for all systems."""
+        parts = [
+            half_scores(self._metrics[part], self._labels[part], self._predictions[part][system], halvings).mean(-1)
+            for part in self._parts(system, task)
+        ]
+        return np.asarray(np.mean(parts, axis=0))
 
     def difference(self, system: str, other: str, task: str) -> Difference:
         """Return how much better ``system`` scores than ``other``, tested."""

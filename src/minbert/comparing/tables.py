@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from minbert.comparing.choosing import Choice
 from minbert.comparing.compare import ComparedScore, Comparison, ShownDifference
 
 HEADINGS = {
@@ -86,6 +87,7 @@ def remarks(comparison: Comparison) -> list[str]:
     picked = sorted({score.to_single_task.to for score in comparison.scores if score.to_single_task is not None})
     if picked:
         told.append(f"Each task trained alone, from the same encoder on the same share of rows: {_listed(picked)}.")
+    told += [_choice(choice) for choice in comparison.choices]
     if comparison.unfinished:
         told.append(f"Left out, not finished: {_listed(comparison.unfinished)}.")
     told.append("Dev chose each run's best step, so its scores are a little too good, for all systems alike.")
@@ -139,6 +141,15 @@ def _sentence(compared: Sequence[tuple[ComparedScore, ShownDifference]]) -> str:
     if open_ := [score.task for score, difference in compared if not difference.shown]:
         parts.append(f"no difference shown on {_listed(open_)}")
     return "; ".join(parts)
+
+
+def _choice(choice: Choice) -> str:
+    often = max(choice.picked, key=lambda name: choice.picked[name])
+    return (
+        f"Best on {choice.task} of {choice.candidates}: {choice.system}, {choice.score:.3f} on the rows it was chosen "
+        f"by. Chosen on one half of dev and scored on the other: {choice.held_out:.3f} (mean of many halvings; the "
+        f"choice fell on {often} in {choice.picked[often]:.0%} of them)."
+    )
 
 
 def _listed(words: Sequence[str]) -> str:

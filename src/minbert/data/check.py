@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from minbert.data.examples import Labels, Split, examine_split, same_content
-from minbert.data.shared_rows import labels_of
+from minbert.data.relabelling import labels_of
 from minbert.data.task_files import Columns, TaskFiles
 from minbert.errors import UserError
 from minbert.tasks.kinds import LabelSettings
@@ -151,7 +151,7 @@ def _check_task(
 def _all_files(files: TaskFiles, labels: LabelSettings, folder: Path) -> Iterator[tuple[str, Path, Columns, Labels]]:
     """Yield what each file is for, where it is, its columns and how its labels are read; files to train on first."""
     for split, file in files.files.by_split.items():
-        yield split, folder / file, files, labels
+        yield split, folder / file, files, labels_of(files, labels)
         if split == "train":
             for shared in files.also_train_on:
                 yield f"train ({shared.file})", folder / shared.file, shared, labels_of(shared, labels)

@@ -19,8 +19,8 @@ from minbert.errors import UserError, did_you_mean
 class Labels(Protocol):
     """How the text of a label is read."""
 
-    def parse(self, text: str) -> float:
-        """Return the label; ValueError says what is wrong with it."""
+    def parse(self, text: str) -> float | None:
+        """Return the label, or None for a row to leave out; ValueError says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,13 @@ def read_split(path: Path, columns: Columns, labels: Labels, labelled: bool | No
 
     Raises:
         BadDataError: rows cannot be used.
-        UserError: the file cannot be used as a whole, lacks a column, or holds no rows.
+        UserError: the file cannot be used as a whole, lacks a column, or holds no rows, or none but those to leave out.
     """
     split, problems = examine_split(path, columns, labels, labelled)
     if problems:
         raise BadDataError(path, problems)
+    if not split.ids:
+        raise UserError(f"{path}: 'labels' leaves out every row.")
     return split
 
 
@@ -127,9 +129,10 @@ class _Collected:
     line_of_id: dict[str, int] = field(default_factory=dict)
 
     def add(self, number: int, row: Row) -> list[str]:
-        """Keep the row if nothing is wrong with it; return what is."""
+        """Keep the row if nothing is wrong with it and its label is not one to leave out; return what is wrong."""
         columns = self.columns.text_columns
         texts = [row.values.get(column, "").strip() for column in columns]
+        value: float | None = None
         faults = [f"no text in column '{column}'" for column, text in zip(columns, texts, strict=True) if not text]
         row_id = str(number) if self.columns.id is None else row.values.get(self.columns.id, "").strip()
         if not row_id:
@@ -143,10 +146,10 @@ class _Collected:
             except ValueError as error:
                 missing = f"no label in column '{self.columns.label}'"
                 faults.append(str(error).replace(label, shown(label)) if label else missing)
-        if not faults:
+        if not faults and (self.labels is None or value is not None):
             self.ids.append(row_id)
             self.texts.append(texts)
-            if self.labels is not None:
+            if value is not None:
                 self.values.append(value)
         return faults
 

@@ -1,17 +1,19 @@
-"""Labels of one task read as those of another."""
+"""Labels of a file read as those of a task that it was not made for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from minbert.data.examples import Labels
+from minbert.data.task_files import Columns
 from minbert.tasks.kinds import LabelSettings
 
 
 class Relabelling:
     """Reads the labels of a file that was made for another task."""
 
-    def __init__(self, mapping: Mapping[str, str], labels: LabelSettings) -> None:
-        """Translate by ``mapping``: from a label as the file writes it to one of ``labels``.
+    def __init__(self, mapping: Mapping[str, str | None], labels: LabelSettings) -> None:
+        """Translate by ``mapping``: from a label as the file writes it to one of ``labels``, or to None.
 
         Labels that are numbers are equal as numbers: ``1`` also stands for ``1.0``.
 
@@ -19,14 +21,14 @@ class Relabelling:
             ValueError: the mapping leads to what is no label of the task, or gives one label of the file twice.
         """
         self.known = ", ".join(mapping)
-        self.values: dict[str, float] = {}
+        self.values: dict[str, float | None] = {}
         for text, meant in mapping.items():
             if _normal(text) in self.values:
                 raise ValueError(f"label '{text}' is given twice")
-            self.values[_normal(text)] = labels.parse(meant)
+            self.values[_normal(text)] = None if meant is None else labels.parse(meant)
 
-    def parse(self, text: str) -> float:
-        """Return the task's label for the file's label ``text``.
+    def parse(self, text: str) -> float | None:
+        """Return the task's label for the file's label ``text``, or None for a row to leave out.
 
         Raises:
             ValueError: the mapping does not have it.
@@ -34,6 +36,15 @@ class Relabelling:
         if _normal(text) not in self.values:
             raise ValueError(f"label '{text}' is none of those that 'labels' translates: {self.known}")
         return self.values[_normal(text)]
+
+
+def labels_of(file: Columns, labels: LabelSettings) -> Labels:
+    """Return how the labels of a file are read as those of a task with ``labels``.
+
+    Raises:
+        ValueError: see ``Relabelling``.
+    """
+    return labels if file.labels is None else Relabelling(file.labels, labels)
 
 
 def _normal(text: str) -> str:

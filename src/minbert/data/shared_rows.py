@@ -8,21 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from minbert.data.examples import Labels, Split, read_split
-from minbert.data.relabelling import Relabelling
+from minbert.data.examples import Split, read_split
+from minbert.data.relabelling import labels_of
 from minbert.data.subsample import subsample
-from minbert.data.task_files import SharedFile, TaskFiles
+from minbert.data.task_files import TaskFiles
 from minbert.errors import UserError
 from minbert.tasks.kinds import LabelSettings
-
-
-def labels_of(shared: SharedFile, labels: LabelSettings) -> Labels:
-    """Return how the labels of ``shared`` are read as those of a task with ``labels``.
-
-    Raises:
-        ValueError: see ``Relabelling``.
-    """
-    return labels if shared.labels is None else Relabelling(shared.labels, labels)
 
 
 def read_shared(folder: Path, task: str, files: TaskFiles, labels: LabelSettings, seed: int) -> list[Split]:

@@ -34,6 +34,12 @@ class Columns(Settings):
     text: str | tuple[str, str] = Field(description="the column of the text, or the two columns of a pair of texts")
     label: str = Field(description="the column of the label")
     id: str | None = Field(None, description="the column of the row's id; without it, the row's number is its id")
+    labels: dict[LabelText, LabelText | None] | None = Field(
+        None,
+        min_length=1,
+        description="from each label in the file to the label of this task that it stands for ({0: 0, 1: 4}; numbers "
+        "compare as numbers), or to null: such rows are left out; where not given, the file's labels are the task's",
+    )
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
@@ -81,11 +87,11 @@ class SharedFile(Columns):
     id: str | None = Field(
         description="its column of the row's id; null: the row's number is its id", json_schema_extra=_OWN
     )
-    labels: dict[LabelText, LabelText] | None = Field(
-        None,
+    labels: dict[LabelText, LabelText | None] | None = Field(
         min_length=1,
-        description="from each label in the file to the label of this task that it stands for ({0: 0, 1: 4}; numbers "
-        "compare as numbers); where not given, the file's labels are the task's",
+        description="from each label in the file to the label of this task that it stands for, or to null; null "
+        "instead of a mapping: the file's labels are the task's",
+        json_schema_extra=_OWN,
     )
     rows: WantedRows | None = Field(
         None, description="a part of its rows: their number, or a share such as '10%'; where not given, all"
@@ -111,7 +117,7 @@ class TaskFiles(Columns):
     def _columns_are_the_tasks_own_by_default(cls, value: Any) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get("also_train_on"), list):
             return value
-        own = {"id": None} | {name: value[name] for name in Columns.model_fields if name in value}
+        own = {"id": None, "labels": None} | {name: value[name] for name in Columns.model_fields if name in value}
         files = [own | dict(file) if isinstance(file, Mapping) else file for file in value["also_train_on"]]
         return value | {"also_train_on": files}
 

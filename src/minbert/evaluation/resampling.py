@@ -38,6 +38,22 @@ def score_each(metric: str, labels: Array, predictions: Array) -> Array:
     return np.asarray(_scores(metric, labels, predictions, np.ones((1, len(labels))))[0])
 
 
+def half_scores(metric: str, labels: Array, predictions: Array, halvings: int) -> Array:
+    """Return a metric (halvings, 2, runs) of both halves of the rows, halved at random again and again.
+
+    Args:
+        metric: a name of ``tasks.metrics.METRICS``.
+        labels: (R,), two or more. Of an odd number the first half has one less.
+        predictions: (runs, R).
+        halvings: how many times the rows are halved. The halves follow from the labels alone.
+    """
+    both = [
+        np.stack([_scores(metric, labels, predictions, half) for half in (first, 1 - first)], 1)
+        for first in _first_halves(labels, halvings)
+    ]
+    return np.concatenate(both)
+
+
 def swapped_differences(metric: str, labels: Array, first: Array, second: Array, swaps: int) -> Array:
     """Return differences (swaps,) of two systems' mean scores with their answers to each row swapped by a coin's fall.
 
@@ -83,6 +99,14 @@ def _coins(labels: Array, swaps: int) -> Iterator[Array]:
     random = generator(0, "swapped answers", labels.tobytes().hex())
     for some in _portions(swaps, len(labels)):
         yield random.integers(0, 2, (some, len(labels))).astype(np.float64)
+
+
+def _first_halves(labels: Array, halvings: int) -> Iterator[Array]:
+    """Yield ones for the rows of a random half and zeros for the rest, (some, R), until there are ``halvings``."""
+    random = generator(0, "halves of rows", labels.tobytes().hex())
+    rows = len(labels)
+    for some in _portions(halvings, rows):
+        yield (random.random((some, rows)).argsort(1) < rows // 2).astype(np.float64)
 
 
 def _portions(wanted: int, rows: int) -> Iterator[int]:

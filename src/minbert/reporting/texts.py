@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from minbert.data.examples import read_split
 from minbert.data.places import resolve_data
+from minbert.data.relabelling import labels_of
 from minbert.errors import UserError
 from minbert.reporting.records import RunRecords
 
@@ -30,7 +31,7 @@ def answered_texts(run: RunRecords, task: str) -> list[Sequence[str]]:
         raise NoTexts("the recipe names no dev file")
     try:
         path = resolve_data(run.recipe.data) / file
-        split = read_split(path, settings, settings)
+        split = read_split(path, settings, labels_of(settings, settings))
     except UserError as error:
         raise NoTexts(str(error).partition("\n")[0]) from None
     assert split.labels is not None

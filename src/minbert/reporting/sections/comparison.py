@@ -59,4 +59,12 @@ def _renamed(found: Comparison, material: Material) -> Comparison:
             )
             for score in found.scores
         ],
+        choices=[
+            replace(
+                choice,
+                system=names[choice.system],
+                picked={names[name]: share for name, share in choice.picked.items()},
+            )
+            for choice in found.choices
+        ],
     )
