@@ -248,7 +248,8 @@ def test_ctrl_c_saves_and_exits_130(two_tasks_file: Path, tmp_path: Path) -> Non
         (["predict", "/no/such/run", "--task", "sentiment", "x"], ["/no/such/run"]),
         (["predict", "/no/such/run", "--task", "sentiment"], ["either texts or --input"]),
         (["data", "check", "/no/such/recipe"], ["/no/such/recipe"]),
-        (["train"], ["Missing argument"]),
+        (["train"], ["--data DIR"]),
+        (["sweep"], ["Missing argument"]),
         (["frobnicate"], ["frobnicate"]),
     ],
 )

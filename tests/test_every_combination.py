@@ -134,8 +134,13 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
     if pairs:
         yield Rule(
             (f"{key}.head", f"{key}.pair"),
-            lambda head, pair: head in ("cosine", "cosine_linear") and pair != "bi",
-            "it scores pairs of two sequences",
+            lambda head, pair: head in ("cosine", "cosine_linear") and pair == "cross",
+            "it scores pairs with two vectors",
+        )
+        yield Rule(
+            (f"{key}.pooling", f"{key}.pair"),
+            lambda pooling, pair: pooling != "mean" and pair == "joint",
+            "takes means over each text's states",
         )
         yield Rule(
             (f"{key}.loss", f"{key}.pair"),

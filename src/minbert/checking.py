@@ -64,7 +64,7 @@ def _token_counter(tasks: Mapping[str, TaskRecipe], encoder: str) -> TokenCounte
         if split.second is None:
             return [length + 2 for length in lengths(split.first)]
         first, second = lengths(split.first), lengths(split.second)
-        if tasks[task].pair == "cross":
+        if tasks[task].pair != "bi":
             return [a + b + 3 for a, b in zip(first, second, strict=True)]
         return [length + 2 for length in first + second]
 

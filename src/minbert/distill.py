@@ -117,9 +117,9 @@ def _ask(
         model = MultitaskModel.from_pretrained(run).to(gradients.model.device)
         for name in (name for name, those in teachers.items() if run in those):
             sequences = model.sequences(name, texts[name].texts)
-            pooling = model.tasks[name].pooling
+            taken = model.tasks[name].taken
             with display.counting(f"teacher {run.name}: {name}", len(sequences)) as bar:
-                vectors = sentence_vectors(model, sequences, pooling, gradients.precision, bar.advance)
+                vectors = sentence_vectors(model, sequences, taken, gradients.precision, bar.advance)
             logits = head_logits(model, name, sequences, vectors).double()
             classes = class_logits(model, name, sequences, vectors)
             answers = teacher_targets(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minbert.encoder.bert import EncoderOutput
-from minbert.encoder.pooling import Pooling, pool
+from minbert.encoder.pooling import Pooling, mean_tokens_of_texts, pool
 
 LENGTHS = [3, 1, 40, 2]
 OFFSETS = torch.tensor([0, *LENGTHS]).cumsum(0)
@@ -36,3 +36,19 @@ def test_means_of_bf16_are_added_in_fp32() -> None:
     mean = pool(EncoderOutput(states, states), torch.tensor([0, 4096]), "mean")
     assert mean.dtype == torch.float32
     assert mean.item() == 1.0078125
+
+
+SEGMENTS = torch.cat([torch.tensor([0, 0, 1]), torch.zeros(1), torch.arange(40) // 25, torch.tensor([0, 1])]).long()
+"""A pair, a single text of one token, and two more pairs."""
+
+
+def test_means_of_texts_are_those_of_each_texts_own_tokens() -> None:
+    hidden = output().hidden_states
+    expected = []
+    for states, segments in zip(hidden.split(LENGTHS), SEGMENTS.split(LENGTHS), strict=True):
+        second = states[segments == 1].mean(0) if (segments == 1).any() else torch.zeros(6, dtype=states.dtype)
+        expected.append(torch.cat([states[segments == 0].mean(0), second]))
+    torch.testing.assert_close(
+        mean_tokens_of_texts(hidden, SEGMENTS, OFFSETS), torch.stack(expected), rtol=0, atol=1e-14
+    )
+    assert torch.autograd.gradcheck(lambda states: mean_tokens_of_texts(states, SEGMENTS, OFFSETS), (hidden,))

@@ -22,6 +22,7 @@ TASKS: dict[str, Any] = {
     "mood": {"kind": "classification", "classes": ["low", "high", "none"], "pooling": "pooler"},
     "same": {"kind": "binary", "pair": "cross", "pooling": "cls"},
     "close": {"kind": "regression", "range": [0, 5], "pair": "bi", "head": "cosine"},
+    "like": {"kind": "regression", "range": [0, 5], "pair": "joint", "head": "cosine"},
 }
 PAIRS = [("a good film", "how do people cook"), ("rice", "a cold river"), ("a good film", "rice")]
 
@@ -56,6 +57,22 @@ def test_pooling_is_each_tasks_own(model: MultitaskModel) -> None:
     got = model.predict("mood", texts)
     assert got.probabilities is not None
     np.testing.assert_allclose(got.probabilities, expected.detach().double().softmax(-1).numpy(), atol=1e-6)
+
+
+def test_a_joint_pair_has_the_means_of_both_texts_read_together(model: MultitaskModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    theirs = transformers.AutoModel.from_pretrained(tmp_path).eval()
+    batch = transformers.AutoTokenizer.from_pretrained(tmp_path)(
+        *zip(*PAIRS, strict=True), padding=True, return_tensors="pt"
+    )
+    with torch.no_grad():
+        states = theirs(**batch).last_hidden_state
+    vectors = []
+    for segment in (0, 1):
+        own = ((batch["token_type_ids"] == segment) & (batch["attention_mask"] == 1)).unsqueeze(-1)
+        vectors.append((states * own).sum(1) / own.sum(1))
+    expected = 5 * torch.cosine_similarity(*vectors).double()
+    np.testing.assert_allclose(model.predict("like", PAIRS).values, expected.clamp(0, 5).numpy(), atol=1e-4)
 
 
 def test_predictions_do_not_depend_on_company_or_order(model: MultitaskModel) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minbert.multitask.sequences import Sequences
+from minbert.tasks.heads import Pair
 from minbert.text.packing import SpecialTokens
 from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
@@ -32,8 +33,9 @@ def test_two_sequences_a_pair_share_repeated_texts(table: tuple[TokenTable, Spec
     assert sequences.row_lengths().tolist() == [10, 10, 10, 10, 8]
 
 
-def test_a_joined_pair_is_one_sequence_whose_order_counts(table: tuple[TokenTable, SpecialTokens]) -> None:
-    sequences = Sequences.of_rows(table[0], FIRST, SECOND, "cross", table[1], 64)
+@pytest.mark.parametrize("pair", ["cross", "joint"])
+def test_a_joined_pair_is_one_sequence_whose_order_counts(table: tuple[TokenTable, SpecialTokens], pair: Pair) -> None:
+    sequences = Sequences.of_rows(table[0], FIRST, SECOND, pair, table[1], 64)
     assert len(sequences) == 4  # rows 0 and 2 are the same pair, row 1 is another
     numbers = sequences.of(np.arange(5))
     assert sequences.first[numbers].tolist() == FIRST.tolist()

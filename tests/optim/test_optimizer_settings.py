@@ -56,7 +56,7 @@ def test_groups_hold_each_trained_parameter_once() -> None:
 def test_shared_parameter_is_the_encoders() -> None:
     encoder, heads = _Encoder(), nn.Linear(4, 5, bias=False)
     heads.weight = encoder.embeddings.weight  # as a masked-language-model head has it
-    groups = parameter_groups(encoder, heads, OptimizerSettings(head_learning_rate=1.0))
+    groups = parameter_groups(encoder, heads, OptimizerSettings(learning_rate=2e-5, head_learning_rate=1.0))
     assert [parameter for group in groups for parameter in group["params"] if parameter is heads.weight] == [
         heads.weight
     ]
@@ -69,8 +69,10 @@ def test_frozen_encoder_leaves_only_the_heads_groups() -> None:
     assert _names(groups, heads=heads) == [{"heads.weight"}, {"heads.bias"}]
 
 
-def test_heads_learn_at_the_encoders_rate_unless_told() -> None:
-    groups = parameter_groups(_Encoder(), nn.Linear(4, 5), OptimizerSettings(learning_rate=3e-5))
+def test_heads_learn_at_the_encoders_rate_where_that_is_asked_for() -> None:
+    groups = parameter_groups(
+        _Encoder(), nn.Linear(4, 5), OptimizerSettings(learning_rate=3e-5, head_learning_rate=None)
+    )
     assert {group["lr"] for group in groups} == {3e-5}
 
 

@@ -23,6 +23,7 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "single": ("mood", {}),
     "bi": ("close", {}),
     "cross": ("close", {"pair": "cross"}),
+    "joint": ("close", {"pair": "joint"}),
     "cosine": ("close", {"head": "cosine"}),
     "classes": ("close", {"head": "scale_softmax", "loss": "soft_cross_entropy"}),
     "mlp": ("close", {"head": "mlp", "pooling": "pooler"}),

@@ -57,7 +57,7 @@ def test_a_task_without_regularization_is_as_before(two_tasks: dict[str, Any], q
     assert set(beside.regularizing.report()) == {"mood"}
 
 
-@pytest.mark.parametrize("form", ["single", "bi", "cross"])
+@pytest.mark.parametrize("form", ["single", "bi", "cross", "joint"])
 def test_micro_batches_change_memory_not_gradients(
     two_tasks: dict[str, Any], quiet: Display, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

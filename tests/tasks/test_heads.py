@@ -44,6 +44,19 @@ def test_linear_head_on_one_sequence_a_row(pair: str | None) -> None:
     assert output.vectors is None
 
 
+@pytest.mark.parametrize("name", ["linear", "mlp", "depth", "cosine", "cosine_linear", "scale_softmax"])
+def test_a_joint_pairs_vectors_are_two_side_by_side(name: str) -> None:
+    heads = []
+    for pair in ("bi", "joint"):
+        torch.manual_seed(0)
+        heads.append(Head.model_validate(name).build(6, SCORE, pair).eval())  # type: ignore[arg-type]
+    u, v = torch.randn(2, 3, 6)
+    two, joint = heads[0](torch.cat([u, v])), heads[1](torch.cat([u, v], dim=1))
+    assert torch.equal(two.logits, joint.logits)
+    assert joint.vectors is not None
+    assert torch.equal(joint.vectors[1], v)
+
+
 def test_dropout_acts_in_training_only() -> None:
     head = Head.model_validate({"name": "linear", "dropout": 0.5}).build(64, FIVE, None)
     vectors = torch.randn(4, 64)
@@ -70,7 +83,7 @@ def test_cosine_of_a_zero_vector_is_finite_with_a_finite_gradient() -> None:
 
 @pytest.mark.parametrize(("labels", "pair"), [(FIVE, "bi"), (SCORE, "cross"), (SCORE, None)])
 def test_cosine_refuses_what_it_cannot_score(labels: LabelSettings, pair: str | None) -> None:
-    assert "pair: bi" in (Head.model_validate("cosine").refusal(labels, pair) or "")  # type: ignore[arg-type]
+    assert "pair: bi or joint" in (Head.model_validate("cosine").refusal(labels, pair) or "")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_a_loss_refuses_other_kinds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(name for name, loss in Loss.members.items() if loss.over_vectors))
-@pytest.mark.parametrize("pair", [None, "cross"])
+@pytest.mark.parametrize("pair", [None, "cross", "joint"])
 def test_a_loss_over_vectors_refuses_one_sequence_a_row(name: str, pair: str | None) -> None:
     kind = Loss.members[name].kinds[0]
     why = loss_for(name, kind).refusal(LABELS[kind], head_for(name), pair)  # type: ignore[arg-type]

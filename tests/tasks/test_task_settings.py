@@ -62,6 +62,27 @@ def test_a_cross_pair_has_no_vectors_to_compare() -> None:
         task(pair="cross", loss=["mse", "cosent"])
 
 
+def test_a_joint_pair_takes_means() -> None:
+    assert task(pair="joint").taken == "texts"
+    assert task(pair="cross", head="linear", pooling="cls").taken == "cls"
+    with pytest.raises(ValidationError, match=r"'pair: joint' takes means.*'pooling: cls' does not fit"):
+        task(pair="joint", pooling="cls")
+
+
+@pytest.mark.parametrize(
+    ("settings", "head"),
+    [
+        ({}, "cosine_linear"),
+        ({"pair": "joint"}, "cosine_linear"),
+        ({"pair": "cross"}, "linear"),
+        ({"pair": None}, "linear"),
+        ({"kind": "binary", "range": None}, "linear"),
+    ],
+)
+def test_scores_of_pairs_start_from_the_cosine(settings: dict[str, Any], head: str) -> None:
+    assert task(**settings).head.name == head
+
+
 def test_the_tasks_loss_is_the_weighted_sum() -> None:
     settings = task(
         head="scale_softmax",

@@ -52,7 +52,14 @@ def assert_close(left: dict[str, Tensor], right: dict[str, Tensor], share: float
 
 @pytest.mark.parametrize(
     ("loss", "pair"),
-    [(MNRL, "bi"), ("pearson", "bi"), ("pearson", "cross"), ("cosent", "bi"), ([MNRL, "mse", "contrastive_mse"], "bi")],
+    [
+        (MNRL, "bi"),
+        ("pearson", "bi"),
+        ("pearson", "cross"),
+        ("pearson", "joint"),
+        ("cosent", "bi"),
+        ([MNRL, "mse", "contrastive_mse"], "bi"),
+    ],
 )
 def test_without_dropout_it_is_the_gradient_of_the_whole_batch(
     two_tasks: dict[str, Any], quiet: Display, loss: Any, pair: str

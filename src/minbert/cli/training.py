@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name (see 'minbert recipes') or a YAML file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A shipped recipe's name (see 'minbert recipes') or a YAML file.")
+    ] = "cs224n/best",
     data: Annotated[str | None, typer.Option(help="Folder of the tasks' files; 'sample' is the shipped set.")] = None,
     encoder: Annotated[str | None, typer.Option(help="'minilm', a folder, or an id on the hub.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/RECIPE, numbered.")] = None,

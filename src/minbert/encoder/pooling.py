@@ -12,6 +12,8 @@ from minbert.encoder.bert import EncoderOutput, first_tokens
 
 Pooling = Literal["pooler", "cls", "mean"]
 """The pooler's output, the hidden state of [CLS], or the mean of a sequence's hidden states."""
+Taken = Literal["pooler", "cls", "mean", "texts"]
+"""What is taken of a sequence: a vector by one of the poolings, or the means of its two texts side by side."""
 
 
 def pool(output: EncoderOutput, offsets: Tensor, how: Pooling) -> Tensor:
@@ -27,6 +29,24 @@ def pool(output: EncoderOutput, offsets: Tensor, how: Pooling) -> Tensor:
     if how == "cls":
         return first_tokens(output.hidden_states, offsets)
     return mean_tokens(output.hidden_states, offsets)
+
+
+def mean_tokens_of_texts(hidden_states: Tensor, segment_ids: Tensor, offsets: Tensor) -> Tensor:
+    """Return (N, 2 hidden): the mean over each sequence's first text and that over its second, side by side.
+
+    [CLS] and the first [SEP] count to the first text, the last [SEP] to the second. Of a single text the
+    second mean is 0.
+
+    Args:
+        hidden_states: (T, hidden).
+        segment_ids: (T,) 0 for a first text's tokens and 1 for a second's.
+        offsets: the batch's, (N+1,) on the CPU.
+    """
+    ends = offsets.to(segment_ids.device, non_blocking=True)
+    seconds_before = functional.pad(segment_ids.cumsum(0), (1, 0))[ends]  # (N+1,) tokens of second texts before each
+    second_starts = ends[1:] - seconds_before.diff()
+    bags = torch.cat([torch.stack([ends[:-1], second_starts], dim=1).flatten(), ends[-1:]])
+    return mean_tokens(hidden_states, bags).view(len(offsets) - 1, -1)
 
 
 def mean_tokens(hidden_states: Tensor, offsets: Tensor) -> Tensor:

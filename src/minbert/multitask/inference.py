@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minbert.encoder.pooling import Pooling
+from minbert.encoder.pooling import Taken
 from minbert.multitask.model import MultitaskModel, Share
 from minbert.multitask.precision import Precision, mixed_precision
 from minbert.multitask.sequences import Indices, Sequences
@@ -24,7 +24,7 @@ Progress = Callable[[int], None]
 def sentence_vectors(
     model: MultitaskModel,
     sequences: Sequences,
-    pooling: Pooling,
+    taken: Taken,
     precision: Precision,
     progress: Progress = lambda done: None,  # noqa: ARG005
     *,
@@ -33,9 +33,10 @@ def sentence_vectors(
     """Return the vectors of all ``S`` distinct sequences, (S, width), fp32 on the model's device, dropout off.
 
     They are what the head of ``task`` sees; without a task, what the encoder alone says (see ``MultitaskModel.read``).
+    With ``texts`` taken they are twice as wide.
     """
     width = model.encoder.config.hidden_size if task is None else model.vector_width
-    vectors = torch.empty(len(sequences), width, device=model.device)
+    vectors = torch.empty(len(sequences), 2 * width if taken == "texts" else width, device=model.device)
     was_training = model.training
     model.eval()
     try:
@@ -43,7 +44,7 @@ def sentence_vectors(
             for numbers in _batches(sequences.lengths()):
                 batch = sequences.pack(numbers).to(model.device)
                 shares = None if task is None else [Share(task, len(numbers))]
-                vectors[torch.from_numpy(numbers)] = model.pooled(batch, shares, [pooling])[pooling].float()
+                vectors[torch.from_numpy(numbers)] = model.pooled(batch, shares, [taken])[taken].float()
                 progress(len(numbers))
     finally:
         model.train(was_training)
@@ -58,7 +59,7 @@ def task_logits(
     progress: Progress = lambda done: None,  # noqa: ARG005
 ) -> Tensor:
     """Return a task's logits for all ``R`` rows of ``sequences``, (R, outputs), fp32 on the CPU."""
-    vectors = sentence_vectors(model, sequences, model.task(task).pooling, precision, progress, task=task)
+    vectors = sentence_vectors(model, sequences, model.task(task).taken, precision, progress, task=task)
     return head_logits(model, task, sequences, vectors)
 
 

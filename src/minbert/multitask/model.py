@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from minbert.encoder.bert import BertEncoder, EncoderOutput, first_tokens
-from minbert.encoder.pooling import Pooling, pool
+from minbert.encoder.pooling import Pooling, Taken, mean_tokens_of_texts, pool
 from minbert.errors import UserError, did_you_mean
 from minbert.multitask.adapters import Adapter, Adapters
 from minbert.multitask.precision import Precision
@@ -170,18 +170,23 @@ class MultitaskModel(nn.Module):
         self,
         batch: PackedBatch,
         shares: Sequence[Share] | None,
-        poolings: Collection[Pooling],
+        wanted: Collection[Taken],
         *,
         word_embeddings: Tensor | None = None,
-    ) -> dict[Pooling, Tensor]:
-        """Return the sequences' vectors (N, hidden) by each kind of pooling; see ``read``.
+    ) -> dict[Taken, Tensor]:
+        """Return what is taken of the sequences, each (N, hidden), or (N, 2 hidden) for ``texts``; see ``read``.
 
         Where no kind needs the states of all tokens, those of the first are all that the last layer computes.
         """
-        only_first = "mean" not in poolings
+        only_first = not {"mean", "texts"} & set(wanted)
         output = self.read(batch, shares, word_embeddings=word_embeddings, only_first=only_first)
         offsets = torch.arange(len(batch.offsets)) if only_first else batch.offsets
-        return {how: pool(output, offsets, how) for how in poolings}
+        return {
+            how: mean_tokens_of_texts(output.hidden_states, batch.segment_ids, offsets)
+            if how == "texts"
+            else pool(output, offsets, how)
+            for how in wanted
+        }
 
     def forward(
         self, batch: PackedBatch, parts: Sequence[Part], *, word_embeddings: Tensor | None = None
@@ -193,7 +198,7 @@ class MultitaskModel(nn.Module):
     def vectors(
         self, batch: PackedBatch, parts: Sequence[Part], *, word_embeddings: Tensor | None = None
     ) -> list[Tensor]:
-        """Return the sentence vectors of each part, (N, hidden): what its head sees.
+        """Return the sentence vectors that each part's head sees: (N, hidden) or, of ``joint`` pairs, (N, 2 hidden).
 
         ``batch`` holds the parts' sequences in order: of each part all (first) texts, then the second texts of a
         ``bi`` pair. All of them go through the encoder in one call. ``word_embeddings`` (T, hidden) take the place of
@@ -201,10 +206,10 @@ class MultitaskModel(nn.Module):
         """
         counts = [part.rows * self.tasks[part.task].sequences_per_row for part in parts]
         shares = [Share(part.task, count) for part, count in zip(parts, counts, strict=True)]
-        poolings = [self.tasks[part.task].pooling for part in parts]
-        vectors = self.pooled(batch, shares, dict.fromkeys(poolings), word_embeddings=word_embeddings)
+        taken = [self.tasks[part.task].taken for part in parts]
+        vectors = self.pooled(batch, shares, dict.fromkeys(taken), word_embeddings=word_embeddings)
         split = {how: torch.split(pooled, counts) for how, pooled in vectors.items()}
-        return [split[how][index] for index, how in enumerate(poolings)]
+        return [split[how][index] for index, how in enumerate(taken)]
 
     def predict(self, task: str, texts: Sequence[Text], precision: Precision = "fp32") -> Predictions:
         """Return one task's predictions for ``texts``: strings, or pairs of strings for a task on pairs.

@@ -27,7 +27,7 @@ Indices = NDArray[np.int64]
 class Sequences:
     """The ``S`` distinct sequences behind a task's ``R`` rows.
 
-    A single text or a ``bi`` pair is read text by text, a ``cross`` pair as one joined sequence.
+    A single text or a ``bi`` pair is read text by text, any other pair as one joined sequence.
     """
 
     table: TokenTable
@@ -51,7 +51,7 @@ class Sequences:
         max_length: int,
     ) -> Sequences:
         """Return the sequences of rows whose texts are the table's rows ``first`` and ``second``, each (R,)."""
-        if second is not None and pair == "cross":
+        if second is not None and pair != "bi":
             pairs, inverse = np.unique(np.stack([first, second]), axis=1, return_inverse=True)
             return cls(table, pairs[0], pairs[1], inverse.reshape(-1, 1), special, max_length)
         texts = first[:, None] if second is None else np.stack([first, second], axis=1)

@@ -19,15 +19,16 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerSettings(LearningRateSettings):
-    """The optimizer. The defaults are those of BERT's fine-tuning (Devlin et al. 2019, appendix A.2 and A.3)."""
+    """The optimizer. The defaults are those of BERT's fine-tuning (Devlin et al. 2019, appendix A.2 and A.3), with the
+    highest of its learning rates, and a higher one for what begins at random (docs/experiments.md)."""
 
     name: Literal["adamw", "adamaxw"] = Field(
         "adamw",
         description="adamw: steps scaled by the mean of squared gradients; adamaxw: by the largest gradient of late",
     )
-    learning_rate: Positive = Field(2e-5, description="highest learning rate of the encoder")
+    learning_rate: Positive = Field(5e-5, description="highest learning rate of the encoder")
     head_learning_rate: Positive | None = Field(
-        None, description="highest learning rate of heads, adapters and the shared layer; null: the encoder's"
+        1e-3, description="highest learning rate of heads, adapters and the shared layer; null: the encoder's"
     )
     layer_decay: float = Field(
         1.0,

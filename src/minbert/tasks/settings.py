@@ -11,10 +11,11 @@ from pydantic import Field, SerializeAsAny, TypeAdapter, field_validator, model_
 from pydantic.config import JsonDict
 from torch import Tensor
 
-from minbert.encoder.pooling import Pooling
+from minbert.encoder.pooling import Pooling, Taken
 from minbert.errors import did_you_mean
 from minbert.tasks.clusters import duplicate_clusters
 from minbert.tasks.heads import Head, HeadOutput, Pair
+from minbert.tasks.heads.base import two_vectors
 from minbert.tasks.kinds import LabelSettings
 from minbert.tasks.losses import Loss
 from minbert.tasks.metrics import METRICS
@@ -28,12 +29,19 @@ class TaskSettings(LabelSettings):
     """What the model and the loop must know of a task."""
 
     pair: Pair | None = Field(
-        None, description="pairs only: 'bi' encodes the two texts as two sequences, 'cross' joins them into one"
+        None,
+        description="pairs only: 'bi' encodes the two texts as two sequences, 'cross' joins them into one, 'joint' "
+        "joins them and takes the mean of each text's own states",
     )
     pooling: Pooling = Field(
         "mean", description="a sequence's vector: the pooler's output, the [CLS] state, or the mean of all its states"
     )
-    head: SerializeAsAny[Head] = Field(Head.model_validate({}), description="from sentence vectors to logits")
+    head: SerializeAsAny[Head] = Field(
+        description="from sentence vectors to logits",
+        json_schema_extra={
+            "default": "`linear`; for scores of pairs with two vectors `cosine_linear` over `|u-v|` and `u*v`"
+        },
+    )
     loss: SerializeAsAny[Loss] | list[SerializeAsAny[Loss]] = Field(
         description="what is minimised; of a list, the sum, each loss times its own weight", json_schema_extra=_BY_KIND
     )
@@ -49,7 +57,10 @@ class TaskSettings(LabelSettings):
         kind = value.get("kind")
         if kind not in _DEFAULT_LOSS:
             raise ValueError(f"'kind' must be one of {', '.join(_DEFAULT_LOSS)}; found {kind!r}")
-        return {"loss": _DEFAULT_LOSS[kind], "metric": next(iter(METRICS[kind])), **value}
+        # A linear layer has to learn likeness from nothing; the cosine starts from what a sentence encoder knows.
+        scores_pairs = kind == "regression" and two_vectors(value.get("pair"))
+        head = {"name": "cosine_linear", "features": ["|u-v|", "u*v"]} if scores_pairs else "linear"
+        return {"head": head, "loss": _DEFAULT_LOSS[kind], "metric": next(iter(METRICS[kind])), **value}
 
     @field_validator("loss", mode="wrap")
     @classmethod
@@ -59,6 +70,10 @@ class TaskSettings(LabelSettings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
+        if self.pair == "joint" and self.pooling != "mean":
+            raise ValueError(
+                f"'pair: joint' takes means over each text's states: 'pooling: {self.pooling}' does not fit"
+            )
         if why := self.head.refusal(self, self.pair):
             raise ValueError(f"head '{self.head.name}' does not fit: {why}")
         for loss in self.losses:
@@ -73,6 +88,11 @@ class TaskSettings(LabelSettings):
     def sequences_per_row(self) -> int:
         """How many sequences the encoder sees of a row: two for a ``bi`` pair, else one."""
         return 2 if self.pair == "bi" else 1
+
+    @property
+    def taken(self) -> Taken:
+        """What is taken of a sequence: its pooling or, of a ``joint`` pair, the means of both texts."""
+        return "texts" if self.pair == "joint" else self.pooling
 
     @property
     def losses(self) -> list[Loss]:

@@ -191,8 +191,8 @@ class FrozenGradients(StepGradients):
     def _vectors(self, task: str, rows: Rows) -> Tensor:
         key = id(rows.sequences)  # splits live as long as the run
         if key not in self.vectors:
-            pooling = self.model.tasks[task].pooling
-            self.vectors[key] = sentence_vectors(self.model, rows.sequences, pooling, self.precision, self.on_encoded)
+            taken = self.model.tasks[task].taken
+            self.vectors[key] = sentence_vectors(self.model, rows.sequences, taken, self.precision, self.on_encoded)
         return self.vectors[key]
 
     def outputs(self, pieces: Sequence[Piece]) -> list[HeadOutput]:

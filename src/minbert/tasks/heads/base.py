@@ -10,8 +10,14 @@ from torch import Tensor, nn
 from minbert.methods import Method
 from minbert.tasks.kinds import LabelSettings
 
-Pair = Literal["bi", "cross"]
-"""How the two texts of a pair meet the encoder: as two sequences, or joined into one with segments."""
+Pair = Literal["bi", "cross", "joint"]
+"""How the two texts of a pair meet the encoder: as two sequences, joined into one with segments, or joined and yet with
+a vector for each text."""
+
+
+def two_vectors(pair: Pair | None) -> bool:
+    """Return whether a row has a vector for each of two texts, or a single one."""
+    return pair in ("bi", "joint")
 
 
 class HeadOutput(NamedTuple):
@@ -20,7 +26,7 @@ class HeadOutput(NamedTuple):
     logits: Tensor
     """(R, outputs), fp32."""
     vectors: tuple[Tensor, Tensor] | None
-    """For pairs encoded as two sequences: the sentence vectors of both sides, each (R, width). Else None."""
+    """For ``bi`` and ``joint`` pairs: the vectors of both texts, each (R, width). Else None."""
     class_logits: Tensor | None = None
     """From a head whose score is a choice among classes: their logits (R, classes), fp32. Else None."""
 
@@ -29,7 +35,7 @@ class HeadModule(nn.Module):
     """A built head. Subclasses map the vectors of ``R`` rows to logits.
 
     ``forward`` takes sentence vectors (N, width): N = R, or, for a ``bi`` pair, N = 2R, all first texts and then all
-    second texts.
+    second texts. Of a ``joint`` pair both texts' vectors come side by side, (R, 2 width).
     """
 
     def __init__(self, pair: Pair | None) -> None:
@@ -37,10 +43,10 @@ class HeadModule(nn.Module):
         self.pair = pair
 
     def forward(self, vectors: Tensor) -> HeadOutput:
-        """Return the logits (R, outputs), and the two sides' vectors of a ``bi`` pair."""
-        if self.pair != "bi":
+        """Return the logits (R, outputs), and the vectors of both texts where there are two."""
+        if not two_vectors(self.pair):
             return HeadOutput(self.logits(vectors, None).float(), None)
-        first, second = vectors.chunk(2)
+        first, second = vectors.chunk(2, dim=0 if self.pair == "bi" else 1)
         return HeadOutput(self.logits(first, second).float(), (first, second))
 
     def logits(self, first: Tensor, second: Tensor | None) -> Tensor:

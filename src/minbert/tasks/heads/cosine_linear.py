@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from minbert.tasks.heads.base import Pair
+from minbert.tasks.heads.base import Pair, two_vectors
 from minbert.tasks.heads.cosine import LowestCosine, lowest_cosine_field
 from minbert.tasks.heads.features import Feature, cosine, stretched
 from minbert.tasks.heads.linear import LinearHead
@@ -30,8 +30,8 @@ class CosineLinear(FeaturesHead):
 
     def refusal(self, labels: LabelSettings, pair: Pair | None) -> str | None:
         """Return why this head cannot serve such a task, or None where it can."""
-        if labels.kind == "classification" or pair != "bi":
-            return "it scores pairs of two sequences (pair: bi), yes/no or on a range (kind: binary or regression)"
+        if labels.kind == "classification" or not two_vectors(pair):
+            return "it scores pairs with two vectors (pair: bi or joint), of kind binary or regression"
         return None
 
     def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> CosineLinearHead:

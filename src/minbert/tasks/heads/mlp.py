@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from minbert.tasks.heads.base import Pair
+from minbert.tasks.heads.base import Pair, two_vectors
 from minbert.tasks.heads.features import Feature
 from minbert.tasks.heads.over_features import FeaturesHead, FeaturesModule, features_field
 from minbert.tasks.kinds import LabelSettings
@@ -51,7 +51,7 @@ class Mlp(FeaturesHead):
         """Return the widths of the hidden layers over an encoder of ``width``."""
         if self.widths is not None:
             return self.widths
-        return [max(1, round(width * (2 if pair == "bi" else 1) / 3)), max(1, round(width / 12))]
+        return [max(1, round(width * (2 if two_vectors(pair) else 1) / 3)), max(1, round(width / 12))]
 
     def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> MlpHead:
         """Return the head for vectors of ``width`` numbers."""

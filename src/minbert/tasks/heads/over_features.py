@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from minbert.tasks.heads.base import Head, HeadModule, Pair
+from minbert.tasks.heads.base import Head, HeadModule, Pair, two_vectors
 from minbert.tasks.heads.features import Feature, features_width, pair_features
 
 
@@ -16,12 +16,12 @@ def features_field(default: list[Feature]) -> Any:
     return Field(
         default,
         min_length=1,
-        description="pairs of two sequences only: what the head sees of the two sentence vectors u and v",
+        description="`bi` and `joint` pairs only: what the head sees of the two sentence vectors u and v",
     )
 
 
 class FeaturesHead(Head):
-    """A head over the chosen features of a ``bi`` pair, or over the one sentence vector of a row."""
+    """A head over the chosen features of a pair with two vectors, or over the one sentence vector of a row."""
 
     features: list[Feature] = features_field(["u", "v", "|u-v|", "u*v"])
     dropout: float = Field(0.1, ge=0, lt=1, description="share of each layer's input dropped in training")
@@ -40,7 +40,7 @@ class FeaturesModule(HeadModule):
     def __init__(self, settings: FeaturesHead, width: int, pair: Pair | None) -> None:
         super().__init__(pair)
         self.features = settings.features
-        self.input_width = features_width(self.features, width) if pair == "bi" else width
+        self.input_width = features_width(self.features, width) if two_vectors(pair) else width
 
     def inputs(self, first: Tensor, second: Tensor | None) -> Tensor:
         """Return what the head's layers see, (R, ``input_width``)."""
