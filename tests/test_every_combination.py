@@ -131,16 +131,16 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
         lambda loss: any(kind not in part.kinds for part in losses(loss)),
         "it trains tasks of kind",
     )
+    yield Rule(
+        (f"{key}.pooling", f"{key}.pair"),
+        lambda pooling, pair: pooling != "mean" and pair == "joint",
+        "takes means over each text's states",
+    )
     if pairs:
         yield Rule(
             (f"{key}.head", f"{key}.pair"),
-            lambda head, pair: head in ("cosine", "cosine_linear") and pair == "cross",
+            lambda head, pair: head in ("cosine", "cosine_linear") and pair in ("cross", "none"),
             "it scores pairs with two vectors",
-        )
-        yield Rule(
-            (f"{key}.pooling", f"{key}.pair"),
-            lambda pooling, pair: pooling != "mean" and pair == "joint",
-            "takes means over each text's states",
         )
         yield Rule(
             (f"{key}.loss", f"{key}.pair"),
