@@ -54,7 +54,7 @@ def test_an_epoch_in_steps_shrinks_with_the_rows(two_tasks: dict[str, Any]) -> N
 
 
 def test_rates_are_scaled_where_the_encoder_is_trained_and_epochs_are_at_most(two_tasks: dict[str, Any]) -> None:
-    two_tasks["optimizer"] = {"learning_rate": 1e-5}
+    two_tasks["optimizer"] = {"learning_rate": 1e-5, "head_learning_rate": None}
     two_tasks["training"]["epochs"] = 9
     budget = Budget(learning_rate=5, head_learning_rate=100, epochs=2, frozen_epochs=20)
     trained = budget.apply(parse_recipe(two_tasks, "test"))

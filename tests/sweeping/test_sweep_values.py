@@ -88,7 +88,7 @@ def test_the_recipes_own_values(two_tasks: dict[str, Any]) -> None:
     recipe: Recipe = parse_recipe(two_tasks | {"combination": {"name": "gradnorm", "alpha": 0.25}}, "test")
     assert base_value(recipe, "optimizer.learning_rate") == 1e-3
     assert base_value(recipe, "optimizer.betas") == [0.9, 0.999]
-    assert base_value(recipe, "tasks.close.head") == "linear"
+    assert base_value(recipe, "tasks.mood.head") == "linear"
     assert base_value(recipe, "schedule.method") == "round_robin"
     assert base_value(recipe, "combination")["alpha"] == 0.25
     assert base_value(recipe, "combination.alpha") == 0.25
