@@ -139,13 +139,16 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
     if pairs:
         yield Rule(
             (f"{key}.head", f"{key}.pair"),
-            lambda head, pair: head in ("cosine", "cosine_linear") and pair in ("cross", "none"),
-            "it scores pairs with two vectors",
+            lambda head, pair: (
+                (head in ("cosine", "cosine_linear") and pair in ("cross", "none"))
+                or (head, pair) == ("cosine", "both")
+            ),
+            "it scores pairs",
         )
         yield Rule(
             (f"{key}.loss", f"{key}.pair"),
-            lambda loss, pair: pair != "bi" and any(part.over_vectors for part in losses(loss)),
-            "it compares two sentence vectors",
+            lambda loss, pair: pair not in ("bi", "both") and any(part.over_vectors for part in losses(loss)),
+            "it compares the vectors of texts read by themselves",
         )
     if kind == "regression":
         yield Rule(

@@ -64,8 +64,8 @@ def _token_counter(tasks: Mapping[str, TaskRecipe], encoder: str) -> TokenCounte
         if split.second is None:
             return [length + 2 for length in lengths(split.first)]
         first, second = lengths(split.first), lengths(split.second)
-        if tasks[task].pair != "bi":
-            return [a + b + 3 for a, b in zip(first, second, strict=True)]
-        return [length + 2 for length in first + second]
+        pair = tasks[task].pair
+        alone = [length + 2 for length in first + second] if pair in ("bi", "both") else []
+        return alone + ([a + b + 3 for a, b in zip(first, second, strict=True)] if pair != "bi" else [])
 
     return count

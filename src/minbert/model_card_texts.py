@@ -72,7 +72,8 @@ def _tasks(card: Card) -> str:
         if task.pair is None:
             row = "one text"
         else:
-            row = "two texts, " + ("each read by itself" if task.pair == "bi" else "read together")
+            how = {"bi": "each read by itself", "both": "each read by itself, and together"}
+            row = f"two texts, {how.get(task.pair, 'read together')}"
         lines.append(f"| `{name}` | {row} | {_cell(_answer(task))} |")
     return "\n".join(lines)
 

@@ -16,6 +16,8 @@ from minbert.multitask.inference import _batches
 from minbert.multitask.model import MultitaskModel, Part
 from minbert.packed import concatenate
 from minbert.tasks.settings import TaskSettings
+from minbert.text.packing import pack_joined
+from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
 
 TASKS: dict[str, Any] = {
@@ -23,6 +25,7 @@ TASKS: dict[str, Any] = {
     "same": {"kind": "binary", "pair": "cross", "pooling": "cls"},
     "close": {"kind": "regression", "range": [0, 5], "pair": "bi", "head": "cosine"},
     "like": {"kind": "regression", "range": [0, 5], "pair": "joint", "head": "cosine"},
+    "akin": {"kind": "binary", "pair": "both"},
 }
 PAIRS = [("a good film", "how do people cook"), ("rice", "a cold river"), ("a good film", "rice")]
 
@@ -59,6 +62,14 @@ def test_pooling_is_each_tasks_own(model: MultitaskModel) -> None:
     np.testing.assert_allclose(got.probabilities, expected.detach().double().softmax(-1).numpy(), atol=1e-6)
 
 
+def joined_means(model: MultitaskModel, pairs: list[tuple[str, str]]) -> torch.Tensor:
+    """Return the mean state (R, hidden) of each pair joined."""
+    table, numbers = TokenTable.from_texts([text for pair in pairs for text in pair], model.tokenizer)
+    batch = pack_joined(table, numbers[::2], numbers[1::2], model.special_tokens, 64)
+    with torch.no_grad():
+        return model.pooled(batch, None, ["mean"])["mean"]
+
+
 def test_a_joint_pair_has_the_means_of_both_texts_read_together(model: MultitaskModel, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     theirs = transformers.AutoModel.from_pretrained(tmp_path).eval()
@@ -73,6 +84,24 @@ def test_a_joint_pair_has_the_means_of_both_texts_read_together(model: Multitask
         vectors.append((states * own).sum(1) / own.sum(1))
     expected = 5 * torch.cosine_similarity(*vectors).double()
     np.testing.assert_allclose(model.predict("like", PAIRS).values, expected.clamp(0, 5).numpy(), atol=1e-4)
+
+
+def test_a_pair_read_both_ways_shows_its_head_two_texts_and_the_joined_ones(model: MultitaskModel) -> None:
+    """Single texts are shared between rows and come in any order; the head sees those of its own row."""
+    pairs = [*PAIRS, (PAIRS[0][1], PAIRS[0][0]), PAIRS[1]]
+    sequences = model.sequences("akin", pairs)
+    assert len(sequences) == 4 + 4
+    read: list[int] = []
+    model.encoder.register_forward_hook(lambda _m, arguments, _o: read.append(len(arguments[0].lengths)))
+    got = model.predict("akin", pairs)
+    assert sum(read) == len(sequences)
+    u, v = (torch.from_numpy(model.encode([pair[side] for pair in pairs])) for side in (0, 1))
+    joined = joined_means(model, pairs)
+    features = torch.cat([u, v, (u - v).abs(), u * v, joined], dim=1)
+    linear = model.head("akin").get_submodule("linear")
+    expected = torch.sigmoid(linear(features)).squeeze(-1).detach().double().numpy()
+    assert got.probabilities is not None
+    np.testing.assert_allclose(np.asarray(got.probabilities).reshape(len(pairs), -1)[:, -1], expected, atol=1e-5)
 
 
 def test_predictions_do_not_depend_on_company_or_order(model: MultitaskModel) -> None:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from minbert.multitask.sequences import Sequences
+from minbert.packed import concatenate
 from minbert.tasks.heads import Pair
 from minbert.text.packing import SpecialTokens
 from minbert.text.token_table import TokenTable
@@ -44,6 +46,23 @@ def test_a_joined_pair_is_one_sequence_whose_order_counts(table: tuple[TokenTabl
     assert sequences.row_lengths().tolist() == [9, 9, 9, 9, 7]
     batch = sequences.pack(sequences.of(np.array([4])))
     assert batch.segment_ids.tolist() == [0, 0, 0, 0, 0, 1, 1]
+
+
+def test_a_pair_read_both_ways_is_two_texts_and_a_joined_one(table: tuple[TokenTable, SpecialTokens]) -> None:
+    def sequences(pair: Pair) -> Sequences:
+        return Sequences.of_rows(table[0], FIRST, SECOND, pair, table[1], 9)
+
+    bi, cross, both = sequences("bi"), sequences("cross"), sequences("both")
+    assert len(both) == len(bi) + len(cross)
+    assert both.rows.tolist() == np.concatenate([bi.rows, len(bi) + cross.rows], axis=1).tolist()
+    assert both.lengths().tolist() == [*bi.lengths(), *cross.lengths()]
+    assert both.row_lengths().tolist() == (bi.row_lengths() + cross.row_lengths()).tolist()
+    assert both.truncated() == bi.truncated() + cross.truncated()
+    rows = np.array([3, 1])
+    batch = both.pack(both.of(rows))
+    expected = concatenate([bi.pack(bi.of(rows)), cross.pack(cross.of(rows))])
+    for name in ("token_ids", "segment_ids", "positions", "offsets"):
+        assert torch.equal(getattr(batch, name), getattr(expected, name)), name
 
 
 def test_single_texts(table: tuple[TokenTable, SpecialTokens]) -> None:

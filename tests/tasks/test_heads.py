@@ -57,6 +57,22 @@ def test_a_joint_pairs_vectors_are_two_side_by_side(name: str) -> None:
     assert torch.equal(joint.vectors[1], v)
 
 
+@pytest.mark.parametrize("name", ["linear", "mlp", "depth", "cosine_linear", "scale_softmax"])
+def test_a_pair_read_both_ways_has_a_third_vector_beside_its_features(name: str) -> None:
+    torch.manual_seed(0)
+    head = Head.model_validate(name).build(96, SCORE, "both").eval()
+    u, v, w = torch.randn(3, 4, 96)
+    output = head(torch.cat([u, v, w]))
+    assert output.vectors is not None
+    assert torch.equal(output.vectors[0], u)
+    assert torch.equal(output.vectors[1], v)
+    assert not torch.equal(head(torch.cat([u, v, w + 1])).logits, output.logits)
+    if name == "linear":
+        features = torch.cat([u, v, (u - v).abs(), u * v, w], dim=1)
+        expected = features @ head.get_parameter("linear.weight").T + head.get_parameter("linear.bias")
+        torch.testing.assert_close(output.logits, expected)
+
+
 def test_dropout_acts_in_training_only() -> None:
     head = Head.model_validate({"name": "linear", "dropout": 0.5}).build(64, FIVE, None)
     vectors = torch.randn(4, 64)
@@ -81,7 +97,7 @@ def test_cosine_of_a_zero_vector_is_finite_with_a_finite_gradient() -> None:
     assert torch.isfinite(vectors.grad).all()
 
 
-@pytest.mark.parametrize(("labels", "pair"), [(FIVE, "bi"), (SCORE, "cross"), (SCORE, None)])
+@pytest.mark.parametrize(("labels", "pair"), [(FIVE, "bi"), (SCORE, "cross"), (SCORE, "both"), (SCORE, None)])
 def test_cosine_refuses_what_it_cannot_score(labels: LabelSettings, pair: str | None) -> None:
     assert "pair: bi or joint" in (Head.model_validate("cosine").refusal(labels, pair) or "")  # type: ignore[arg-type]
 

@@ -78,6 +78,7 @@ def check_moved(prepared: Prepared, *, head: bool, precision: Any = "fp32") -> N
         ("close", {"head": {"name": "mlp", "widths": [8]}, "pair": "cross"}),
         ("close", {"head": "depth"}),
         ("close", {"head": "cosine_linear", "pair": "joint"}),
+        ("close", {"head": "scale_softmax", "pair": "both"}),
         ("close", {"head": "cosine_linear", "loss": "pearson"}),
         ("close", {"head": "cosine_linear", "kind": "binary"}),
         ("close", {"head": "scale_softmax", "loss": "soft_cross_entropy"}),

@@ -57,6 +57,7 @@ def assert_close(left: dict[str, Tensor], right: dict[str, Tensor], share: float
         ("pearson", "bi"),
         ("pearson", "cross"),
         ("pearson", "joint"),
+        ("pearson", "both"),
         ("cosent", "bi"),
         ([MNRL, "mse", "contrastive_mse"], "bi"),
     ],

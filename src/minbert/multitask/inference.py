@@ -41,7 +41,8 @@ def sentence_vectors(
     model.eval()
     try:
         with torch.no_grad(), mixed_precision(model.device, precision):
-            for numbers in _batches(sequences.lengths()):
+            for mixed in _batches(sequences.lengths()):
+                numbers = np.sort(mixed)  # joined sequences have the higher numbers, and are packed last
                 batch = sequences.pack(numbers).to(model.device)
                 shares = None if task is None else [Share(task, len(numbers))]
                 vectors[torch.from_numpy(numbers)] = model.pooled(batch, shares, [taken])[taken].float()

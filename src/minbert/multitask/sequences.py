@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from minbert.packed import PackedBatch
+from minbert.packed import PackedBatch, concatenate
 from minbert.tasks.heads import Pair
 from minbert.text.packing import (
     SpecialTokens,
@@ -22,21 +22,25 @@ from minbert.text.token_table import TokenTable
 
 Indices = NDArray[np.int64]
 
+ALONE = -1
+"""In the place of a second text: the sequence is a text by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sequences:
     """The ``S`` distinct sequences behind a task's ``R`` rows.
 
-    A single text or a ``bi`` pair is read text by text, any other pair as one joined sequence.
+    A single text or a ``bi`` pair is read text by text, a ``cross`` or ``joint`` pair as one joined sequence, and
+    ``both`` in both ways: then texts by themselves come before joined ones.
     """
 
     table: TokenTable
     first: Indices
     """(S,) the table's row of each sequence's (first) text."""
     second: Indices | None
-    """(S,) the table's row of its second text; None where sequences are single texts."""
+    """(S,) the table's row of its second text, or ``ALONE``; None where all sequences are single texts."""
     rows: Indices
-    """(R, 1), or (R, 2) for ``bi`` pairs: the sequences of each row."""
+    """(R, 1), or (R, 2) for ``bi`` pairs, or (R, 3) for ``both``: the sequences of each row."""
     special: SpecialTokens
     max_length: int
 
@@ -51,12 +55,23 @@ class Sequences:
         max_length: int,
     ) -> Sequences:
         """Return the sequences of rows whose texts are the table's rows ``first`` and ``second``, each (R,)."""
-        if second is not None and pair != "bi":
-            pairs, inverse = np.unique(np.stack([first, second]), axis=1, return_inverse=True)
-            return cls(table, pairs[0], pairs[1], inverse.reshape(-1, 1), special, max_length)
         texts = first[:, None] if second is None else np.stack([first, second], axis=1)
-        distinct, inverse = np.unique(texts, return_inverse=True)
-        return cls(table, distinct, None, inverse.reshape(texts.shape), special, max_length)
+        distinct, numbers = np.unique(texts, return_inverse=True)
+        numbers = numbers.reshape(texts.shape)
+        if second is None or pair == "bi":
+            return cls(table, distinct, None, numbers, special, max_length)
+        pairs, inverse = np.unique(texts, axis=0, return_inverse=True)
+        inverse = inverse.reshape(-1, 1)
+        if pair != "both":
+            return cls(table, pairs[:, 0], pairs[:, 1], inverse, special, max_length)
+        return cls(
+            table,
+            np.concatenate([distinct, pairs[:, 0]]),
+            np.concatenate([np.full_like(distinct, ALONE), pairs[:, 1]]),
+            np.concatenate([numbers, len(distinct) + inverse], axis=1),
+            special,
+            max_length,
+        )
 
     def __len__(self) -> int:
         """Return S."""
@@ -64,9 +79,9 @@ class Sequences:
 
     def lengths(self) -> Indices:
         """Return how many tokens each sequence has when packed, (S,)."""
-        if self.second is None:
-            return single_lengths(self.table, self.first, self.max_length)
-        return joined_lengths(self.table, self.first, self.second, self.max_length)
+        alone, first, second = self._parted(np.arange(len(self)))
+        single = single_lengths(self.table, alone, self.max_length)
+        return np.concatenate([single, joined_lengths(self.table, first, second, self.max_length)])
 
     def row_lengths(self) -> Indices:
         """Return how many tokens the encoder reads for each row, (R,)."""
@@ -74,10 +89,14 @@ class Sequences:
         return lengths
 
     def pack(self, numbers: Indices) -> PackedBatch:
-        """Return the chosen sequences, packed in the given order."""
-        if self.second is None:
-            return pack_single(self.table, self.first[numbers], self.special, self.max_length)
-        return pack_joined(self.table, self.first[numbers], self.second[numbers], self.special, self.max_length)
+        """Return the chosen sequences, packed in the given order, but for joined ones after texts by themselves."""
+        alone, first, second = self._parted(numbers)
+        packs = []
+        if len(alone):
+            packs.append(pack_single(self.table, alone, self.special, self.max_length))
+        if len(first):
+            packs.append(pack_joined(self.table, first, second, self.special, self.max_length))
+        return concatenate(packs)
 
     def of(self, rows: Indices) -> Indices:
         """Return the sequences of the given rows in the order heads expect: all first texts, then all second texts."""
@@ -85,6 +104,15 @@ class Sequences:
 
     def truncated(self) -> int:
         """Return how many of the sequences are cut to ``max_length`` tokens."""
+        alone, first, second = self._parted(np.arange(len(self)))
+        single = count_truncated_single(self.table, alone, self.max_length)
+        return single + count_truncated_joined(self.table, first, second, self.max_length)
+
+    def _parted(self, numbers: Indices) -> tuple[Indices, Indices, Indices]:
+        """Return the table's rows of chosen texts by themselves, and of the first and second texts of joined ones."""
+        first = self.first[numbers]
         if self.second is None:
-            return count_truncated_single(self.table, self.first, self.max_length)
-        return count_truncated_joined(self.table, self.first, self.second, self.max_length)
+            return first, first[:0], first[:0]
+        second = self.second[numbers]
+        alone = second == ALONE
+        return first[alone], first[~alone], second[~alone]

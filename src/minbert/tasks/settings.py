@@ -31,7 +31,7 @@ class TaskSettings(LabelSettings):
     pair: Pair | None = Field(
         None,
         description="pairs only: 'bi' encodes the two texts as two sequences, 'cross' joins them into one, 'joint' "
-        "joins them and takes the mean of each text's own states",
+        "joins them and takes the mean of each text's own states, 'both' reads them in the first two ways at once",
     )
     pooling: Pooling = Field(
         "mean", description="a sequence's vector: the pooler's output, the [CLS] state, or the mean of all its states"
@@ -86,8 +86,8 @@ class TaskSettings(LabelSettings):
 
     @property
     def sequences_per_row(self) -> int:
-        """How many sequences the encoder sees of a row: two for a ``bi`` pair, else one."""
-        return 2 if self.pair == "bi" else 1
+        """How many sequences the encoder sees of a row: two for a ``bi`` pair, three for ``both``, else one."""
+        return {"bi": 2, "both": 3}.get(self.pair or "", 1)
 
     @property
     def taken(self) -> Taken:

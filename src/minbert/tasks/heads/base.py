@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from minbert.methods import Method
 from minbert.tasks.kinds import LabelSettings
 
-Pair = Literal["bi", "cross", "joint"]
-"""How the two texts of a pair meet the encoder: as two sequences, joined into one with segments, or joined and yet with
-a vector for each text."""
+Pair = Literal["bi", "cross", "joint", "both"]
+"""How the two texts of a pair meet the encoder: as two sequences, joined into one with segments, joined and yet with a
+vector for each text, or both as two sequences and joined."""
 
 
 def two_vectors(pair: Pair | None) -> bool:
-    """Return whether a row has a vector for each of two texts, or a single one."""
-    return pair in ("bi", "joint")
+    """Return whether a row has a vector for each of its two texts."""
+    return pair in ("bi", "joint", "both")
 
 
 class HeadOutput(NamedTuple):
@@ -26,7 +26,7 @@ class HeadOutput(NamedTuple):
     logits: Tensor
     """(R, outputs), fp32."""
     vectors: tuple[Tensor, Tensor] | None
-    """For ``bi`` and ``joint`` pairs: the vectors of both texts, each (R, width). Else None."""
+    """For all pairs but ``cross``: the vectors of both texts, each (R, width). Else None."""
     class_logits: Tensor | None = None
     """From a head whose score is a choice among classes: their logits (R, classes), fp32. Else None."""
 
@@ -35,7 +35,8 @@ class HeadModule(nn.Module):
     """A built head. Subclasses map the vectors of ``R`` rows to logits.
 
     ``forward`` takes sentence vectors (N, width): N = R, or, for a ``bi`` pair, N = 2R, all first texts and then all
-    second texts. Of a ``joint`` pair both texts' vectors come side by side, (R, 2 width).
+    second texts, or, for ``both``, N = 3R, the joined texts last. Of a ``joint`` pair both texts' vectors come side by
+    side, (R, 2 width).
     """
 
     def __init__(self, pair: Pair | None) -> None:
@@ -45,12 +46,15 @@ class HeadModule(nn.Module):
     def forward(self, vectors: Tensor) -> HeadOutput:
         """Return the logits (R, outputs), and the vectors of both texts where there are two."""
         if not two_vectors(self.pair):
-            return HeadOutput(self.logits(vectors, None).float(), None)
-        first, second = vectors.chunk(2, dim=0 if self.pair == "bi" else 1)
-        return HeadOutput(self.logits(first, second).float(), (first, second))
+            return HeadOutput(self.logits(vectors).float(), None)
+        parts = vectors.chunk(2, dim=1) if self.pair == "joint" else vectors.chunk(3 if self.pair == "both" else 2)
+        return HeadOutput(self.logits(*parts).float(), (parts[0], parts[1]))
 
-    def logits(self, first: Tensor, second: Tensor | None) -> Tensor:
-        """Return logits (R, outputs) from one or two sentence vectors a row, each (R, width)."""
+    def logits(self, *vectors: Tensor) -> Tensor:
+        """Return logits (R, outputs) from a row's sentence vectors, each (R, width).
+
+        One, or those of the first and the second text, or these and that of both joined.
+        """
         raise NotImplementedError
 
 

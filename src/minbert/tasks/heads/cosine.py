@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from minbert.tasks.heads.base import Head, HeadModule, Pair, two_vectors
+from minbert.tasks.heads.base import Head, HeadModule, Pair
 from minbert.tasks.heads.features import cosine, stretched
 from minbert.tasks.kinds import LabelSettings
 
@@ -41,8 +41,8 @@ class Cosine(Head):
 
     def refusal(self, labels: LabelSettings, pair: Pair | None) -> str | None:
         """Return why this head cannot serve such a task, or None where it can."""
-        if labels.kind != "regression" or not two_vectors(pair):
-            return "it scores pairs with two vectors (pair: bi or joint) on a range (kind: regression)"
+        if labels.kind != "regression" or pair not in ("bi", "joint"):
+            return "it scores pairs by two vectors alone (pair: bi or joint) on a range (kind: regression)"
         return None
 
     def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> CosineHead:  # noqa: ARG002
@@ -59,7 +59,7 @@ class CosineHead(HeadModule):
         self.low, self.high = label_range
         self.lowest_cosine = lowest_cosine
 
-    def logits(self, first: Tensor, second: Tensor | None) -> Tensor:
+    def logits(self, *vectors: Tensor) -> Tensor:
         """Return scores (R, 1)."""
-        assert second is not None
+        first, second = vectors
         return stretched(cosine(first, second), self.low, self.high, self.lowest_cosine).unsqueeze(-1)

@@ -31,7 +31,7 @@ class CosineLinear(FeaturesHead):
     def refusal(self, labels: LabelSettings, pair: Pair | None) -> str | None:
         """Return why this head cannot serve such a task, or None where it can."""
         if labels.kind == "classification" or not two_vectors(pair):
-            return "it scores pairs with two vectors (pair: bi or joint), of kind binary or regression"
+            return "it scores pairs with two vectors (pair: bi, joint or both), of kind binary or regression"
         return None
 
     def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> CosineLinearHead:
@@ -49,10 +49,9 @@ class CosineLinearHead(LinearHead):
         self.label_range = label_range
         self.lowest_cosine = settings.lowest_cosine
 
-    def logits(self, first: Tensor, second: Tensor | None) -> Tensor:
+    def logits(self, *vectors: Tensor) -> Tensor:
         """Return logits (R, 1)."""
-        assert second is not None
-        similar = cosine(first, second)
+        similar = cosine(vectors[0], vectors[1])
         if self.label_range is not None:
             similar = stretched(similar, *self.label_range, self.lowest_cosine)
-        return similar.unsqueeze(-1) + super().logits(first, second)
+        return similar.unsqueeze(-1) + super().logits(*vectors)

@@ -42,9 +42,9 @@ class DepthHead(FeaturesModule):
         self.norms = nn.ModuleList(nn.LayerNorm(self.input_width, eps=1e-12) for _ in range(settings.blocks))
         self.linear = nn.Linear(self.input_width, outputs)
 
-    def logits(self, first: Tensor, second: Tensor | None) -> Tensor:
+    def logits(self, *vectors: Tensor) -> Tensor:
         """Return logits (R, outputs)."""
-        x = self.inputs(first, second)
+        x = self.inputs(*vectors)
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = norm(x + self.dropout(layer(x).relu()))
         logits: Tensor = self.linear(self.dropout(x))

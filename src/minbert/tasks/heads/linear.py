@@ -31,7 +31,7 @@ class LinearHead(FeaturesModule):
         self.dropout = nn.Dropout(settings.dropout)
         self.linear = nn.Linear(self.input_width, outputs)
 
-    def logits(self, first: Tensor, second: Tensor | None) -> Tensor:
+    def logits(self, *vectors: Tensor) -> Tensor:
         """Return logits (R, outputs)."""
-        logits: Tensor = self.linear(self.dropout(self.inputs(first, second)))
+        logits: Tensor = self.linear(self.dropout(self.inputs(*vectors)))
         return logits

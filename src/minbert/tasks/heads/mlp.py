@@ -67,9 +67,9 @@ class MlpHead(FeaturesModule):
         widths = [self.input_width, *settings.hidden_widths(width, pair), outputs]
         self.layers = nn.ModuleList(nn.Linear(inner, outer) for inner, outer in pairwise(widths))
 
-    def logits(self, first: Tensor, second: Tensor | None) -> Tensor:
+    def logits(self, *vectors: Tensor) -> Tensor:
         """Return logits (R, outputs)."""
-        x = self.inputs(first, second)
+        x = self.inputs(*vectors)
         for number, layer in enumerate(self.layers):
             x = layer(self.dropout(x.relu() if number else x))
         return x

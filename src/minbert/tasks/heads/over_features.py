@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
@@ -16,7 +17,7 @@ def features_field(default: list[Feature]) -> Any:
     return Field(
         default,
         min_length=1,
-        description="`bi` and `joint` pairs only: what the head sees of the two sentence vectors u and v",
+        description="pairs with two vectors only: what the head sees of these, u and v",
     )
 
 
@@ -41,7 +42,12 @@ class FeaturesModule(HeadModule):
         super().__init__(pair)
         self.features = settings.features
         self.input_width = features_width(self.features, width) if two_vectors(pair) else width
+        if pair == "both":
+            self.input_width += width
 
-    def inputs(self, first: Tensor, second: Tensor | None) -> Tensor:
-        """Return what the head's layers see, (R, ``input_width``)."""
-        return first if second is None else pair_features(self.features, first, second)
+    def inputs(self, *vectors: Tensor) -> Tensor:
+        """Return what the head's layers see, (R, ``input_width``): of three vectors the features, and the third."""
+        if len(vectors) == 1:
+            return vectors[0]
+        first, second, *joined = vectors
+        return torch.cat([pair_features(self.features, first, second), *joined], dim=-1)

@@ -32,8 +32,8 @@ class Loss(Method):
         """Return why this loss cannot train such a task, or None where it can."""
         if labels.kind not in self.kinds:
             return f"it trains tasks of kind {' or '.join(self.kinds)}"
-        if self.over_vectors and pair != "bi":
-            return "it compares two sentence vectors (pair: bi)"
+        if self.over_vectors and pair not in ("bi", "both"):
+            return "it compares the vectors of texts read by themselves (pair: bi or both)"
         return None
 
     def targets(self, labels: Tensor, settings: LabelSettings) -> Tensor:  # noqa: ARG002
