@@ -114,6 +114,7 @@ def two_tasks(tmp_path: Path, tiny_encoder: Path) -> dict[str, Any]:
             "close": {
                 "kind": "regression",
                 "range": [0, 5],
+                "weight": 1.0,
                 "files": {split: f"close-{split}.jsonl" for split in ("train", "dev", "test")},
                 "id": "id",
                 "text": ["a", "b"],

@@ -221,6 +221,7 @@ def six_steps(folder: Path, changes: dict[str, Any]) -> dict[str, float]:
             "close": {
                 "kind": "regression",
                 "range": [0, 5],
+                "weight": 1.0,
                 "files": {split: f"close-{split}.jsonl" for split in ("train", "dev")},
                 "id": "id",
                 "text": ["a", "b"],

@@ -54,6 +54,24 @@ def test_defaults_follow_from_the_kind(two_tasks: dict[str, Any]) -> None:
     assert (close.loss.name, close.metric, close.pair) == ("mse", "pearson", "bi")
 
 
+@pytest.mark.parametrize(
+    ("changes", "weight"),
+    [
+        ({}, 1.0),
+        ({"range": [0, 5]}, 1 / 25),
+        ({"range": [-50, 50]}, 1e-4),
+        ({"range": [0, 5], "weight": 1}, 1.0),
+        ({"range": [0, 5], "loss": "cosent"}, 1.0),
+        ({"range": [0, 5], "loss": ["mse", "cosent"]}, 1.0),
+    ],
+)
+def test_squared_errors_count_in_widths_of_the_range_unless_the_recipe_says(
+    two_tasks: dict[str, Any], changes: dict[str, Any], weight: float
+) -> None:
+    two_tasks["tasks"]["close"] |= {"range": [0, 1], "weight": None, **changes}
+    assert parse_recipe(two_tasks, "here").tasks["close"].weight == pytest.approx(weight, rel=1e-15)
+
+
 def test_a_method_of_another_name_takes_none_of_the_base_methods_settings(
     tmp_path: Path, two_tasks: dict[str, Any]
 ) -> None:

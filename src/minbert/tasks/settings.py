@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, SerializeAsAny, TypeAdapter, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationInfo, field_validator, model_validator
 from pydantic.config import JsonDict
 from torch import Tensor
 
@@ -46,7 +46,14 @@ class TaskSettings(LabelSettings):
         description="what is minimised; of a list, the sum, each loss times its own weight", json_schema_extra=_BY_KIND
     )
     metric: str = Field(description="the score that counts for this task", json_schema_extra=_BY_KIND)
-    weight: float = Field(1.0, ge=0, allow_inf_nan=False, description="the task's loss is multiplied by it")
+    weight: float = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        validate_default=True,
+        description="the task's loss, penalties included, is multiplied by it",
+        json_schema_extra={"default": "`1.0`; where the loss is `mse` alone, `1 / (highest - lowest)^2` of the range"},
+    )
     batch_size: int | None = Field(None, ge=1, description="rows a batch; the schedule's batch_size where not given")
 
     @model_validator(mode="before")
@@ -67,6 +74,16 @@ class TaskSettings(LabelSettings):
     def _one_or_several(cls, value: Any, handler: Any) -> Loss | list[Loss]:  # noqa: ARG003
         # A plain union would tell a mistake twice: once as no loss, once as no list.
         return _LOSSES.validate_python(value) if isinstance(value, list) else Loss.model_validate(value)
+
+    @field_validator("weight", mode="before")
+    @classmethod
+    def _errors_in_widths_of_the_range(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None:
+            return value
+        # Squared errors in the labels' units have a gradient that drowns every other task's (docs/experiments.md).
+        loss, (low, high) = info.data.get("loss"), info.data.get("range") or (0.0, 1.0)
+        squared = isinstance(loss, Loss) and loss.name == "mse"
+        return 1 / (high - low) ** 2 if squared and high > low else 1.0
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
