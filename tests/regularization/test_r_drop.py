@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from regularized_steps import gradients_for, only, passes_of, still
+from regularized_steps import assert_close, gradients_for, only, passes_of, still, taken
 from torch.nn import functional
 
 from minbert.errors import UserError
+from minbert.multitask.model import Part
 from minbert.multitask.regularization.r_drop import _RDropRegularizer
+from minbert.packed import concatenate
 from minbert.training.display import Display
 
 
@@ -44,3 +47,47 @@ def test_without_any_dropout_it_is_refused(two_tasks: dict[str, Any], quiet: Dis
         gradients_for(still(only(two_tasks, "mood", regularization="r_drop")), quiet)
     two_tasks["tasks"]["mood"]["head"] = {"dropout": 0.1}
     gradients_for(only(two_tasks, "mood", regularization="r_drop"), quiet)
+
+
+@pytest.mark.parametrize("pair", ["bi", "cross"])
+def test_both_passes_run_in_the_call_of_all_tasks(two_tasks: dict[str, Any], quiet: Display, pair: str) -> None:
+    two_tasks["tasks"]["mood"] |= {"regularization": {"name": "r_drop", "weight": 3}, "weight": 0.5}
+    two_tasks["tasks"]["close"] |= {"regularization": "r_drop", "pair": pair}
+    gradients = gradients_for(two_tasks, quiet)
+    step = {"mood": np.arange(6), "close": np.arange(2, 7)}
+    calls: list[int] = []
+    handle = gradients.model.encoder.register_forward_hook(lambda _m, a, _o: calls.append(len(a[0].token_ids)))
+    torch.manual_seed(3)
+    losses = gradients.accumulate(step, {"mood": 0.25, "close": 2.0})
+    found = taken(gradients)
+    handle.remove()
+
+    batches, parts, labels = [], [], {}
+    for task, rows in step.items():
+        of_task = gradients.train[task]
+        batches += [of_task.sequences.pack(of_task.sequences.of(rows))] * 2
+        parts += [Part(task, len(rows))] * 2
+        labels[task] = torch.from_numpy(of_task.known_labels[rows])
+    assert calls == [sum(len(batch.token_ids) for batch in batches)]
+    torch.manual_seed(3)
+    mood, mood_again, close, close_again = (o.logits for o in gradients.model(concatenate(batches), parts))
+    one, other = mood.log_softmax(-1), mood_again.log_softmax(-1)
+    kl = ((one.exp() - other.exp()) * (one - other)).sum(-1).mean()
+    mood_loss = functional.cross_entropy(mood, labels["mood"].long())
+    close_loss = (close[:, 0] - labels["close"].float()).square().mean()
+    squares = (close - close_again).square().mean()
+    assert float(kl) > 1e-4
+    assert float(squares) > 1e-4
+    (0.125 * (mood_loss + 3 * kl / 2) + 2 * (close_loss + squares / 2)).backward()
+    assert_close(found, taken(gradients))
+    torch.testing.assert_close(losses, torch.stack([mood_loss, close_loss]).detach())  # told without the penalties
+
+
+def test_with_another_method_beside_it_the_passes_run_alone(two_tasks: dict[str, Any], quiet: Display) -> None:
+    two_tasks["tasks"]["mood"]["regularization"] = ["r_drop", "mbpp"]
+    gradients = gradients_for(two_tasks, quiet)
+    gradients.finish_step()
+    calls: list[int] = []
+    gradients.model.encoder.register_forward_hook(lambda _m, a, _o: calls.append(len(a[0].token_ids)))
+    gradients.accumulate({"mood": np.arange(6), "close": np.arange(4)}, {"mood": 1.0, "close": 1.0})
+    assert len(calls) == 4  # the pass of the loss, R-Drop's, the teacher's, and the other task's

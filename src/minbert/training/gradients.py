@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from minbert.multitask.inference import Progress, head_logits, sentence_vectors, task_logits
 from minbert.multitask.model import MultitaskModel, Part
 from minbert.multitask.precision import Precision, mixed_precision
-from minbert.multitask.regularization import Passes
+from minbert.multitask.regularization import Passes, TwinPasses
 from minbert.packed import PackedBatch, concatenate
 from minbert.tasks.heads import HeadOutput
 from minbert.training.gradient_cache import Chunk, add_cached_gradients
@@ -58,8 +59,11 @@ class StepGradients(ABC):
         self.regularizing.finish_step(self.progress)
 
     @abstractmethod
-    def outputs(self, pieces: Sequence[Piece]) -> list[HeadOutput]:
-        """Return the head output of each piece, with its graph."""
+    def add_gradients(self, pieces: Sequence[Piece], factors: Sequence[float]) -> list[Tensor]:
+        """Add the gradient of the pieces' shares of their tasks' losses, each times its factor, to the parameters.
+
+        Returns the pieces' shares of the losses, detached and not multiplied.
+        """
 
     @abstractmethod
     def logits(self, task: str, rows: Rows) -> Tensor:
@@ -82,19 +86,6 @@ class StepGradients(ABC):
                 losses[names.index(piece.task)] += loss
         return losses
 
-    def add_gradients(self, pieces: Sequence[Piece], factors: Sequence[float]) -> list[Tensor]:
-        """Add the gradient of the pieces' shares of their tasks' losses, each times its factor, to the parameters.
-
-        Returns the pieces' shares of the losses, detached and not multiplied.
-        """
-        with mixed_precision(self.model.device, self.precision):
-            outputs = self.outputs(pieces)
-        losses = [self.loss(piece, output) for piece, output in zip(pieces, outputs, strict=True)]
-        total = torch.stack([factor * loss for factor, loss in zip(factors, losses, strict=True)]).sum()
-        if total.requires_grad:  # not where a frozen encoder meets a task without a head to train
-            total.backward()  # type: ignore[no-untyped-call]
-        return [loss.detach() for loss in losses]
-
     def loss(self, piece: Piece, output: HeadOutput) -> Tensor:
         """Return a piece's share of its task's loss: a scalar with its graph."""
         return self.objectives[piece.task].loss(output, piece.rows, self.progress) * piece.share
@@ -103,8 +94,8 @@ class StepGradients(ABC):
 class FinetunedGradients(StepGradients):
     """The encoder is trained: every step runs it, all tasks of a micro-batch in one call.
 
-    Two kinds of piece have a call of their own: those of a task with regularization, whose pass must be repeatable
-    alone, and those that must be whole and do not fit in memory, whose gradients are cached.
+    Two kinds of piece have a call of their own: those of a task whose regularization repeats its pass with a
+    difference, and those that must be whole and do not fit in memory, whose gradients are cached.
     """
 
     def add_gradients(self, pieces: Sequence[Piece], factors: Sequence[float]) -> list[Tensor]:
@@ -117,20 +108,33 @@ class FinetunedGradients(StepGradients):
         for index, piece in enumerate(pieces):
             if len(piece.rows) > 1 and self.held[piece.task][piece.rows].sum() > self.budget:
                 losses[index] = self._add_cached(piece, factors[index])
-            elif piece.task in self.regularizing:
+            elif piece.task in self.regularizing and not self.regularizing.twin(piece.task):
                 losses[index] = self._add_regularized(piece, factors[index])
             else:
                 together.append(index)
         if together:
-            plain = super().add_gradients([pieces[index] for index in together], [factors[index] for index in together])
-            losses |= dict(zip(together, plain, strict=True))
+            found = self._add_together([pieces[index] for index in together], [factors[index] for index in together])
+            losses |= dict(zip(together, found, strict=True))
         return [losses[index] for index in range(len(pieces))]
 
-    def outputs(self, pieces: Sequence[Piece]) -> list[HeadOutput]:
-        """Return the head output of each piece, with its graph."""
-        batch = concatenate([self._packed(piece) for piece in pieces]).to(self.model.device)
-        outputs: list[HeadOutput] = self.model(batch, [Part(piece.task, len(piece.rows)) for piece in pieces])
-        return outputs
+    def _add_together(self, pieces: Sequence[Piece], factors: Sequence[float]) -> list[Tensor]:
+        # Rows whose regularization compares two passes stand twice in the batch: a long call costs less than two.
+        copies = [2 if self.regularizing.twin(piece.task) else 1 for piece in pieces]
+        batches = [[self._packed(piece)] * times for piece, times in zip(pieces, copies, strict=True)]
+        parts = [[Part(piece.task, len(piece.rows))] * times for piece, times in zip(pieces, copies, strict=True)]
+        with mixed_precision(self.model.device, self.precision):
+            batch = concatenate(list(chain(*batches))).to(self.model.device)
+            outputs = iter(self.model(batch, list(chain(*parts))))
+        losses, totals = [], []
+        for piece, factor, [part, *twin] in zip(pieces, factors, parts, strict=True):
+            clean = next(outputs)
+            losses.append(self.loss(piece, clean))
+            totals.append(factor * losses[-1])
+            if twin:
+                passes = TwinPasses(self.model, part, clean, next(outputs))
+                totals.append(factor * piece.share * self.regularizing.penalty(passes, piece.task, piece.share))
+        torch.stack(totals).sum().backward()  # type: ignore[no-untyped-call]
+        return [loss.detach() for loss in losses]
 
     def _add_regularized(self, piece: Piece, factor: float) -> Tensor:
         batch, part = self._chunk(piece)
@@ -195,14 +199,22 @@ class FrozenGradients(StepGradients):
             self.vectors[key] = sentence_vectors(self.model, rows.sequences, taken, self.precision, self.on_encoded)
         return self.vectors[key]
 
-    def outputs(self, pieces: Sequence[Piece]) -> list[HeadOutput]:
-        """Return the head output of each piece, with its graph."""
-        outputs = []
+    def add_gradients(self, pieces: Sequence[Piece], factors: Sequence[float]) -> list[Tensor]:
+        """Add the gradient of the pieces' shares of their tasks' losses, each times its factor, to the parameters.
+
+        Returns the pieces' shares of the losses, detached and not multiplied.
+        """
+        losses = []
         for piece in pieces:
             rows = self.train[piece.task]
             vectors = self._vectors(piece.task, rows)[torch.from_numpy(rows.sequences.of(piece.rows))]
-            outputs.append(self.model.head(piece.task)(vectors))
-        return outputs
+            with mixed_precision(self.model.device, self.precision):
+                output = self.model.head(piece.task)(vectors)
+            losses.append(self.loss(piece, output))
+        total = torch.stack([factor * loss for factor, loss in zip(factors, losses, strict=True)]).sum()
+        if total.requires_grad:  # not where no task of the step has a head to train
+            total.backward()  # type: ignore[no-untyped-call]
+        return [loss.detach() for loss in losses]
 
     def logits(self, task: str, rows: Rows) -> Tensor:
         """Return a task's logits (R, outputs) for rows of any split, dropout off, on the CPU."""

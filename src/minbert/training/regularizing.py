@@ -46,6 +46,10 @@ class Regularizing:
         """Return whether a task has any regularization."""
         return task in self._of_task
 
+    def twin(self, task: str) -> bool:
+        """Return whether a task is regularized by what compares two passes alone, which may run in one call."""
+        return task in self and all(method.twin for method, _ in self._of_task[task])
+
     def graphs(self, task: str) -> int:
         """Return how many passes of a task's rows are in memory at a time, the one of its loss included."""
         return 1 + sum(method.graphs for method, _ in self._of_task.get(task, ()))

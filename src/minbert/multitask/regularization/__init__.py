@@ -2,8 +2,8 @@
 
 from minbert.methods import import_members
 from minbert.multitask.regularization.base import Penalty, Regularization, Regularizer
-from minbert.multitask.regularization.passes import Passes
+from minbert.multitask.regularization.passes import Passes, TwinPasses
 
 import_members(__name__, __path__)
 
-__all__ = ["Passes", "Penalty", "Regularization", "Regularizer"]
+__all__ = ["Passes", "Penalty", "Regularization", "Regularizer", "TwinPasses"]

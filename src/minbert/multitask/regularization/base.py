@@ -54,6 +54,8 @@ class Regularization(Method):
     family: ClassVar[str] = "regularization"
     graphs: ClassVar[int]
     """How many forward passes it keeps in memory for the backward pass, beside the one that the loss needs."""
+    twin: ClassVar[bool] = False
+    """Whether all it compares is two passes with dropout masks of their own: these can run in one call."""
     needs_fp32: ClassVar[bool] = False
     """Whether it compares passes that lie closer together than bf16 can tell."""
     needs_dropout: ClassVar[bool] = False

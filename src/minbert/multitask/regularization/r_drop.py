@@ -25,6 +25,7 @@ class RDrop(Regularization):
     title: ClassVar[str] = "two passes with dropout masks of their own shall predict the same"
     source: ClassVar[str] = "Liang et al. 2021, 'R-Drop', equations 2 to 4"
     graphs: ClassVar[int] = 1
+    twin: ClassVar[bool] = True
     needs_dropout: ClassVar[bool] = True
 
     def start(self, weights: Mapping[str, Tensor]) -> Regularizer:  # noqa: ARG002
