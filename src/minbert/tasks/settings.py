@@ -51,8 +51,8 @@ class TaskSettings(LabelSettings):
         ge=0,
         allow_inf_nan=False,
         validate_default=True,
-        description="the task's loss, penalties included, is multiplied by it; null: by 1 or, where the loss is `mse` alone, "
-        "by 1 / (highest - lowest)^2 of the range",
+        description="the task's loss, penalties included, is multiplied by it; null: by 1 or, where the loss is "
+        "`mse` alone, by 1 / (highest - lowest)^2 of the range",
     )
     batch_size: int | None = Field(None, ge=1, description="rows a batch; the schedule's batch_size where not given")
 
