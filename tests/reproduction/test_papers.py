@@ -16,8 +16,17 @@ from minbert.shipped import recipe_names
 PAPERS = ["gao", "goel", "li-ya", "phan", "yang-dange"]
 
 
-def test_the_five_papers_are_there() -> None:
-    assert paper_names() == PAPERS
+def test_the_five_papers_are_there_and_ours() -> None:
+    assert paper_names() == sorted([*PAPERS, "best"])
+
+
+def test_our_table_measures_the_best_recipe_by_each_task_alone_on_the_same_files() -> None:
+    paper = load_paper("best")
+    best = load_recipe(paper.tables["best"].rows["best"].recipe)  # type: ignore[arg-type]
+    assert list(paper.single_task) == list(best.tasks)
+    for task, name in paper.single_task.items():
+        alone = load_recipe(name)
+        assert list(alone.tasks) == [task] and alone.tasks[task].files == best.tasks[task].files
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -104,5 +113,5 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("baseline: one", "baseline: three"))
     with pytest.raises(UserError, match="baseline 'three' is no row"):
         load_paper(str(path))
-    with pytest.raises(UserError, match=r"did you mean 'goel'.*known: gao, goel, li-ya, phan, yang-dange"):
+    with pytest.raises(UserError, match=r"did you mean 'goel'.*known: best, gao, goel, li-ya, phan, yang-dange"):
         load_paper("goell")

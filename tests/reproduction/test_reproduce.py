@@ -114,6 +114,25 @@ def test_the_table_sets_figures_side_by_side(run: Any) -> None:
     assert to_alone.rows[1][1].startswith(f"{statistics.fmean(mood) - alone_mean:+.3f}")
 
 
+def test_a_table_without_published_figures_has_a_column_a_score(run: Any, paper: Path) -> None:
+    paper.write_text(
+        """
+title: Ours
+single_task: {mood: mood-alone.yaml}
+tables:
+  main: {caption: Mine, columns: {all: overall, mood: mood}, baseline: base,
+    rows: {base: {label: b, recipe: base.yaml}}}
+"""
+    )
+    results = run()
+    grid = grids(results)[0]
+    assert grid.header == ["system", "all", "mood", "seconds"] and grid.note == ""
+    ours = results["tables"]["main"]["rows"]["base"]["ours"]
+    assert grid.rows[0][:3] == ["b", f"{ours['all'][0]:.3f}", f"{ours['mood'][0]:.3f}"]
+    assert grid.rows[1] == ["each task alone", "", f"{results['single_task']['mood'][0]:.3f}", ""]
+    assert "The paper" not in markdown(results)
+
+
 def test_finished_runs_are_kept_and_only_what_is_missing_is_run(run: Any, tmp_path: Path) -> None:
     run(rows=["base"])
     before = (tmp_path / "out" / "base" / "seed-11711" / "metrics.json").stat().st_mtime_ns

@@ -11,7 +11,7 @@ from minbert.cli.options import recipe_changes
 
 
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="phan, yang-dange, li-ya, gao or goel.")],
+    paper: Annotated[str, typer.Argument(help="phan, yang-dange, li-ya, gao, goel, best (ours), or a YAML file.")],
     rows: Annotated[
         str | None, typer.Option(help="Only these rows, separated by commas; baselines are always run.")
     ] = None,

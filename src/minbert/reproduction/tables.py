@@ -23,9 +23,9 @@ class Grid:
 def grids(results: Mapping[str, Any]) -> list[Grid]:
     """Return the tables of ``results.json``.
 
-    A score has two columns: the paper's figure and ours (the mean, and the standard deviation over seeds), each with
-    its difference to the table's baseline row. The last row holds each task trained alone, by ours; where a table has
-    it, another one follows with the differences to it.
+    A score has two columns: the paper's figure (where the table has any) and ours (the mean, and the standard deviation
+    over seeds), each with its difference to the table's baseline row. The last row holds each task trained alone, by
+    ours; where a table has it, another one follows with the differences to it.
     """
     found = []
     for table in results["tables"].values():
@@ -63,8 +63,9 @@ def conditions(results: Mapping[str, Any]) -> str:
     """Return what the paper's figures and ours were measured with, and what must be known of the encoder."""
     seeds = "one seed" if results["seeds"] == 1 else f"{results['seeds']} seeds"
     unfinished = results["runs"] - results["finished"]
+    paper = f"The paper: {results['conditions']} " if results["conditions"] else ""
     words = (
-        f"The paper: {results['conditions']} Ours: encoder {results['encoder']}, budget {results['budget']}, {seeds}, "
+        f"{paper}Ours: encoder {results['encoder']}, budget {results['budget']}, {seeds}, "
         f"dev; torch {results['torch']} on {results['device']}, threads: {results['threads']}. In brackets: the "
         "difference to another row, named below each table, on the same side. Seconds are of training."
     )
@@ -74,9 +75,10 @@ def conditions(results: Mapping[str, Any]) -> str:
 
 
 def _grid(table: Mapping[str, Any], single_task: Mapping[str, Sequence[float]]) -> Grid:
+    published = any(row["published"] for row in table["rows"].values())
     header = ["system"]
     for column in table["columns"]:
-        header += [f"{column}, paper", f"{column}, ours"]
+        header += [f"{column}, paper", f"{column}, ours"] if published else [column]
     header.append("seconds")
     baseline = table["rows"].get(table["baseline"])
     rows = []
@@ -84,9 +86,8 @@ def _grid(table: Mapping[str, Any], single_task: Mapping[str, Sequence[float]]) 
         compared = None if name == table["baseline"] else baseline
         line = [row["label"]]
         for column in table["columns"]:
-            published = row["published"].get(column)
-            theirs = None if compared is None else compared["published"].get(column)
-            line.append(_shown([] if published is None else [published], [] if theirs is None else [theirs]))
+            if published:
+                line.append(_published(row, compared, column))
             if column not in row["ours"]:
                 line.append("")
             elif not row["ours"][column] and row["failures"]:
@@ -95,10 +96,17 @@ def _grid(table: Mapping[str, Any], single_task: Mapping[str, Sequence[float]]) 
                 line.append(_shown(row["ours"][column], [] if compared is None else compared["ours"].get(column, [])))
         rows.append([*line, f"{row['seconds']:.0f}"])
     if alone := _alone(table, single_task):
-        cells = [_shown(alone.get(column, []), []) for column in table["columns"]]
-        rows.append(["each task alone", *(cell for ours in cells for cell in ("", ours)), ""])
-    note = f"Differences are to '{baseline['label']}'." if baseline is not None else ""
+        line = ["each task alone"]
+        for column in table["columns"]:
+            line += [""] * published + [_shown(alone.get(column, []), [])]
+        rows.append([*line, ""])
+    note = f"Differences are to '{baseline['label']}'." if baseline is not None and len(table["rows"]) > 1 else ""
     return Grid(table["caption"], header, rows, note)
+
+
+def _published(row: Mapping[str, Any], compared: Mapping[str, Any] | None, column: str) -> str:
+    theirs = [] if compared is None or column not in compared["published"] else [compared["published"][column]]
+    return _shown([row["published"][column]] if column in row["published"] else [], theirs)
 
 
 def _alone(table: Mapping[str, Any], single_task: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
