@@ -13,7 +13,7 @@ from minbert.data.places import resolve_data
 from minbert.data.relabelling import labels_of
 from minbert.errors import UserError
 from minbert.evaluation.ensemble_file import ENSEMBLE, read_ensemble
-from minbert.recipe import Recipe
+from minbert.recipe import Recipe, ScheduleChoice
 from minbert.run_folder import METRICS, read_run
 from minbert.tasks.kinds import LabelSettings
 
@@ -51,6 +51,23 @@ def find_member(folder: Path) -> Member:
     if not (folder / METRICS).is_file():
         raise UserError(f"{folder}: this run is not finished; go on with it by minbert train --resume first.")
     return Member(folder.resolve(), recipe)
+
+
+def ensemble_recipe(folder: Path) -> Recipe:
+    """Return the recipe of an ensemble's first run with the ensemble's tasks, each as its first member has it.
+
+    Nothing was trained by it, so its schedule is the default; it says what the tasks are.
+
+    Raises:
+        UserError: ``folder`` holds no ensemble, it is not finished, or its runs are not where they were.
+    """
+    tasks = read_ensemble(folder).tasks
+    if not tasks or not (folder / METRICS).is_file():
+        raise UserError(f"{folder}: this ensemble is not finished; make it again by minbert ensemble.")
+    recipes = {name: read_run(Path(members[0].run)) for name, members in tasks.items()}
+    first = next(iter(recipes.values()))
+    settings = {name: recipe.tasks[name] for name, recipe in recipes.items()}
+    return first.model_copy(update={"tasks": settings, "schedule": ScheduleChoice()})
 
 
 def weighted_runs(folder: Path) -> dict[str, dict[Path, float]]:

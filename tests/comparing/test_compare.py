@@ -128,8 +128,8 @@ def test_refusals_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         compare([tmp_path / "none"])
     (tmp_path / "both").mkdir()
-    (tmp_path / "both" / "ensemble.json").write_text("{}")
-    with pytest.raises(UserError, match=r"both: is an ensemble.*minbert report"):
+    (tmp_path / "both" / "ensemble.json").write_text('{"tasks": {}}')
+    with pytest.raises(UserError, match=r"both: this ensemble is not finished"):
         compare([first, tmp_path / "both"])
     with pytest.raises(UserError, match=r"--baseline b: is none of the systems.*a"):
         compare([first], "b")
@@ -149,6 +149,38 @@ def test_unfinished_runs_are_left_out_or_refused(tmp_path: Path) -> None:
     assert "not finished" in " ".join(remarks(compared))
     with pytest.raises(UserError, match="not finished"):
         compare([first, other])
+
+
+def test_an_ensemble_is_a_system_of_its_own_and_measures_no_other(tmp_path: Path) -> None:
+    runs = [finished_run(tmp_path / "base" / f"seed-{seed}", seed) for seed in (1, 2)]
+    singles = [finished_run(tmp_path / "alone" / f"seed-{seed}", seed, **alone("same")) for seed in (1, 2)]
+
+    def ensemble(name: str, members: dict[str, list[Path]], **right: float) -> Path:
+        folder = finished_run(tmp_path / name, 9, **right)
+        (folder / "recipe.yaml").unlink()
+        tasks = {task: [{"run": str(run), "weight": 0.5} for run in those] for task, those in members.items()}
+        (folder / "ensemble.json").write_text(json.dumps({"format": 1, "tasks": tasks}))
+        return folder
+
+    together = ensemble("together", {"close": runs, "same": singles}, same=0.9)
+    of_one = ensemble("of-one", {"same": singles})
+    compared = compare([tmp_path / "base", together, of_one, tmp_path / "alone"])
+    names = [system.name for system in compared.systems]
+    assert names == ["base", "together", "of-one", "alone"]
+    assert [system.seeds for system in compared.systems] == [[1, 2], [], [], [1, 2]]
+    assert [score.task for score in compared.of("together")] == ["close", "same", "overall"]
+    assert [score.task for score in compared.of("of-one")] == ["same"]
+    answers = read_answers(together, "same", "dev")
+    assert compared.of("together")[1].score == pytest.approx(np.mean(answers.labels == answers.predictions.values))
+    for score in compared.scores:  # three models of a task do not tell what one can do
+        assert score.to_single_task is None or score.to_single_task.to == "alone"
+    same = compared.of("together")[1]
+    assert same.to_single_task is not None and same.to_baseline is not None and same.to_baseline.to == "base"
+    told = " ".join(remarks(compared))
+    assert "One seed only" not in told
+    shutil.rmtree(runs[0])
+    with pytest.raises(UserError, match=r"seed-1"):
+        compare([together])
 
 
 def test_names_are_as_short_as_tells_apart(tmp_path: Path) -> None:

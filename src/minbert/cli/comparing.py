@@ -27,7 +27,7 @@ def compare(
     """Tell which run is better at what, and how sure that is.
 
     Intervals, a paired test of every difference to the baseline and to each task trained alone, and what they show.
-    Runs of one recipe that differ in their seeds are taken together.
+    Runs of one recipe that differ in their seeds are taken together; an ensemble stands by itself.
     """
     from rich.console import Console
     from rich.markup import escape

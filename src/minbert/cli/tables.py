@@ -137,7 +137,7 @@ def comparison(compared: Comparison) -> Iterator[Table]:
     shown = [column for column in ("to baseline", "to single task") if column in columns(compared)]
     lines = cells(compared)
     for system in compared.systems:
-        runs = f"{len(system.seeds)} run{'s' if len(system.seeds) > 1 else ''}"
+        runs = f"{len(system.seeds)} run{'s' if len(system.seeds) > 1 else ''}" if system.seeds else "ensemble"
         of_baseline = ", the baseline" if system.name == compared.baseline else ""
         title = f"[bold]{escape(system.name)}[/bold] ({runs}{of_baseline})"
         table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=0)

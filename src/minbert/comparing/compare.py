@@ -21,11 +21,12 @@ TO_BASELINE, TO_SINGLE_TASK = "to_baseline", "to_single_task"
 
 @dataclass(frozen=True, slots=True)
 class ComparedSystem:
-    """A recipe's runs."""
+    """A recipe's runs, or an ensemble."""
 
     name: str
     folders: list[str]
     seeds: list[int]
+    """Empty of an ensemble."""
     tasks: list[str]
 
 
@@ -113,10 +114,10 @@ class Comparison:
 def compare(folders: Sequence[Path], baseline: str | Path | None = None, display: Display | None = None) -> Comparison:
     """Compare finished runs by their answers to dev rows.
 
-    Runs of one recipe that differ in their seeds are one system. Every system is compared with the baseline, but for
-    runs of one task that multi-task systems beside them are measured by; these are compared with them. Each of the two
-    kinds of comparison is a family of its own, over all tasks (the overall mean included) and systems, in which Holm's
-    correction is made.
+    Runs of one recipe that differ in their seeds are one system, an ensemble is one by itself. Every system is compared
+    with the baseline, but for runs of one task that multi-task systems beside them are measured by; these are compared
+    with them. Each of the two kinds of comparison is a family of its own, over all tasks (the overall mean included)
+    and systems, in which Holm's correction is made.
 
     Args:
         folders: of runs, or with runs in them at any depth.

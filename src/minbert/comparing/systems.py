@@ -1,4 +1,4 @@
-"""The systems that are compared: runs of one recipe, whatever their seeds, found in folders and given short names."""
+"""The systems that are compared: runs of one recipe, whatever their seeds, or an ensemble, by their folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from minbert.data.schedules.single import Single
 from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.answers import Answers, read_answers
 from minbert.evaluation.ensemble_file import ENSEMBLE
-from minbert.members import Member, find_member, members_of_tasks
+from minbert.members import Member, ensemble_recipe, find_member, members_of_tasks
 from minbert.recipe import Recipe
 from minbert.run_folder import METRICS, RECIPE, SOUP
 
@@ -23,10 +23,12 @@ _SEED = re.compile(r"(^|[/,_ -])seed[-=_]?\d+$")
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Runs of one recipe that differ in nothing but their seeds."""
+    """Runs of one recipe that differ in nothing but their seeds; or one ensemble."""
 
     name: str
     runs: list[Member]
+    ensemble: bool = False
+    """Whether it is an ensemble, which stands as one run with its first member's recipe and all its tasks."""
 
     @property
     def recipe(self) -> Recipe:
@@ -40,8 +42,8 @@ class System:
 
     @property
     def seeds(self) -> list[int]:
-        """Every run's seed."""
-        return [run.recipe.seed for run in self.runs]
+        """Every run's seed; an ensemble has none of its own."""
+        return [] if self.ensemble else [run.recipe.seed for run in self.runs]
 
 
 def trained_tasks(recipe: Recipe) -> list[str]:
@@ -53,19 +55,14 @@ def trained_tasks(recipe: Recipe) -> list[str]:
 def find_systems(folders: Sequence[Path]) -> tuple[list[System], list[Path]]:
     """Return the systems of all finished runs in ``folders``, in the order given, and the unfinished runs left out.
 
-    A folder is a run's, or holds runs at any depth, as a sweep's or a reproduction's does.
+    A folder is a run's or an ensemble's, or holds some at any depth, as a sweep's or a reproduction's does.
 
     Raises:
-        UserError: a folder holds no finished run or is an ensemble, or the same training was done twice.
+        UserError: a folder holds no finished run, an ensemble's runs are gone, or the same training was done twice.
     """
     found: dict[Path, tuple[Path, Path]] = {}
     unfinished = []
     for folder in folders:
-        if (folder / ENSEMBLE).is_file():
-            raise UserError(
-                f"{folder}: is an ensemble, whose answers no one recipe stands for; compare its members, or see all of "
-                f"them in one page: minbert report {folder}"
-            )
         inside = _run_folders(folder)
         ready = [path for path in inside if path == folder or (path / METRICS).is_file()]
         if not ready:
@@ -76,11 +73,15 @@ def find_systems(folders: Sequence[Path]) -> tuple[list[System], list[Path]]:
             found.setdefault(path.resolve(), (folder, path))
     groups: dict[str, list[tuple[Member, Path, Path]]] = {}
     for folder, path in found.values():
-        member = find_member(path)
+        member = Member(path.resolve(), ensemble_recipe(path)) if _is_ensemble(path) else find_member(path)
         key = member.recipe.model_copy(update={"seed": 0}).model_dump_json()
-        groups.setdefault(f"{path} {key}" if (path / SOUP).is_file() else key, []).append((member, folder, path))
+        alone = _is_ensemble(path) or (path / SOUP).is_file()
+        groups.setdefault(f"{path} {key}" if alone else key, []).append((member, folder, path))
     names = short_names([[(folder, path) for _, folder, path in group] for group in groups.values()])
-    systems = [System(name, [run[0] for run in group]) for name, group in zip(names, groups.values(), strict=True)]
+    systems = [
+        System(name, [run[0] for run in group], _is_ensemble(group[0][2]))
+        for name, group in zip(names, groups.values(), strict=True)
+    ]
     for system in systems:
         _check_seeds_differ(system)
     return systems, unfinished
@@ -137,7 +138,7 @@ def single_task_system(system: System, task: str, systems: Sequence[System]) -> 
     for other in systems:
         theirs = _settings_beside_other_tasks(other.recipe, task)
         same = ("encoder.name", "training.encoder", f"tasks.{task}.rows", f"tasks.{task}.files.train")
-        if other.tasks == [task] and all(ours.get(key) == theirs.get(key) for key in same):
+        if not other.ensemble and other.tasks == [task] and all(ours.get(key) == theirs.get(key) for key in same):
             different = sum(ours.get(key) != theirs.get(key) for key in ours.keys() | theirs.keys())
             fitting.append((different, other))
     return min(fitting, key=lambda pair: pair[0])[1] if fitting else None
@@ -156,8 +157,12 @@ def _leaves(value: Any, key: str = "") -> list[tuple[str, Any]]:
     return [leaf for name, part in value.items() for leaf in _leaves(part, f"{key}.{name}" if key else name)]
 
 
+def _is_ensemble(folder: Path) -> bool:
+    return (folder / ENSEMBLE).is_file()
+
+
 def _run_folders(folder: Path) -> list[Path]:
-    if (folder / RECIPE).is_file():
+    if (folder / RECIPE).is_file() or _is_ensemble(folder):
         return [folder]
     try:
         inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))

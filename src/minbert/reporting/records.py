@@ -11,8 +11,9 @@ from typing import Any, Literal
 from minbert.comparing.systems import trained_tasks
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, answers_path, read_answers
-from minbert.evaluation.ensemble_file import ENSEMBLE, read_ensemble
+from minbert.evaluation.ensemble_file import ENSEMBLE
 from minbert.files import read_json
+from minbert.members import ensemble_recipe
 from minbert.recipe import Recipe
 from minbert.reproduction.runs import FAILURE
 from minbert.run_folder import METRICS, RECIPE, SOUP, read_run
@@ -152,19 +153,11 @@ def _history(folder: Path, remarks: list[str]) -> list[dict[str, Any]]:
 
 def _recipe_of_ensemble(folder: Path, remarks: list[str]) -> Recipe | None:
     """Return a recipe with all tasks of an ensemble, for what it says of them; None where its runs are gone."""
-    tasks = read_ensemble(folder).tasks
-    found: Recipe | None = None
     try:
-        for name, members in tasks.items():
-            recipe = read_run(Path(members[0].run))
-            if found is None:
-                found = recipe
-            elif name not in found.tasks:
-                found = found.model_copy(update={"tasks": {**found.tasks, name: recipe.tasks[name]}})
+        return ensemble_recipe(folder)
     except UserError:
         remarks.append(f"{folder}: its runs are not where they were, so their recipes are not shown.")
         return None
-    return found
 
 
 def _tasks(recipe: Recipe | None, metrics: Mapping[str, Any]) -> dict[str, TaskFacts]:
