@@ -128,11 +128,14 @@ class FinetunedGradients(StepGradients):
         losses, totals = [], []
         for piece, factor, [part, *twin] in zip(pieces, factors, parts, strict=True):
             clean = next(outputs)
-            losses.append(self.loss(piece, clean))
-            totals.append(factor * losses[-1])
+            loss = self.loss(piece, clean)
             if twin:
-                passes = TwinPasses(self.model, part, clean, next(outputs))
+                other = next(outputs)
+                loss = (loss + self.loss(piece, other)) / 2
+                passes = TwinPasses(self.model, part, clean, other)
                 totals.append(factor * piece.share * self.regularizing.penalty(passes, piece.task, piece.share))
+            losses.append(loss)
+            totals.append(factor * loss)
         torch.stack(totals).sum().backward()  # type: ignore[no-untyped-call]
         return [loss.detach() for loss in losses]
 

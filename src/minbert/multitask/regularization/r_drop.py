@@ -16,9 +16,9 @@ class RDrop(Regularization):
 
     ``l`` is the symmetric KL divergence, or the squared difference of scores; ``weight`` is the paper's alpha, as its
     authors' code means it: beside a loss of one batch's size. (In equation 4 the losses of both passes are added, which
-    is twice that: there alpha is twice this ``weight``.) Departure: the loss is of the first pass alone, not the mean
-    of both. Their masks are drawn alike, so the gradient to expect is the same. ``divergence`` in a run's history is
-    the penalty, unweighted.
+    is twice that: there alpha is twice this ``weight``.) The loss is the mean of both passes'. Departure: beside
+    another regularization, and where gradients are cached, it is the first pass's alone; their masks are drawn alike,
+    so the gradient to expect is the same. ``divergence`` in a run's history is the penalty, unweighted.
     """
 
     name: ClassVar[str] = "r_drop"
