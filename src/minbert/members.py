@@ -59,12 +59,9 @@ def ensemble_recipe(folder: Path) -> Recipe:
     Nothing was trained by it, so its schedule is the default; it says what the tasks are.
 
     Raises:
-        UserError: ``folder`` holds no ensemble, it is not finished, or its runs are not where they were.
+        UserError: ``folder`` holds no ensemble, or its runs are not where they were.
     """
-    tasks = read_ensemble(folder).tasks
-    if not tasks or not (folder / METRICS).is_file():
-        raise UserError(f"{folder}: this ensemble is not finished; make it again by minbert ensemble.")
-    recipes = {name: read_run(Path(members[0].run)) for name, members in tasks.items()}
+    recipes = {name: read_run(Path(members[0].run)) for name, members in read_ensemble(folder).tasks.items()}
     first = next(iter(recipes.values()))
     settings = {name: recipe.tasks[name] for name, recipe in recipes.items()}
     return first.model_copy(update={"tasks": settings, "schedule": ScheduleChoice()})

@@ -129,7 +129,7 @@ def test_refusals_say_what_to_do(tmp_path: Path) -> None:
         compare([tmp_path / "none"])
     (tmp_path / "both").mkdir()
     (tmp_path / "both" / "ensemble.json").write_text('{"tasks": {}}')
-    with pytest.raises(UserError, match=r"both: this ensemble is not finished"):
+    with pytest.raises(UserError, match=r"both.ensemble\.json: is damaged"):
         compare([first, tmp_path / "both"])
     with pytest.raises(UserError, match=r"--baseline b: is none of the systems.*a"):
         compare([first], "b")

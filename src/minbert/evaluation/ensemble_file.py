@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -25,7 +25,9 @@ class EnsembleFile(Settings):
     """An ensemble, complete: whoever has the runs can ask it."""
 
     format: Literal[1] = 1
-    tasks: dict[str, list[EnsembleMember]] = Field(description="the members of every task")
+    tasks: dict[str, Annotated[list[EnsembleMember], Field(min_length=1)]] = Field(
+        min_length=1, description="the members of every task"
+    )
 
 
 def write_ensemble(folder: Path, ensemble: EnsembleFile) -> None:
