@@ -15,14 +15,18 @@ from test_ensemble import trained
 
 
 def test_tables_folders_and_refusals(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
-    runs = [trained(two_tasks, tmp_path / "a", quiet), tmp_path / "b"]
+    runs = [trained(two_tasks, tmp_path / "a/seed-1", quiet), tmp_path / "b/seed-1"]
     shutil.copytree(*runs)
-    score = json.loads((runs[0] / "metrics.json").read_text())["dev"]["mood"]["accuracy"]
+    dev = json.loads((runs[0] / "metrics.json").read_text())["dev"]
     result = minbert("ensemble", *runs, "--weights", "dev", "--out", tmp_path / "both")
     assert result.returncode == 0, result.stderr
-    (mood,) = [line for line in result.stdout.splitlines() if "mood" in line and "weight" in line]
-    assert mood.count(f"{score:.3f}") == 3  # both members and the ensemble
-    assert mood.count("(weight 0.50)") == 2
+    lines = result.stdout.splitlines()
+    (ensemble,) = [line for line in lines if line.startswith("│ ensemble")]
+    for run in ("a/seed-1", "b/seed-1"):  # named by as much of their paths as tells them apart
+        (line,) = [line for line in lines if run in line]
+        assert line.count("(0.50)") == len(two_tasks["tasks"])
+        for score in (dev["mood"]["accuracy"], dev["overall"]):
+            assert f"{score:.3f}" in line and f"{score:.3f}" in ensemble
     assert "weights chosen on one half of dev" in result.stdout
     result = minbert("soup", *runs, "--out", tmp_path / "soup")
     assert result.returncode == 0, result.stderr

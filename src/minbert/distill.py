@@ -15,7 +15,7 @@ from torch import Tensor
 from minbert.data.examples import Split
 from minbert.errors import UserError
 from minbert.files import atomic_path
-from minbert.members import check_same_labels, find_member, weighted_runs
+from minbert.members import check_same_labels, find_member, names_apart, weighted_runs
 from minbert.multitask.inference import class_logits, head_logits, sentence_vectors
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe import Recipe
@@ -113,12 +113,13 @@ def _ask(
     """Return the weighted mean of each task's ``teacher_targets``, fp32 on the CPU. One teacher is loaded at a time."""
     runs = list(dict.fromkeys(run for those in teachers.values() for run in those))
     totals: dict[str, Tensor] = {}
-    for run in runs:
+    display.note(f"asking {len(runs)} {'teachers' if len(runs) > 1 else 'teacher'} about the training rows, once")
+    for run, shown in zip(runs, names_apart(runs), strict=True):
         model = MultitaskModel.from_pretrained(run).to(gradients.model.device)
         for name in (name for name, those in teachers.items() if run in those):
             sequences = model.sequences(name, texts[name].texts)
             taken = model.tasks[name].taken
-            with display.counting(f"teacher {run.name}: {name}", len(sequences)) as bar:
+            with display.counting(f"teacher {shown}: {name}", len(sequences)) as bar:
                 vectors = sentence_vectors(model, sequences, taken, gradients.precision, bar.advance)
             logits = head_logits(model, name, sequences, vectors).double()
             classes = class_logits(model, name, sequences, vectors)

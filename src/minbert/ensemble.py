@@ -16,7 +16,7 @@ from minbert.evaluation.ensemble_file import EnsembleFile, EnsembleMember, write
 from minbert.evaluation.ensembles import Counts, HalfScores, average, choose_counts, held_out_scores
 from minbert.evaluation.prediction_files import write_task_predictions
 from minbert.files import write_json
-from minbert.members import Member, check_new_folder, common_rows, find_members, members_of_tasks
+from minbert.members import Member, check_new_folder, common_rows, find_members, members_of_tasks, names_apart
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
 from minbert.prepare import available_device, chosen_precision
@@ -35,8 +35,8 @@ class EnsembleSummary:
     ensemble: EnsembleFile
     metrics: dict[str, str]
     """Each task's own metric."""
-    members: dict[str, dict[str, float]]
-    """Each run's score on dev by each task's own metric."""
+    members: dict[Path, DevScores]
+    """Each run's scores on dev, of the tasks it has."""
     dev: DevScores
     """The ensemble's."""
     held_out: dict[str, list[HalfScores]]
@@ -61,7 +61,10 @@ def make_ensemble(
         for name in by_task:
             if len(rows["dev", name]) < 2:
                 raise UserError(f"task '{name}': weights chosen on dev need at least two dev rows.")
-    answers = {member.folder: _answers(member, rows, display) for member in members}
+    names = names_apart([member.folder for member in members])
+    answers = {
+        member.folder: _answers(member, name, rows, display) for member, name in zip(members, names, strict=True)
+    }
     counts: dict[str, Counts] = {}
     held_out: dict[str, list[HalfScores]] = {}
     for name, those in by_task.items():
@@ -91,16 +94,16 @@ def _rows(by_task: Mapping[str, Sequence[Member]], data: str | None, display: Di
 
 
 def _answers(
-    member: Member, rows: Mapping[tuple[str, str], Split], display: Display
+    member: Member, run: str, rows: Mapping[tuple[str, str], Split], display: Display
 ) -> dict[tuple[str, str], Predictions]:
-    """Return one run's predictions for the rows of its tasks."""
+    """Return one run's predictions for the rows of its tasks; ``run`` is what progress calls it."""
     model = MultitaskModel.from_pretrained(member.folder).to(available_device())
     precision = chosen_precision(member.recipe.training.precision)
     answers = {}
     for (split, name), part in rows.items():
         if name in model.tasks:
             sequences = model.sequences(name, part.texts)
-            with display.counting(f"{member.folder.name}: {name} ({split})", len(sequences)) as bar:
+            with display.counting(f"{run}: {name} ({split})", len(sequences)) as bar:
                 logits = task_logits(model, name, sequences, precision, bar.advance)
             answers[split, name] = predictions(logits, model.tasks[name])
     return answers
@@ -168,7 +171,7 @@ def _write(
     return EnsembleSummary(
         ensemble,
         {name: task.metric for name, task in tasks.items()},
-        {str(folder): scores.primary for folder, scores in alone.items()},
+        alone,
         dev,
         held_out,
     )

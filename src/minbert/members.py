@@ -53,6 +53,16 @@ def find_member(folder: Path) -> Member:
     return Member(folder.resolve(), recipe)
 
 
+def names_apart(folders: Sequence[Path]) -> list[str]:
+    """Return a name for every folder: the ends of their paths, as few parts of them as tell all of them apart."""
+    names = [folder.name for folder in folders]
+    parts = 1
+    while len(set(names)) < len(set(folders)):
+        parts += 1
+        names = [Path(*folder.parts[-parts:]).as_posix() for folder in folders]
+    return names
+
+
 def ensemble_recipe(folder: Path) -> Recipe:
     """Return the recipe of an ensemble's first run with the ensemble's tasks, each as its first member has it.
 

@@ -13,7 +13,7 @@ from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, write_answers
 from minbert.evaluation.prediction_files import write_task_predictions
 from minbert.files import write_json, write_text
-from minbert.members import Member, check_new_folder, check_same_labels, common_rows, find_members
+from minbert.members import Member, check_new_folder, check_same_labels, common_rows, find_members, names_apart
 from minbert.model_card import write_model_card
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
@@ -68,9 +68,9 @@ def make_soup(folders: Sequence[Path], out: Path, data: str | None, display: Dis
     model = MultitaskModel.from_pretrained(members[0].folder).to(available_device())
     for member in members[1:]:
         _check_alike(members[0], model, member)
-    if len(names := {member.recipe.encoder.name for member in members}) > 1:
+    if len(encoders := {member.recipe.encoder.name for member in members}) > 1:
         display.note(
-            f"the runs started from different encoders ({', '.join(sorted(names))}): the mean of weights that were "
+            f"the runs started from different encoders ({', '.join(sorted(encoders))}): the mean of weights that were "
             "trained apart from the start is seldom any good"
         )
     select = members[0].recipe.training.select
@@ -78,7 +78,10 @@ def make_soup(folders: Sequence[Path], out: Path, data: str | None, display: Dis
         display.note(f"the runs were selected by different scores; the soup is by {select}, as {members[0].folder}")
     rows = {split: _rows(members, model, split, data) for split in ("dev", "test")}
     kitchen = _Kitchen(model, rows["dev"], members[0])
-    scores = [kitchen.score(_weights(member), f"scoring {member.folder.name}", display) for member in members]
+    names = names_apart([member.folder for member in members])
+    scores = [
+        kitchen.score(_weights(member), f"scoring {name}", display) for member, name in zip(members, names, strict=True)
+    ]
     order = sorted(range(len(members)), key=lambda index: -scores[index].selected(select))
 
     total = _doubled(_weights(members[order[0]]))
@@ -86,7 +89,7 @@ def make_soup(folders: Sequence[Path], out: Path, data: str | None, display: Dis
     for index in order[1:]:
         weights = _weights(members[index])
         with_it = {name: ((total[name] + weights[name]) / (len(taken) + 1)).float() for name in total}
-        found = kitchen.score(with_it, f"adding {members[index].folder.name}", display)
+        found = kitchen.score(with_it, f"adding {names[index]}", display)
         if found.selected(select) >= best.selected(select):
             best = found
             taken.append(index)

@@ -57,23 +57,31 @@ def soup(runs: Runs, out: Out, data: Data = None) -> None:
 def _members(summary: EnsembleSummary) -> Table:
     from rich.table import Table
 
-    names = list(summary.members)
-    table = Table(title="dev scores", title_justify="left")
-    table.add_column("task")
-    table.add_column("metric")
-    for name in names:
-        table.add_column(Path(name).name, justify="right")
-    table.add_column("ensemble", justify="right")
+    from minbert.members import names_apart
+
+    several = len(summary.metrics) > 1
+    table = Table(title="dev scores (and weights)", title_justify="left")
+    table.add_column("run")
     for task, metric in summary.metrics.items():
-        weights = {member.run: member.weight for member in summary.ensemble.tasks[task]}
+        table.add_column(f"{task}\n{metric}", justify="right")
+    if several:
+        table.add_column("overall\nmean", justify="right")
+    for name, (folder, scores) in zip(names_apart(list(summary.members)), summary.members.items(), strict=True):
         cells = []
-        for name in names:
-            score = summary.members[name].get(task)
-            cells.append("" if score is None else f"{score:.3f} (weight {weights.get(name, 0.0):.2f})")
-        table.add_row(task, metric, *cells, f"[bold]{summary.dev.primary[task]:.3f}[/bold]")
-    if len(summary.metrics) > 1:
-        table.add_section()
-        table.add_row("overall", "mean", *[""] * len(names), f"{summary.dev.overall['overall']:.3f}")
+        for task in summary.metrics:
+            weights = {member.run: member.weight for member in summary.ensemble.tasks[task]}
+            score = scores.primary.get(task)
+            weight = weights.get(str(folder), 0.0)
+            cells.append("" if score is None else f"{score:.3f} ({weight:.2f})")
+        if several:
+            has_all = len(scores.primary) == len(summary.metrics)
+            cells.append(f"{scores.overall['overall']:.3f}" if has_all else "")
+        table.add_row(name, *cells)
+    table.add_section()
+    together = [f"{summary.dev.primary[task]:.3f}" for task in summary.metrics]
+    if several:
+        together.append(f"{summary.dev.overall['overall']:.3f}")
+    table.add_row("ensemble", *together, style="bold")
     return table
 
 
@@ -99,11 +107,17 @@ def _held_out(summary: EnsembleSummary) -> Table:
 def _soup(summary: SoupSummary) -> Table:
     from rich.table import Table
 
+    from minbert.members import names_apart
+
     table = Table(title=f"dev scores; the runs in order of {summary.select}", title_justify="left")
     table.add_column("weights of")
     for column in (summary.select, *summary.greedy.primary):
         table.add_column(column, justify="right")
-    rows = [(each.folder.name + (" (taken)" if each.taken else ""), each.dev) for each in summary.ingredients]
+    names = names_apart([each.folder for each in summary.ingredients])
+    rows = [
+        (name + (" (taken)" if each.taken else ""), each.dev)
+        for name, each in zip(names, summary.ingredients, strict=True)
+    ]
     for number, (name, dev) in enumerate([*rows, ("mean of all", summary.uniform), ("greedy soup", summary.greedy)]):
         if number == len(rows):
             table.add_section()
