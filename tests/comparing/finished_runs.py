@@ -42,7 +42,9 @@ def finished_run(
     answered = np.where(ease + random.normal(0, 0.02, rows) < same, right, 1 - right)
     shared = truth.normal(0, 1, rows) + random.normal(0, 0.1, rows)
     guessed = scores + shared * scores.std() * np.sqrt(1 / close**2 - 1)
-    write_answers(folder, "same", "dev", Answers(ids, right, Predictions(answered, None, [])))
+    yes = np.where(answered == 1, 0.9, 0.2)
+    told = Predictions(answered, np.stack([1 - yes, yes], 1), ["no", "yes"])
+    write_answers(folder, "same", "dev", Answers(ids, right, told))
     write_answers(folder, "close", "dev", Answers(ids, scores, Predictions(guessed, None, [])))
     return folder
 

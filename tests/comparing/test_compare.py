@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finished_runs import ROWS, alone, finished_run
+from sklearn.metrics import log_loss as sklearn_log_loss
 
 from minbert.cli import main
 from minbert.comparing.compare import Comparison, compare
@@ -56,6 +57,21 @@ def test_scores_are_those_of_the_answers(compared: Comparison, runs: Path) -> No
     assert (score.score, score.low, score.high) == pytest.approx(score_interval("regression", "pearson", answers))
     parts = [part.score for part in compared.of("base")]
     assert parts[2] == pytest.approx(np.mean(parts[:2]))
+
+
+def test_log_losses_are_means_over_rows_and_seeds(compared: Comparison, runs: Path) -> None:
+    answers = [read_answers(runs / "base" / f"seed-{seed}", "same", "dev") for seed in (1, 2, 3)]
+    expected = np.mean([sklearn_log_loss(run.labels, run.predictions.probabilities) for run in answers])
+    assert [score.log_loss for score in compared.of("base")] == [pytest.approx(expected, rel=1e-12), None, None]
+    line = markdown(compared).splitlines()[4]
+    assert line.startswith(f"| base | same (accuracy) | 3 | {compared.of('base')[0].score:.3f} |")
+    assert f"| {expected:.3f} | baseline |" in line
+    assert sum(remark.startswith("Log loss: ") for remark in remarks(compared)) == 1
+
+
+def test_where_nothing_has_classes_no_log_loss_is_told(tmp_path: Path) -> None:
+    found = compare([finished_run(tmp_path / str(seed), seed, **alone("close")) for seed in (1, 2)])
+    assert "log loss" not in markdown(found).lower()
 
 
 def test_differences_are_told_with_what_is_shown(compared: Comparison) -> None:

@@ -12,6 +12,7 @@ from minbert.evaluation.calibration import (
     at_temperature,
     error_by_chance,
     fit_temperature,
+    log_loss,
     reliability,
     scale_across_halves,
 )
@@ -25,6 +26,21 @@ def simulated(rows: int, classes: int, temperature: float, seed: int = 0) -> tup
     true = torch.softmax(torch.from_numpy(logits) / temperature, -1).numpy()
     labels = (rng.random((rows, 1)) > true.cumsum(axis=1)).sum(axis=1).astype(np.float64)
     return logits, told, labels
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_log_loss_is_cross_entropy(classes: int) -> None:
+    logits, told, labels = simulated(300, classes, 2.0)
+    expected = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels).long())
+    assert log_loss(told, labels) == pytest.approx(expected.item(), rel=1e-9)
+
+
+def test_log_loss_of_the_impossible_is_finite_and_of_nothing_refused() -> None:
+    assert log_loss(np.array([[1.0, 0.0]]), np.array([1.0])) == pytest.approx(53 * np.log(2))
+    with pytest.raises(ValueError, match="at least one"):
+        log_loss(np.empty((0, 2)), np.empty(0))
+    with pytest.raises(ValueError, match="as many"):
+        log_loss(np.full((3, 2), 0.5), np.zeros(2))
 
 
 @pytest.mark.parametrize("bins", [1, 10, 15])

@@ -134,18 +134,22 @@ def comparison(compared: Comparison) -> Iterator[Table]:
     """
     from minbert.comparing.tables import cells, columns
 
-    shown = [column for column in ("to baseline", "to single task") if column in columns(compared)]
     lines = cells(compared)
+    shown = [c for c in ("to baseline", "to single task") if any(line[c] not in ("", "baseline") for line in lines)]
+    losses = ["log loss"] if "log loss" in columns(compared) else []
     for system in compared.systems:
         runs = f"{len(system.seeds)} run{'s' if len(system.seeds) > 1 else ''}" if system.seeds else "ensemble"
         of_baseline = ", the baseline" if system.name == compared.baseline else ""
         title = f"[bold]{escape(system.name)}[/bold] ({runs}{of_baseline})"
         table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=0)
         table.add_column("score", no_wrap=True)
-        for heading in ("dev", *(part for column in shown for part in (column, "p"))):
+        for heading in ("dev", *losses, *(part for column in shown for part in (column, "p"))):
             table.add_column(heading, justify="right", no_wrap=True)
         for line in (line for line in lines if line["system"] == system.name):
-            numbers = [f"{line['score']}\n{line['interval'].replace(' to ', '–')}"]
+            numbers = [
+                f"{line['score']}\n{line['interval'].replace(' to ', '–')}",
+                *(line[column] for column in losses),
+            ]
             for column in shown:
                 difference = "" if line[column] == "baseline" else line[column]
                 numbers += [difference.replace(" (", "\n(", 1).replace(" to ", ", "), line[f"p {column}"]]

@@ -70,6 +70,8 @@ class ComparedScore:
     score: float
     low: float
     high: float
+    log_loss: float | None = None
+    """The mean over rows and seeds of -log p of the right class; None where there are no classes."""
     to_baseline: ShownDifference | None = None
     """None for the baseline itself, where it lacks the task, and for runs that only others are measured by."""
     to_single_task: ShownDifference | None = None
@@ -157,6 +159,7 @@ def compare(folders: Sequence[Path], baseline: str | Path | None = None, display
                 scores.rows(system.name, task),
                 len(system.runs),
                 *scores.interval(system.name, task),
+                scores.log_loss(system.name, task),
                 differences.get((system.name, task, TO_BASELINE)),
                 differences.get((system.name, task, TO_SINGLE_TASK)),
             )

@@ -6,6 +6,7 @@ import numpy as np
 
 from minbert.comparing.systems import System, read_all_answers
 from minbert.evaluation.answers import Answers
+from minbert.evaluation.calibration import log_loss
 from minbert.evaluation.intervals import RESAMPLES, Interval, interval_of_mean, within_range
 from minbert.evaluation.resampling import Array, half_scores, resampled_scores, score_each, swapped_differences
 from minbert.evaluation.significance import SWAPS, Difference, SystemScores, paired_difference
@@ -31,6 +32,7 @@ class SystemsScored:
         self._labels: dict[str, Array] = {}
         self._predictions: dict[str, dict[str, Array]] = {}
         self._scores: dict[tuple[str, str], SystemScores] = {}
+        self._log_losses: dict[tuple[str, str], float] = {}
         self._metrics = {task: settings.metric for system in systems for task, settings in system.recipe.tasks.items()}
         for task, by_system in read_all_answers(systems).items():
             self._add(task, by_system)
@@ -56,6 +58,10 @@ class SystemsScored:
             own = slice(start, start + len(runs))
             self._scores[name, task] = SystemScores(observed[own], resampled[:, own])
             start += len(runs)
+            told = [run.predictions.probabilities for run in runs]
+            losses = [log_loss(probabilities, labels) for probabilities in told if probabilities is not None]
+            if losses:
+                self._log_losses[name, task] = float(np.mean(losses))
 
     def metric(self, task: str) -> str:
         """Return what a task is scored by; ``mean`` for overall."""
@@ -69,6 +75,10 @@ class SystemsScored:
         """Return a system's score with its interval."""
         interval = interval_of_mean(*self._scores[system, task])
         return within_range(interval, [self._metrics[part] for part in self._parts(system, task)])
+
+    def log_loss(self, system: str, task: str) -> float | None:
+        """Return the mean over a system's runs of their log loss; None where answers have no probabilities."""
+        return self._log_losses.get((system, task))
 
     def of_halves(self, system: str, task: str, halvings: int) -> Array:
         """Return a system's scores (halvings, 2) of both halves of each task's rows, the same for all systems."""

@@ -15,6 +15,7 @@ HEADINGS = {
     "seeds": "seeds",
     "score": "score",
     "interval": "interval",
+    "log loss": "log loss",
     "to baseline": "to baseline",
     "p to baseline": "p",
     "to single task": "to single task",
@@ -29,6 +30,7 @@ def cells(comparison: Comparison) -> list[dict[str, str]]:
     for score in comparison.scores:
         line = [score.system, f"{score.task} ({score.metric})", str(score.runs), f"{score.score:.3f}"]
         line.append(f"{score.low:.3f} to {score.high:.3f}")
+        line.append("" if score.log_loss is None else f"{score.log_loss:.3f}")
         baseline = "baseline" if score.system == comparison.baseline else ""
         line += _difference(score.to_baseline, baseline)
         line += _difference(score.to_single_task, "", ", negative transfer" if score.negative_transfer else "")
@@ -72,6 +74,8 @@ def remarks(comparison: Comparison) -> list[str]:
         f"below {1 - comparison.confidence:.2g} and the interval does not hold 0; anything else is not shown, which "
         "does not mean that there is no difference."
     ]
+    if any(score.log_loss is not None for score in comparison.scores):
+        told.append("Log loss: the mean of -log p of the right class, the lower the better; nothing was tested on it.")
     single = [system.name for system in comparison.systems if len(system.seeds) == 1]
     if single:
         told.append(
@@ -110,7 +114,7 @@ def as_csv(comparison: Comparison) -> str:
     writer = csv.writer(text, lineterminator="\n")
     kinds = ("baseline", "single_task")
     fields = ("to", "difference", "low", "high", "p", "p_holm")
-    own = ["system", "task", "metric", "rows", "runs", "score", "low", "high"]
+    own = ["system", "task", "metric", "rows", "runs", "score", "low", "high", "log_loss"]
     writer.writerow([*own, *(f"{kind}_{name}" for kind in kinds for name in fields), "negative_transfer"])
     for score in comparison.scores:
         line = [getattr(score, name) for name in own]
