@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from minbert.ensemble import make_ensemble
 from minbert.errors import UserError
 from minbert.evaluation.ensemble_file import read_ensemble
+from minbert.members import weighted_runs
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe import parse_recipe
 from minbert.run import train_recipe
@@ -77,6 +79,22 @@ def test_two_runs_answer_by_the_mean_of_probabilities_and_scores(
     for run in pair:
         assert metrics["members"][str(run)] == json.loads((run / "metrics.json").read_text())["dev"]
     assert {m.weight for members in read_ensemble(out).tasks.values() for m in members} == {0.5}
+
+
+def test_an_ensemble_moves_with_its_runs(
+    pair: list[Path], tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    relative = [Path(os.path.relpath(run)) for run in pair]
+    make_ensemble(relative, Path("both"), "uniform", None, quiet)
+    assert str(tmp_path) not in (tmp_path / "both/ensemble.json").read_text()
+    moved = tmp_path / "elsewhere/deeper"
+    moved.mkdir(parents=True)
+    for folder in [*pair, tmp_path / "both"]:
+        shutil.move(folder, moved)
+    monkeypatch.chdir("/")
+    expected = {moved / run.name: 0.5 for run in pair}
+    assert weighted_runs(moved / "both") == {"mood": expected, "close": expected}
 
 
 def test_runs_of_different_tasks_and_encoders(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +19,7 @@ ENSEMBLE = "ensemble.json"
 class EnsembleMember(Settings):
     """One run's part in a task's ensemble."""
 
-    run: str = Field(description="the run's folder")
+    run: str = Field(description="the run's folder; in the file, as seen from the ensemble's")
     weight: float = Field(gt=0, le=1, description="what its answers count; the members' weights add up to 1")
 
 
@@ -31,18 +33,35 @@ class EnsembleFile(Settings):
 
 
 def write_ensemble(folder: Path, ensemble: EnsembleFile) -> None:
-    """Write ``ensemble`` into ``folder``."""
-    write_json(folder / ENSEMBLE, ensemble.model_dump(mode="json"))
+    """Write ``ensemble`` into ``folder``, so that it and its runs can be moved together."""
+
+    def seen_from_folder(run: str) -> str:
+        try:
+            return Path(os.path.relpath(run, folder.resolve())).as_posix()
+        except ValueError:  # on another drive, where Windows knows no way from one to the other
+            return run
+
+    write_json(folder / ENSEMBLE, _with_runs(ensemble, seen_from_folder).model_dump(mode="json"))
 
 
 def read_ensemble(folder: Path) -> EnsembleFile:
-    """Return the ensemble of a folder.
+    """Return the ensemble of a folder, its runs by whole paths.
 
     Raises:
         UserError: there is none, or the file is damaged.
     """
     path = folder / ENSEMBLE
     try:
-        return EnsembleFile.model_validate(read_json(path))
+        ensemble = EnsembleFile.model_validate(read_json(path))
     except ValidationError as error:
         raise UserError(f"{path}: is damaged, or of another version of minbert: {error}") from None
+    return _with_runs(ensemble, lambda run: str((folder / run).resolve()))
+
+
+def _with_runs(ensemble: EnsembleFile, renamed: Callable[[str], str]) -> EnsembleFile:
+    return EnsembleFile(
+        tasks={
+            task: [EnsembleMember(run=renamed(member.run), weight=member.weight) for member in members]
+            for task, members in ensemble.tasks.items()
+        }
+    )
