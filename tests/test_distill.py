@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import shutil
 import signal
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from rich.console import Console
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -131,7 +133,9 @@ def test_a_student_cut_short_resumes_to_the_same_bits(
     tree = copy.deepcopy(two_tasks) | {"distillation": {"teachers": [str(teacher)]}}
     tree["training"] = {"epochs": 1, "precision": "fp32"}
     recipe = parse_recipe(tree, "test")
-    train_recipe(recipe, tmp_path / "whole", False, quiet)
+    told = io.StringIO()
+    train_recipe(recipe, tmp_path / "whole", False, Display(Console(file=told, width=200)))
+    assert "asking 1 teacher about the training rows, once" in told.getvalue()
 
     cut = tmp_path / "cut"
     take = TrainingLoop._step
