@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finished_runs import ROWS, alone, finished_run
+from rich.console import Console
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from minbert.cli import main
+from minbert.cli import main, tables
 from minbert.comparing.compare import Comparison, compare
 from minbert.comparing.tables import as_csv, markdown, remarks, sentences
 from minbert.errors import UserError
@@ -67,6 +68,25 @@ def test_log_losses_are_means_over_rows_and_seeds(compared: Comparison, runs: Pa
     assert line.startswith(f"| base | same (accuracy) | 3 | {compared.of('base')[0].score:.3f} |")
     assert f"| {expected:.3f} | baseline |" in line
     assert sum(remark.startswith("Log loss: ") for remark in remarks(compared)) == 1
+
+
+def test_tables_fit_a_terminal_and_have_no_empty_columns(compared: Comparison) -> None:
+    shown = {}
+    for system, table in zip(compared.systems, tables.comparison(compared), strict=True):
+        console = Console(file=io.StringIO(), width=80)
+        console.print(table)
+        shown[system.name] = console.file.getvalue()  # type: ignore[attr-defined]
+    heads = {name: next(line.split() for line in text.splitlines() if " dev" in line) for name, text in shown.items()}
+    both = ["to", "baseline", "p", "to", "single", "task", "p"]
+    assert heads == {
+        "base": ["score", "dev", "log", "loss", *both[3:]],
+        "surgery": ["score", "dev", "log", "loss", *both],
+        "same-alone": ["score", "dev", "log", "loss"],
+        "close-alone": ["score", "dev"],
+    }
+    cut = "\N{HORIZONTAL ELLIPSIS}"
+    assert cut not in "".join(shown.values())
+    assert "(pearson)" in shown["surgery"]
 
 
 def test_where_nothing_has_classes_no_log_loss_is_told(tmp_path: Path) -> None:

@@ -130,14 +130,15 @@ def reproduction(results: Mapping[str, Any]) -> Iterator[Table]:
 def comparison(compared: Comparison) -> Iterator[Table]:
     """Yield a table for each system: its scores, with their differences to the baseline and to the task trained alone.
 
-    Intervals stand below their numbers, so that all of it fits eighty columns.
+    What a system has nothing of has no column. Intervals stand below their numbers, so that all fits eighty columns.
     """
-    from minbert.comparing.tables import cells, columns
+    from minbert.comparing.tables import cells
 
     lines = cells(compared)
-    shown = [c for c in ("to baseline", "to single task") if any(line[c] not in ("", "baseline") for line in lines)]
-    losses = ["log loss"] if "log loss" in columns(compared) else []
     for system in compared.systems:
+        own = [line for line in lines if line["system"] == system.name]
+        losses = ["log loss"] if any(line["log loss"] for line in own) else []
+        shown = [c for c in ("to baseline", "to single task") if any(line[c] not in ("", "baseline") for line in own)]
         runs = f"{len(system.seeds)} run{'s' if len(system.seeds) > 1 else ''}" if system.seeds else "ensemble"
         of_baseline = ", the baseline" if system.name == compared.baseline else ""
         title = f"[bold]{escape(system.name)}[/bold] ({runs}{of_baseline})"
@@ -145,13 +146,12 @@ def comparison(compared: Comparison) -> Iterator[Table]:
         table.add_column("score", no_wrap=True)
         for heading in ("dev", *losses, *(part for column in shown for part in (column, "p"))):
             table.add_column(heading, justify="right", no_wrap=True)
-        for line in (line for line in lines if line["system"] == system.name):
+        for line in own:
             numbers = [
                 f"{line['score']}\n{line['interval'].replace(' to ', '–')}",
                 *(line[column] for column in losses),
             ]
             for column in shown:
-                difference = "" if line[column] == "baseline" else line[column]
-                numbers += [difference.replace(" (", "\n(", 1).replace(" to ", ", "), line[f"p {column}"]]
+                numbers += [line[column].replace(" (", "\n(", 1).replace(" to ", ", "), line[f"p {column}"]]
             table.add_row(escape(line["task"].replace(" (", "\n(")), *numbers)
         yield table
