@@ -61,11 +61,14 @@ def test_defaults_follow_from_the_kind(two_tasks: dict[str, Any]) -> None:
         ({"range": [0, 5]}, 1 / 25),
         ({"range": [-50, 50]}, 1e-4),
         ({"range": [0, 5], "weight": 1}, 1.0),
-        ({"range": [0, 5], "loss": "cosent"}, 1.0),
+        ({"range": [0, 5], "loss": "cosent"}, 1 / 20),
+        ({"range": [0, 5], "loss": {"name": "cosent", "scale": 0.5}}, 2.0),
+        ({"range": [0, 5], "loss": "cosent", "weight": 1}, 1.0),
+        ({"range": [0, 5], "loss": "pearson"}, 1.0),
         ({"range": [0, 5], "loss": ["mse", "cosent"]}, 1.0),
     ],
 )
-def test_squared_errors_count_in_widths_of_the_range_unless_the_recipe_says(
+def test_long_gradients_are_shortened_by_default_unless_the_recipe_says(
     two_tasks: dict[str, Any], changes: dict[str, Any], weight: float
 ) -> None:
     two_tasks["tasks"]["close"] |= {"range": [0, 1], "weight": None, **changes}

@@ -52,7 +52,7 @@ class TaskSettings(LabelSettings):
         allow_inf_nan=False,
         validate_default=True,
         description="the task's loss, penalties included, is multiplied by it; null: by 1 or, where the loss is "
-        "`mse` alone, by 1 / (highest - lowest)^2 of the range",
+        "`mse` alone, by 1 / (highest - lowest)^2 of the range, where it is `cosent` alone, by 1 / its scale",
     )
     batch_size: int | None = Field(None, ge=1, description="rows a batch; the schedule's batch_size where not given")
 
@@ -77,13 +77,13 @@ class TaskSettings(LabelSettings):
 
     @field_validator("weight", mode="before")
     @classmethod
-    def _errors_in_widths_of_the_range(cls, value: Any, info: ValidationInfo) -> Any:
+    def _as_a_loss_alone_asks(cls, value: Any, info: ValidationInfo) -> Any:
         if value is not None:
             return value
-        # Squared errors in the labels' units have a gradient that drowns every other task's (docs/experiments.md).
-        loss, (low, high) = info.data.get("loss"), info.data.get("range") or (0.0, 1.0)
-        squared = isinstance(loss, Loss) and loss.name == "mse"
-        return 1 / (high - low) ** 2 if squared and high > low else 1.0
+        # Some losses have gradients that drown every other task's (docs/experiments.md). Of several losses the recipe
+        # weighs each by itself, so there is no one weight to derive.
+        loss = info.data.get("loss")
+        return loss.task_weight(info.data.get("range")) if isinstance(loss, Loss) else 1.0
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -44,6 +44,13 @@ class Loss(Method):
         """Return which rows (R,) hold two texts that mean the same, where the loss asks for clusters; else None."""
         return None
 
+    def task_weight(self, label_range: tuple[float, float] | None) -> float:  # noqa: ARG002
+        """Return the default weight of a task that has this loss alone.
+
+        It is 1 unless a unit, or a scale, of the loss makes its gradient far longer than a cross entropy's.
+        """
+        return 1.0
+
     @abstractmethod
     def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:
         """Return the unweighted loss (a scalar, fp32) of ``R`` rows with fp32 labels (R,).

@@ -30,6 +30,10 @@ class Cosent(Loss):
 
     scale: float = Field(20.0, gt=0, allow_inf_nan=False, description="the cosines are multiplied by it")
 
+    def task_weight(self, label_range: tuple[float, float] | None) -> float:  # noqa: ARG002
+        """Return 1 / ``scale``, with which the gradient with respect to the cosines does not grow with the scale."""
+        return 1 / self.scale
+
     def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return the loss of the batch."""
         assert output.vectors is not None

@@ -20,6 +20,11 @@ class MeanSquaredError(Loss):
     source: ClassVar[str] = "least squares; used for similarity by Phan and by Goel et al."
     kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
 
+    def task_weight(self, label_range: tuple[float, float] | None) -> float:
+        """Return 1 / (highest - lowest)^2: the errors count in widths of the range. 1 where there is none."""
+        low, high = label_range or (0.0, 1.0)
+        return 1 / (high - low) ** 2 if high > low else 1.0
+
     def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return the mean over rows."""
         return F.mse_loss(output.logits.squeeze(-1), labels)
