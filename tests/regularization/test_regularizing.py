@@ -39,11 +39,11 @@ def test_the_penalty_is_weighted_and_added_to_the_loss(two_tasks: dict[str, Any]
     )
     [(_, regularizer)] = gradients.regularizing._of_task["mood"]
     penalty = regularizer.penalty(first).value
-    assert float(penalty) > 0.01
+    assert float(penalty.detach()) > 0.01
     (0.125 * (loss + 3 * penalty)).backward()
     assert_close(found, taken(gradients), 1e-6)
     torch.testing.assert_close(losses, loss.detach().unsqueeze(0))  # told without the penalty
-    assert gradients.regularizing.report()["mood"]["smart"]["divergence"] == pytest.approx(float(penalty))
+    assert gradients.regularizing.report()["mood"]["smart"]["divergence"] == pytest.approx(float(penalty.detach()))
 
 
 def test_a_task_without_regularization_is_as_before(two_tasks: dict[str, Any], quiet: Display) -> None:

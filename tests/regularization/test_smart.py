@@ -96,7 +96,7 @@ def test_a_search_finds_worse_than_chance(two_tasks: dict[str, Any], quiet: Disp
     text = first.text_tokens().unsqueeze(-1)
 
     def divergence(perturbation: Tensor) -> float:
-        return float(first.divergences(first.again(perturbation), first.clean).mean())
+        return float(first.divergences(first.again(perturbation), first.clean).mean().detach())
 
     chance = [divergence(first.noise(1.0).sign() * 1e-2 * text) for _ in range(10)]
     once = divergence(smart(epsilon=1e-2, sigma=1e-3, step_size=1e-1)._worst(first))
@@ -112,7 +112,7 @@ def test_a_row_that_nothing_moves_stays_where_it_is(
     first = passes(two_tasks, quiet, "single")
     monkeypatch.setattr(Passes, "noise", lambda self, _: torch.zeros(len(self._batch.token_ids), 32))
     penalty = smart().penalty(first)
-    assert float(penalty.value) == 0
+    assert float(penalty.value.detach()) == 0
     assert float(penalty.report["perturbation"]) == 0
 
 
@@ -162,10 +162,13 @@ def test_one_state_of_the_generator_follows_whatever_the_search(two_tasks: dict[
 def test_magnitudes_follow_epsilon(two_tasks: dict[str, Any], quiet: Display) -> None:
     """R_s grows with the square of a small epsilon, and dropout alone would drown it."""
     first = passes(two_tasks, quiet, "single", 12)
-    found = [float(smart(epsilon=e, sigma=e, step_size=100 * e).penalty(first).value) for e in (1e-5, 1e-4, 1e-3, 1e-2)]
+    found = [
+        float(smart(epsilon=e, sigma=e, step_size=100 * e).penalty(first).value.detach())
+        for e in (1e-5, 1e-4, 1e-3, 1e-2)
+    ]
     assert 50 < found[2] / found[1] < 200
     assert 50 < found[3] / found[2] < 200
-    assert float(first.divergences(first.anew(), first.clean).mean()) > 1000 * found[0]
+    assert float(first.divergences(first.anew(), first.clean).mean().detach()) > 1000 * found[0]
 
 
 def test_bf16_changes_no_bit_of_it(two_tasks: dict[str, Any], quiet: Display) -> None:
