@@ -209,7 +209,12 @@ def test_who_cannot_teach_is_refused_before_anything_is_written(
 
     tasks = two_tasks["tasks"]
     only = trained(two_tasks, tmp_path / "only", quiet, tasks={"mood": tasks["mood"]})
-    refused("only has no task 'close'; it has: mood", {"close": str(only)})
+    refused("only was not trained on task 'close'; it was on: mood", {"close": str(only)})
+    single = tmp_path / "single"  # has a head for both tasks, and trained one of them
+    schedule = {"method": {"name": "single", "task": "mood"}, "batch_size": 4}
+    training = {"epochs": 1, "precision": "fp32", "select": "mood"}
+    train_recipe(parse_recipe(two_tasks | {"schedule": schedule, "training": training}, "test"), single, False, quiet)
+    refused("single was not trained on task 'close'; it was on: mood", {"close": str(single)})
     refused("none of them has a task of this recipe: close", [str(only)], tasks={"close": tasks["close"]})
     refused("task 'mood' has other labels", [str(only)], tasks={"mood": tasks["mood"] | {"classes": 4}})
     paired = {"mood": tasks["mood"] | {"text": ["id", "text"], "id": None, "pair": "cross"}}

@@ -110,6 +110,25 @@ def test_runs_of_different_tasks_and_encoders(
     }
 
 
+def test_a_head_that_was_never_trained_has_no_say(
+    pair: list[Path], two_tasks: dict[str, Any], tmp_path: Path, quiet: Display
+) -> None:
+    """A schedule of one task leaves the other heads of its recipe as they were drawn."""
+    two_tasks["schedule"] = {"method": {"name": "single", "task": "mood"}, "batch_size": 4}
+    two_tasks["training"] = {"epochs": 1, "precision": "fp32", "select": "mood"}
+    single = tmp_path / "single"
+    train_recipe(parse_recipe(two_tasks, "test"), single, False, quiet)
+    both = make_ensemble([pair[0], single], tmp_path / "both", "uniform", None, quiet)
+    assert {name: [Path(m.run).name for m in members] for name, members in both.ensemble.tasks.items()} == {
+        "mood": ["a", "single"],
+        "close": ["a"],
+    }
+    assert list(both.members[single].primary) == ["mood"] and list(both.members[pair[0]].primary) == ["mood", "close"]
+    alone = make_ensemble([single], tmp_path / "alone", "dev", None, quiet)
+    assert list(alone.ensemble.tasks) == ["mood"]
+    assert {path.name.partition("-")[0] for path in (tmp_path / "alone/predictions").iterdir()} == {"sst"}
+
+
 def test_weights_chosen_on_dev_tell_what_they_are_worth(pair: list[Path], tmp_path: Path, quiet: Display) -> None:
     summary = make_ensemble(pair, tmp_path / "out", "dev", None, quiet)
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())

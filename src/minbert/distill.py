@@ -46,7 +46,9 @@ def find_teachers(recipe: Recipe) -> Teachers:
         for folder in folders:
             if name not in known[folder]:
                 has = ", ".join(known[folder])
-                raise UserError(f"distillation.teachers.{name}: {folder} has no task '{name}'; it has: {has}.")
+                raise UserError(
+                    f"distillation.teachers.{name}: {folder} was not trained on task '{name}'; it was on: {has}."
+                )
             for run, weight in known[folder][name].items():
                 _check_teacher(recipe, name, run)
                 counts = teachers.setdefault(name, {})

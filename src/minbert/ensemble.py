@@ -16,7 +16,15 @@ from minbert.evaluation.ensemble_file import EnsembleFile, EnsembleMember, write
 from minbert.evaluation.ensembles import Counts, HalfScores, average, choose_counts, held_out_scores
 from minbert.evaluation.prediction_files import write_task_predictions
 from minbert.files import write_json
-from minbert.members import Member, check_new_folder, common_rows, find_members, members_of_tasks, names_apart
+from minbert.members import (
+    Member,
+    check_new_folder,
+    common_rows,
+    find_members,
+    members_of_tasks,
+    names_apart,
+    trained_tasks,
+)
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
 from minbert.prepare import available_device, chosen_precision
@@ -48,7 +56,8 @@ def make_ensemble(
 ) -> EnsembleSummary:
     """Put finished runs together as one ensemble in the folder ``out``: a description, metrics, prediction files.
 
-    Each task's ensemble is of the runs that have it. ``weights`` are equal, or chosen on dev (``choose_counts``).
+    Each task's ensemble is of the runs that were trained on it. ``weights`` are equal, or chosen on dev
+    (``choose_counts``).
 
     Raises:
         UserError: a run is not finished, the runs' tasks or dev rows differ, or ``out`` is not empty.
@@ -101,7 +110,7 @@ def _answers(
     precision = chosen_precision(member.recipe.training.precision)
     answers = {}
     for (split, name), part in rows.items():
-        if name in model.tasks:
+        if name in trained_tasks(member.recipe):
             sequences = model.sequences(name, part.texts)
             with display.counting(f"{run}: {name} ({split})", len(sequences)) as bar:
                 logits = task_logits(model, name, sequences, precision, bar.advance)
@@ -133,7 +142,7 @@ def _write(
     dev = score_dev(tasks, {name: (averaged["dev", name], labels[name]) for name in tasks})
     alone = {
         member.folder: score_dev(
-            tasks, {name: (answers[member.folder]["dev", name], labels[name]) for name in member.recipe.tasks}
+            tasks, {name: (answers[member.folder]["dev", name], labels[name]) for name in trained_tasks(member.recipe)}
         )
         for member in members
     }

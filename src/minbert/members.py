@@ -11,6 +11,7 @@ import numpy as np
 from minbert.data.examples import Split, read_split
 from minbert.data.places import resolve_data
 from minbert.data.relabelling import labels_of
+from minbert.data.schedules.single import Single
 from minbert.errors import UserError
 from minbert.evaluation.ensemble_file import ENSEMBLE, read_ensemble
 from minbert.recipe import Recipe, ScheduleChoice
@@ -24,6 +25,12 @@ class Member:
 
     folder: Path
     recipe: Recipe
+
+
+def trained_tasks(recipe: Recipe) -> list[str]:
+    """Return the tasks that a recipe trains; a schedule of one task leaves the heads of others as they were."""
+    method = recipe.schedule.method
+    return [method.task] if isinstance(method, Single) else list(recipe.tasks)
 
 
 def find_members(folders: Sequence[Path]) -> list[Member]:
@@ -78,7 +85,7 @@ def ensemble_recipe(folder: Path) -> Recipe:
 
 
 def weighted_runs(folder: Path) -> dict[str, dict[Path, float]]:
-    """Return, for each task of a run or an ensemble, the folders of the runs behind it and what each counts.
+    """Return, for each task that a run or an ensemble was trained on, the folders of the runs behind it, weighted.
 
     Raises:
         UserError: ``folder`` is neither, or a run is not finished.
@@ -87,7 +94,7 @@ def weighted_runs(folder: Path) -> dict[str, dict[Path, float]]:
         tasks = read_ensemble(folder).tasks
         return {task: {Path(member.run): member.weight for member in members} for task, members in tasks.items()}
     member = find_member(folder)
-    return {task: {member.folder: 1.0} for task in member.recipe.tasks}
+    return {task: {member.folder: 1.0} for task in trained_tasks(member.recipe)}
 
 
 def check_same_labels(
@@ -113,14 +120,15 @@ def _labels(labels: LabelSettings) -> str:
 
 
 def members_of_tasks(members: Sequence[Member]) -> dict[str, list[Member]]:
-    """Return every task's members, tasks in the order they come up.
+    """Return the members that were trained on each task, tasks in the order they come up.
 
     Raises:
         UserError: members mean different things by a task.
     """
     by_task: dict[str, list[Member]] = {}
     for member in members:
-        for name, task in member.recipe.tasks.items():
+        for name in trained_tasks(member.recipe):
+            task = member.recipe.tasks[name]
             others = by_task.setdefault(name, [])
             others.append(member)
             first = others[0]

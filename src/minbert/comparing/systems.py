@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from minbert.data.schedules.single import Single
 from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.answers import Answers, read_answers
 from minbert.evaluation.ensemble_file import ENSEMBLE
-from minbert.members import Member, ensemble_recipe, find_member, members_of_tasks
+from minbert.members import Member, ensemble_recipe, find_member, members_of_tasks, trained_tasks
 from minbert.recipe import Recipe
 from minbert.run_folder import METRICS, RECIPE, SOUP
 
@@ -44,12 +43,6 @@ class System:
     def seeds(self) -> list[int]:
         """Every run's seed; an ensemble has none of its own."""
         return [] if self.ensemble else [run.recipe.seed for run in self.runs]
-
-
-def trained_tasks(recipe: Recipe) -> list[str]:
-    """Return the tasks that a recipe trains; a schedule of one task leaves the heads of others as they were."""
-    method = recipe.schedule.method
-    return [method.task] if isinstance(method, Single) else list(recipe.tasks)
 
 
 def find_systems(folders: Sequence[Path]) -> tuple[list[System], list[Path]]:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from minbert.comparing.systems import trained_tasks
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, answers_path, read_answers
 from minbert.evaluation.ensemble_file import ENSEMBLE
 from minbert.files import read_json
-from minbert.members import ensemble_recipe
+from minbert.members import ensemble_recipe, trained_tasks
 from minbert.recipe import Recipe
 from minbert.reproduction.runs import FAILURE
 from minbert.run_folder import METRICS, RECIPE, SOUP, read_run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import Field, model_validator
@@ -19,7 +19,12 @@ class PaperRow(Settings):
     """One system of a table."""
 
     label: str = Field(description="what the paper calls it")
-    recipe: str | dict[str, str] = Field(description="its recipe; where the columns are runs of their own, one each")
+    recipe: str | dict[str, str] | list[str] = Field(
+        description="its recipe; where the columns are runs of their own, one each; where runs are taken together, all"
+    )
+    together: Literal["soup", "ensemble"] | None = Field(
+        None, description="what is made of all seeds of its recipes, in place of their mean"
+    )
     published: dict[str, float] = Field({}, description="the paper's figures, by column; none where it gives none")
     asked: bool = Field(False, description="runs only when asked for by name: something tried, without a figure")
 
@@ -39,6 +44,12 @@ class PaperTable(Settings):
         if self.baseline not in self.rows:
             raise ValueError(f"baseline '{self.baseline}' is no row")
         for name, row in self.rows.items():
+            if row.together is None and isinstance(row.recipe, list):
+                raise ValueError(f"row '{name}': has several recipes; 'together' says what is made of them")
+            if row.together is not None and isinstance(row.recipe, dict):
+                raise ValueError(f"row '{name}': runs taken together have no recipe a column; give a list")
+            if row.together is not None and name == self.baseline:
+                raise ValueError(f"baseline '{name}' is made of other rows' runs, and so no row to compare with")
             for mapping in (row.published, row.recipe if isinstance(row.recipe, dict) else {}):
                 if unknown := [column for column in mapping if column not in self.columns]:
                     raise ValueError(f"row '{name}': no column '{unknown[0]}'")
@@ -97,10 +108,13 @@ def _anchored(paper: Paper, folder: Path) -> Paper:
     tree["single_task"] = {task: whole(name) for task, name in paper.single_task.items()}
     for table in tree["tables"].values():
         for row in table["rows"].values():
-            named = row["recipe"]
-            row["recipe"] = (
-                whole(named) if isinstance(named, str) else {key: whole(name) for key, name in named.items()}
-            )
+            match row["recipe"]:
+                case str(name):
+                    row["recipe"] = whole(name)
+                case dict(by_column):
+                    row["recipe"] = {column: whole(name) for column, name in by_column.items()}
+                case names:
+                    row["recipe"] = [whole(name) for name in names]
     return Paper.model_validate(tree)
 
 

@@ -13,13 +13,17 @@ import torch
 from minbert.files import write_json, write_text
 from minbert.prepare import available_device
 from minbert.reproduction.budgets import load_budget
-from minbert.reproduction.papers import Paper, load_paper
+from minbert.reproduction.papers import Paper, PaperRow, PaperTable, load_paper
 from minbert.reproduction.runs import Outcome, PlannedRun, carry_out, chosen_rows, columns_of, plan_runs, systems
 from minbert.reproduction.tables import markdown
+from minbert.reproduction.together import PlannedTogether, plan_together, take_together
 from minbert.training.display import Display
 
 RESULTS = "results.json"
 TABLES = "tables.md"
+
+Outcomes = dict[str, list[tuple[PlannedRun, Outcome]]]
+"""Of every system, each seed's run and how it ended; so far."""
 
 
 def reproduce(
@@ -44,14 +48,25 @@ def reproduce(
     """
     known = load_paper(paper)
     runs = plan_runs(known, rows, seeds, out, load_budget(budget), overrides, settings)
-    outcomes: dict[str, list[tuple[PlannedRun, Outcome]]] = {run.system: [] for run in runs}
+    together = plan_together(known, rows, runs, out, keep_models)
+    outcomes: Outcomes = {run.system: [] for run in runs}
+    made: dict[str, tuple[PlannedTogether, Outcome]] = {}
+
+    def write() -> dict[str, Any]:
+        results = _results(paper, known, rows, budget, runs, outcomes, made)
+        write_json(out / RESULTS, results)
+        write_text(out / TABLES, markdown(results))
+        return results
+
     results: dict[str, Any] = {}
     for number, run in enumerate(runs, start=1):
         display.note(f"{paper}, run {number} of {len(runs)}: {run.system}, seed {run.recipe.seed}")
         outcomes[run.system].append((run, carry_out(run, keep_models, display)))
-        results = _results(paper, known, rows, budget, runs, outcomes)
-        write_json(out / RESULTS, results)
-        write_text(out / TABLES, markdown(results))
+        results = write()
+    for name, planned in together.items():
+        display.note(f"{paper}: {name}, of {len(planned.runs)} runs")
+        made[name] = (planned, take_together(planned, outcomes, display))
+        results = write()
     return results
 
 
@@ -61,26 +76,24 @@ def _results(
     rows: Collection[str],
     budget: str,
     runs: list[PlannedRun],
-    outcomes: Mapping[str, list[tuple[PlannedRun, Outcome]]],
+    outcomes: Outcomes,
+    made: Mapping[str, tuple[PlannedTogether, Outcome]],
 ) -> dict[str, Any]:
     wanted = {row for row, _ in chosen_rows(paper, rows)}
     tables = {}
     for table_name, table in paper.tables.items():
-        shown = {}
-        for row_name, row in table.rows.items():
-            if row_name not in wanted:
-                continue
-            columns = columns_of(table, row)
-            shown[row_name] = {
+        shown = {
+            name: {
                 "label": row.label,
-                "single_task": set(systems(row)) <= set(paper.single_task.values()),
+                "single_task": row.together is None and set(systems(row)) <= set(paper.single_task.values()),
                 "published": row.published,
-                "ours": {column: _scores(table.columns[column], outcomes[columns[column]]) for column in columns},
-                "seconds": _seconds([outcomes[system] for system in dict.fromkeys(systems(row))]),
-                "failures": [
-                    outcome.failure for system in systems(row) for _, outcome in outcomes[system] if outcome.failure
-                ],
+                **(
+                    _of_runs(table, row, outcomes) if row.together is None else _of_runs_together(table, made.get(name))
+                ),
             }
+            for name, row in table.rows.items()
+            if name in wanted
+        }
         if shown:
             tables[table_name] = {
                 "caption": table.caption,
@@ -107,9 +120,31 @@ def _results(
     }
 
 
+def _of_runs(table: PaperTable, row: PaperRow, outcomes: Outcomes) -> dict[str, Any]:
+    columns = columns_of(table, row)
+    return {
+        "ours": {column: _scores(table.columns[column], outcomes[columns[column]]) for column in columns},
+        "seconds": _seconds([outcomes[system] for system in dict.fromkeys(systems(row))]),
+        "failures": [outcome.failure for system in systems(row) for _, outcome in outcomes[system] if outcome.failure],
+    }
+
+
+def _of_runs_together(table: PaperTable, made: tuple[PlannedTogether, Outcome] | None) -> dict[str, Any]:
+    if made is None:
+        return {"ours": {}, "seconds": 0.0, "failures": []}
+    planned, outcome = made
+    tasks = {task: settings for run in planned.runs for task, settings in run.recipe.tasks.items()}
+    scores = {column: outcome.score(score, tasks) for column, score in table.columns.items()}
+    return {
+        "ours": {column: [] if score is None else [score] for column, score in scores.items()},
+        "seconds": round(outcome.seconds, 1),
+        "failures": [outcome.failure] if outcome.failure else [],
+    }
+
+
 def _scores(name: str, runs: list[tuple[PlannedRun, Outcome]]) -> list[float]:
     """Return a score of every seed that came to its end."""
-    scores = [outcome.score(name, run.recipe) for run, outcome in runs]
+    scores = [outcome.score(name, run.recipe.tasks) for run, outcome in runs]
     return [score for score in scores if score is not None and math.isfinite(score)]
 
 

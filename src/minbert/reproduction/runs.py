@@ -16,6 +16,7 @@ from minbert.reproduction.papers import Paper, PaperRow, PaperTable
 from minbert.run import train_recipe
 from minbert.run_folder import METRICS, PRETRAINING, check_run_folder, drop_weights, read_run
 from minbert.seeds import read_seeds
+from minbert.tasks.settings import TaskSettings
 from minbert.training.display import Display
 from minbert.training.loop import NotFiniteError
 from minbert.training.scoring import check_select
@@ -43,14 +44,14 @@ class Outcome:
     seconds: float
     failure: str | None
 
-    def score(self, name: str, recipe: Recipe) -> float | None:
+    def score(self, name: str, tasks: Mapping[str, TaskSettings]) -> float | None:
         """Return a score: overall, TASK (by its own metric) or TASK.METRIC; None where the run failed."""
         if self.failure is not None:
             return None
         task, _, metric = name.partition(".")
         value = self.scores[task]
         if isinstance(value, Mapping):
-            value = value[metric or recipe.tasks[task].metric]
+            value = value[metric or tasks[task].metric]
         return float(value)
 
 
@@ -122,11 +123,15 @@ def chosen_rows(paper: Paper, rows: Collection[str]) -> list[tuple[str, PaperRow
 
 def systems(row: PaperRow) -> list[str]:
     """Return the recipes a row's figures come from."""
-    return [row.recipe] if isinstance(row.recipe, str) else list(row.recipe.values())
+    if isinstance(row.recipe, str):
+        return [row.recipe]
+    return list(row.recipe.values()) if isinstance(row.recipe, dict) else row.recipe
 
 
 def columns_of(table: PaperTable, row: PaperRow) -> dict[str, str]:
-    """Return which recipe fills each of the table's columns that the row has."""
+    """Return which recipe fills each of the table's columns that the row has; none does of runs taken together."""
+    if row.together is not None or isinstance(row.recipe, list):
+        return {}
     return dict.fromkeys(table.columns, row.recipe) if isinstance(row.recipe, str) else row.recipe
 
 
