@@ -27,6 +27,9 @@ def test_our_table_measures_the_best_recipe_by_each_task_alone_on_the_same_files
     for task, name in paper.single_task.items():
         alone = load_recipe(name)
         assert list(alone.tasks) == [task] and alone.tasks[task].files == best.tasks[task].files
+    rows = paper.tables["best"].rows
+    assert systems(rows["best-soup"]) == systems(rows["best"])
+    assert systems(rows["best-ensemble"]) == systems(rows["best"]) + list(paper.single_task.values())
 
 
 @pytest.mark.parametrize("name", PAPERS)
