@@ -88,6 +88,10 @@ def test_what_was_made_is_kept_and_of_other_runs_it_is_refused(run: Any, tmp_pat
         run(rows=["mixed"], seeds="1,2", keep_models=True)
     shutil.rmtree(folder)
     assert run(rows=["mixed"], seeds="1,2", keep_models=True)["tables"] == first["tables"]
+    shutil.rmtree(folder)
+    (tmp_path / "out" / "base" / "seed-2" / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="seed-2: was run without --keep-models, and mixed needs its model"):
+        run(rows=["mixed"], seeds="1,2", keep_models=True)
 
 
 @pytest.mark.usefixtures("with_together")

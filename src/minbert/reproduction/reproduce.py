@@ -133,8 +133,7 @@ def _of_runs_together(table: PaperTable, made: tuple[PlannedTogether, Outcome] |
     if made is None:
         return {"ours": {}, "seconds": 0.0, "failures": []}
     planned, outcome = made
-    tasks = {task: settings for run in planned.runs for task, settings in run.recipe.tasks.items()}
-    scores = {column: outcome.score(score, tasks) for column, score in table.columns.items()}
+    scores = {column: outcome.score(score, planned.tasks) for column, score in table.columns.items()}
     return {
         "ours": {column: [] if score is None else [score] for column, score in scores.items()},
         "seconds": round(outcome.seconds, 1),

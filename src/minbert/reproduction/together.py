@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from minbert.encoder.hub import SAFETENSORS
 from minbert.ensemble import make_ensemble
 from minbert.errors import UserError
 from minbert.files import read_json
@@ -14,6 +15,7 @@ from minbert.reproduction.papers import Paper, PaperRow
 from minbert.reproduction.runs import Outcome, PlannedRun, chosen_rows, systems
 from minbert.run_folder import METRICS, SOUP
 from minbert.soup import make_soup
+from minbert.tasks.settings import TaskSettings
 from minbert.training.display import Display
 from minbert.training.scoring import check_select
 
@@ -25,6 +27,11 @@ class PlannedTogether:
     row: PaperRow
     runs: list[PlannedRun]
     folder: Path
+
+    @property
+    def tasks(self) -> dict[str, TaskSettings]:
+        """The tasks of all its runs."""
+        return {name: settings for run in self.runs for name, settings in run.recipe.tasks.items()}
 
 
 def plan_together(
@@ -47,15 +54,14 @@ def plan_together(
             raise UserError(f"row '{name}': is made of several runs, and there is one; ask for more --seeds.")
         if not keep_models:
             raise UserError(f"row '{name}': is made of the other runs' models; add --keep-models.")
-        tasks = {task: settings for run in members for task, settings in run.recipe.tasks.items()}
+        made = PlannedTogether(row, members, out / name)
         for table in paper.tables.values():
             for score in table.columns.values() if table.rows.get(name) == row else ():
-                check_select(score, tasks)
-        folder = out / name
-        if folder in {run.folder.parent for run in runs} or (name in planned and planned[name].row != row):
+                check_select(score, made.tasks)
+        if made.folder in {run.folder.parent for run in runs} or (name in planned and planned[name].row != row):
             raise UserError(f"row '{name}': another row, or a recipe, has this name, so both would share a folder.")
-        _check_folder(folder, members)
-        planned[name] = PlannedTogether(row, members, folder)
+        _check_folders(made)
+        planned[name] = made
     return planned
 
 
@@ -80,12 +86,19 @@ def take_together(
     return Outcome(read_json(folder / METRICS)["dev"], sum(outcome.seconds for outcome in behind), None)
 
 
-def _check_folder(folder: Path, members: Sequence[PlannedRun]) -> None:
+def _check_folders(planned: PlannedTogether) -> None:
+    folder, members = planned.folder, [run.folder for run in planned.runs]
     if (folder / METRICS).is_file():
-        if _ends(_made_of(folder)) != _ends([run.folder for run in members]):
+        if _ends(_made_of(folder)) != _ends(members):
             raise UserError(f"{folder}: is made of other runs; remove it, and it is made anew.")
-    elif folder.exists():
+        return
+    if folder.exists():
         raise UserError(f"{folder}: is there, and is not finished; remove it, and it is made anew.")
+    for run in members:
+        if (run / METRICS).is_file() and not (run / SAFETENSORS).is_file():
+            raise UserError(
+                f"{run}: was run without --keep-models, and {folder.name} needs its model; remove it: it runs again."
+            )
 
 
 def _made_of(folder: Path) -> list[Path]:
