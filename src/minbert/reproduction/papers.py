@@ -26,7 +26,7 @@ class PaperRow(Settings):
         None, description="what is made of all seeds of its recipes, in place of their mean"
     )
     published: dict[str, float] = Field({}, description="the paper's figures, by column; none where it gives none")
-    asked: bool = Field(False, description="runs only when asked for by name: something tried, without a figure")
+    asked: bool = Field(False, description="runs only when asked for by name")
 
 
 class PaperTable(Settings):

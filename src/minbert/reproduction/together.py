@@ -10,7 +10,7 @@ from minbert.encoder.hub import SAFETENSORS
 from minbert.ensemble import make_ensemble
 from minbert.errors import UserError
 from minbert.files import read_json
-from minbert.members import weighted_runs
+from minbert.members import trained_tasks, weighted_runs
 from minbert.reproduction.papers import Paper, PaperRow
 from minbert.reproduction.runs import Outcome, PlannedRun, chosen_rows, systems
 from minbert.run_folder import METRICS, SOUP
@@ -30,8 +30,8 @@ class PlannedTogether:
 
     @property
     def tasks(self) -> dict[str, TaskSettings]:
-        """The tasks of all its runs."""
-        return {name: settings for run in self.runs for name, settings in run.recipe.tasks.items()}
+        """The tasks that its runs are trained on; an ensemble has no others."""
+        return {name: run.recipe.tasks[name] for run in self.runs for name in trained_tasks(run.recipe)}
 
 
 def plan_together(
