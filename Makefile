@@ -28,7 +28,7 @@ docs: $(VENV)/.installed-docs reference
 	@echo "The pages are in build/site."
 
 reference: $(VENV)/.installed-test
-	$(BIN)/python -m minbert.reference > docs/recipes.md
+	$(BIN)/python -m minbert.reference.recipes_page > docs/recipes.md
 
 # The encoder's package asks for libraries that its files do not need, so it is installed without them.
 $(VENV)/.installed: pyproject.toml constraints.txt

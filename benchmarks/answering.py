@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from minbert.encoder.sources import find_encoder, load_encoder
+from minbert.machine.device import available_device
+from minbert.machine.precision import Precision
 from minbert.multitask.model import MultitaskModel, Text
-from minbert.multitask.precision import Precision
-from minbert.prepare import available_device
 from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
 

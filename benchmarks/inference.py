@@ -40,9 +40,9 @@ from common import (
     wide_console,
     write_figures,
 )
-from minbert.encoder.allocator import keep_freed_memory
+from minbert.machine.allocator import keep_freed_memory
+from minbert.machine.device import available_device
 from minbert.multitask.model import Text
-from minbert.prepare import available_device
 from texts import DEV_ROWS, benchmark_recipe, rows_of, write_generated
 
 WARMING = 64

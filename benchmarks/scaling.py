@@ -42,9 +42,10 @@ from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.sources import find_encoder, save_encoder
 from minbert.files import read_json
-from minbert.prepare import available_device, chosen_precision
-from minbert.recipe import parse_recipe
-from minbert.run import train_recipe
+from minbert.machine.device import available_device
+from minbert.machine.precision import chosen_precision
+from minbert.recipe.recipe import parse_recipe
+from minbert.running.run import train_recipe
 from minbert.text.tokenizer import Tokenizer
 from minbert.training.display import Display
 from texts import TextGenerator, vocabulary_words

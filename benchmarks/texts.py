@@ -16,8 +16,8 @@ from rich.console import Console
 
 from minbert.data.examples import Split
 from minbert.encoder.sources import find_encoder
-from minbert.prepare_texts import Texts, read_texts
-from minbert.recipe import Recipe, load_recipe
+from minbert.recipe.recipe import Recipe, load_recipe
+from minbert.running.texts import Texts, read_texts
 from minbert.text.tokenizer import Tokenizer
 from minbert.training.display import Display
 

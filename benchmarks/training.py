@@ -34,14 +34,14 @@ from common import (
     wide_console,
     write_figures,
 )
-from minbert.encoder.allocator import keep_freed_memory
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.sources import find_encoder
 from minbert.files import read_json
-from minbert.multitask.precision import fastest_precision
-from minbert.prepare import available_device, chosen_precision
-from minbert.recipe import Recipe
-from minbert.run import train_recipe
+from minbert.machine.allocator import keep_freed_memory
+from minbert.machine.device import available_device
+from minbert.machine.precision import chosen_precision, fastest_precision
+from minbert.recipe.recipe import Recipe
+from minbert.running.run import train_recipe
 from minbert.training.display import Display
 from texts import benchmark_recipe, real_tokens, training_rows, write_generated
 

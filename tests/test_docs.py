@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minbert.reference import method_lines, recipes_page
+from minbert.reference.recipes_page import method_lines, recipes_page
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

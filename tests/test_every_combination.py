@@ -22,8 +22,8 @@ from covering import Axes, Row, Rule, broken, covering_rows, forbidden_rows
 from minbert.errors import UserError
 from minbert.methods import families
 from minbert.multitask.combination import Combination, Surgeon
-from minbert.prepare import prepare, step_gradients
-from minbert.recipe import Recipe, parse_recipe
+from minbert.recipe.recipe import Recipe, parse_recipe
+from minbert.running.prepare import prepare, step_gradients
 from minbert.tasks.losses import Loss
 from minbert.training import loop as loop_module
 from minbert.training.display import Display

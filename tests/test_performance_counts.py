@@ -25,9 +25,9 @@ from minbert.encoder.sources import load_encoder
 from minbert.evaluation.streaming import encode_file, predict_file
 from minbert.multitask.inference import TOKENS_PER_BATCH
 from minbert.multitask.model import MultitaskModel
-from minbert.prepare_texts import Texts, read_texts, task_sizes
-from minbert.recipe import Recipe, load_recipe
-from minbert.run import train_recipe
+from minbert.recipe.recipe import Recipe, load_recipe
+from minbert.running.run import train_recipe
+from minbert.running.texts import Texts, read_texts, task_sizes
 from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
 from minbert.training.display import Display

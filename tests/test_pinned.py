@@ -30,8 +30,8 @@ from rich.console import Console
 from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.sources import save_encoder
-from minbert.prepare import prepare, step_gradients
-from minbert.recipe import parse_recipe
+from minbert.recipe.recipe import parse_recipe
+from minbert.running.prepare import prepare, step_gradients
 from minbert.tracking.tensorboard import scalars
 from minbert.training.display import Display
 from minbert.training.loop import TrainingLoop
@@ -271,7 +271,7 @@ def six_steps(folder: Path, changes: dict[str, Any]) -> dict[str, float]:
 @pytest.mark.parametrize("name", RUNS)
 def test_six_steps_come_to_what_they_came_to(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """See the module's text for what to do when this fails."""
-    monkeypatch.setattr("minbert.prepare.available_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr("minbert.running.prepare.available_device", lambda: torch.device("cpu"))
     got = six_steps(tmp_path, RUNS[name])
     expected = PINNED.get(name, {})
     relative, absolute = TOLERANCE[RUNS[name]["training"]["precision"]]

@@ -15,8 +15,8 @@ from minbert.data.relabelling import Relabelling, labels_of
 from minbert.data.shared_rows import joined, read_shared
 from minbert.data.task_files import TaskFiles
 from minbert.errors import UserError
-from minbert.prepare import prepare
-from minbert.recipe import parse_recipe
+from minbert.recipe.recipe import parse_recipe
+from minbert.running.prepare import prepare
 from minbert.tasks.kinds import LabelSettings
 from minbert.training.display import Display
 

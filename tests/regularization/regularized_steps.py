@@ -11,8 +11,8 @@ from torch import Tensor
 
 from minbert.multitask.model import Part
 from minbert.multitask.regularization import Passes, Regularization
-from minbert.prepare import prepare, step_gradients
-from minbert.recipe import parse_recipe
+from minbert.recipe.recipe import parse_recipe
+from minbert.running.prepare import prepare, step_gradients
 from minbert.training.display import Display
 from minbert.training.gradients import StepGradients
 

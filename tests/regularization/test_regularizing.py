@@ -13,8 +13,8 @@ from regularized_steps import FORMS, assert_close, gradients_for, only, passes_o
 
 from minbert.errors import UserError
 from minbert.multitask.regularization import Regularization
-from minbert.recipe import parse_recipe
-from minbert.run import train_recipe
+from minbert.recipe.recipe import parse_recipe
+from minbert.running.run import train_recipe
 from minbert.training.combining import StepCombination
 from minbert.training.display import Display
 from minbert.training.loop import TrainingLoop

@@ -13,7 +13,7 @@ from minbert.data.examples import read_split
 from minbert.data.places import resolve_data
 from minbert.evaluation.answers import Answers, write_answers
 from minbert.files import write_json, write_text
-from minbert.recipe import Recipe, parse_recipe
+from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.tasks.predictions import decided
 from minbert.training.scoring import score_dev
 

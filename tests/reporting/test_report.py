@@ -17,16 +17,16 @@ from run_folders import recipe_of, write_run
 
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers
-from minbert.evaluation.ensemble_file import EnsembleFile, EnsembleMember, write_ensemble
 from minbert.evaluation.intervals import score_interval
 from minbert.files import write_json
-from minbert.recipe import load_recipe
+from minbert.recipe.recipe import load_recipe
 from minbert.reporting.material import read_material
 from minbert.reporting.page import render
 from minbert.reporting.report import DETAILED, detailed_systems, make_page, write_report
 from minbert.reporting.sections.errors import WORST, worst_rows
 from minbert.reporting.sections.what_was_run import differences, settings_of, shipped_base
 from minbert.tasks.predictions import Predictions
+from minbert.together.ensemble_file import EnsembleFile, EnsembleMember, write_ensemble
 
 HOSTILE = '<script>alert("x")</script> & \'<img src="http://evil.example/x.png">'
 VOID = {"meta", "input", "br", "img", "link", "hr"}

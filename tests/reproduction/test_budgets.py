@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from minbert.errors import UserError
-from minbert.recipe import Recipe, load_recipe, parse_recipe
+from minbert.recipe.recipe import Recipe, load_recipe, parse_recipe
+from minbert.recipe.shipped import recipe_names
 from minbert.reproduction.budgets import Budget, budget_names, load_budget
-from minbert.shipped import recipe_names
 
 
 def flat(tree: Any, prefix: str = "") -> dict[str, Any]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from minbert.errors import UserError
-from minbert.recipe import Recipe, load_recipe
+from minbert.recipe.recipe import Recipe, load_recipe
+from minbert.recipe.shipped import recipe_names
 from minbert.reproduction.papers import load_paper, paper_names
 from minbert.reproduction.runs import columns_of, systems
-from minbert.shipped import recipe_names
 
 PAPERS = ["gao", "goel", "li-ya", "phan", "yang-dange"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from minbert.errors import UserError
-from minbert.recipe import load_recipe
+from minbert.recipe.recipe import load_recipe
 from minbert.sweeping.locks import try_lock
 from minbert.sweeping.plan import Source
 from minbert.sweeping.results import Results, cells, remarks

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from minbert.errors import UserError
-from minbert.recipe import load_recipe
-from minbert.seeds import read_seeds
+from minbert.recipe.recipe import load_recipe
+from minbert.recipe.seeds import read_seeds
 from minbert.sweeping.plan import Source, check_space, plan_grid, with_seeds
 from minbert.sweeping.values import Range, read_space
 

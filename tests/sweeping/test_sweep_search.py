@@ -14,8 +14,8 @@ import optuna
 import pytest
 
 from minbert.errors import UserError
-from minbert.recipe import load_recipe
-from minbert.run import train_recipe
+from minbert.recipe.recipe import load_recipe
+from minbert.running.run import train_recipe
 from minbert.sweeping.folder import Pruned, SweepFolder
 from minbert.sweeping.plan import Run
 from minbert.sweeping.records import Record, unfinished, write_record

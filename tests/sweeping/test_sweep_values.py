@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from minbert.errors import UserError
-from minbert.recipe import Recipe, load_recipe, parse_recipe
+from minbert.recipe.recipe import Recipe, load_recipe, parse_recipe
 from minbert.sweeping.values import Choices, Range, base_value, compact, read_grid, read_space, short_keys
 
 

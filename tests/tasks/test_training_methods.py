@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from minbert.prepare import Prepared, prepare
-from minbert.recipe import parse_recipe
+from minbert.recipe.recipe import parse_recipe
+from minbert.running.prepare import Prepared, prepare
 from minbert.training.display import Display
 from minbert.training.gradients import FinetunedGradients, FrozenGradients
 

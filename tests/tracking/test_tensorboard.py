@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from minbert.cli.main import app
 from minbert.errors import UserError
-from minbert.recipe import Recipe, parse_recipe
-from minbert.run import train_recipe
+from minbert.recipe.recipe import Recipe, parse_recipe
+from minbert.running.run import train_recipe
 from minbert.tracking import TRACKERS, find_trackers
 from minbert.tracking.tensorboard import TensorBoard, scalars
 from minbert.training.display import Display

@@ -12,9 +12,9 @@ import torch
 
 from minbert.errors import UserError
 from minbert.multitask.combination import Combination
-from minbert.prepare import prepare, step_gradients
-from minbert.recipe import parse_recipe
-from minbert.run import train_recipe
+from minbert.recipe.recipe import parse_recipe
+from minbert.running.prepare import prepare, step_gradients
+from minbert.running.run import train_recipe
 from minbert.training.combining import StepCombination
 from minbert.training.display import Display
 

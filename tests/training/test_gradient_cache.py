@@ -12,8 +12,8 @@ from torch import Tensor
 from minbert.encoder.dropout import GeneratorState
 from minbert.multitask.model import Part
 from minbert.multitask.regularization import Passes
-from minbert.prepare import Prepared, prepare
-from minbert.recipe import parse_recipe
+from minbert.recipe.recipe import parse_recipe
+from minbert.running.prepare import Prepared, prepare
 from minbert.training.combining import StepCombination
 from minbert.training.display import Display
 from minbert.training.gradient_cache import _joined, _parted

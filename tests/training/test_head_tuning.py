@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from minbert.multitask.model import MultitaskModel
-from minbert.recipe import Recipe, parse_recipe
-from minbert.run import evaluate_run, train_recipe
+from minbert.recipe.recipe import Recipe, parse_recipe
+from minbert.running.run import evaluate_run, train_recipe
 from minbert.training import head_tuning
 from minbert.training.display import Display
 from minbert.training.head_tuning import HEADS
@@ -81,7 +81,7 @@ def test_a_head_that_gets_worse_stays_as_it_was(
         tuned.append(weights_of(loop.folder))
         return report
 
-    monkeypatch.setattr("minbert.run.tune_heads", watch)
+    monkeypatch.setattr("minbert.running.run.tune_heads", watch)
     report = train_recipe(recipe, tmp_path / "run", False, quiet).metrics["head_tuning"]
     assert report["close"]["before"] == report["close"]["after"] > 0
     before, after = tuned

@@ -14,8 +14,8 @@ import torch
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel, Part
 from minbert.packed import concatenate
-from minbert.prepare import Prepared, prepare, step_gradients
-from minbert.recipe import Recipe, parse_recipe
+from minbert.recipe.recipe import Recipe, parse_recipe
+from minbert.running.prepare import Prepared, prepare, step_gradients
 from minbert.training.checkpoint import load_checkpoint
 from minbert.training.display import Display
 from minbert.training.interrupt import Interrupted

@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from minbert.encoder.sources import load_encoder
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
-from minbert.prepare import prepare, step_gradients
-from minbert.recipe import parse_recipe
-from minbert.run import train_recipe
+from minbert.recipe.recipe import parse_recipe
+from minbert.running.prepare import prepare, step_gradients
+from minbert.running.run import train_recipe
 from minbert.training.combining import StepCombination
 from minbert.training.display import Display
 from minbert.training.loop import TrainingLoop

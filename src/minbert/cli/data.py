@@ -21,7 +21,7 @@ def check(
     ] = None,
 ) -> None:
     """Read every file and report all bad rows, label balance, lengths and overlaps; exit 2 if any row is bad."""
-    from minbert.checking import check_source
+    from minbert.running.checking import check_source
 
     lines, healthy = check_source(source, data, encoder)
     typer.echo("\n".join(lines))

@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from minbert.ensemble import EnsembleSummary
-    from minbert.soup import SoupSummary
+    from minbert.together.ensemble import EnsembleSummary
+    from minbert.together.soup import SoupSummary
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished runs.")]
 Out = Annotated[Path, typer.Option(help="The new folder.")]
@@ -29,7 +29,7 @@ def ensemble(
     """Average what several runs answer, task by task."""
     from rich.console import Console
 
-    from minbert.ensemble import make_ensemble
+    from minbert.together.ensemble import make_ensemble
     from minbert.training.display import Display
 
     console = Console()
@@ -44,7 +44,7 @@ def soup(runs: Runs, out: Out, data: Data = None) -> None:
     """Average the weights of several runs into one model, as far as that helps on dev (greedy soup)."""
     from rich.console import Console
 
-    from minbert.soup import make_soup
+    from minbert.together.soup import make_soup
     from minbert.training.display import Display
 
     console = Console()
@@ -57,7 +57,7 @@ def soup(runs: Runs, out: Out, data: Data = None) -> None:
 def _members(summary: EnsembleSummary) -> Table:
     from rich.table import Table
 
-    from minbert.members import names_apart
+    from minbert.together.members import names_apart
 
     several = len(summary.metrics) > 1
     table = Table(title="dev scores (and weights)", title_justify="left")
@@ -107,7 +107,7 @@ def _held_out(summary: EnsembleSummary) -> Table:
 def _soup(summary: SoupSummary) -> Table:
     from rich.table import Table
 
-    from minbert.members import names_apart
+    from minbert.together.members import names_apart
 
     table = Table(title=f"dev scores; the runs in order of {summary.select}", title_justify="left")
     table.add_column("weights of")

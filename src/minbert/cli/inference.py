@@ -23,7 +23,7 @@ def evaluate(
     from rich.console import Console
 
     from minbert.cli import tables
-    from minbert.run import evaluate_run
+    from minbert.running.run import evaluate_run
     from minbert.training.display import Display
 
     console = Console()
@@ -51,9 +51,10 @@ def predict(
 
     from minbert.errors import UserError
     from minbert.evaluation.streaming import predict_file
+    from minbert.machine.device import available_device
+    from minbert.machine.precision import chosen_precision
     from minbert.multitask.model import MultitaskModel
-    from minbert.prepare import available_device, chosen_precision
-    from minbert.run import text_columns
+    from minbert.running.run import text_columns
     from minbert.training.display import Display
 
     if bool(texts) == (source is not None):
@@ -85,8 +86,9 @@ def encode(
     from rich.console import Console
 
     from minbert.evaluation.streaming import encode_file
+    from minbert.machine.device import available_device
+    from minbert.machine.precision import chosen_precision
     from minbert.multitask.model import MultitaskModel
-    from minbert.prepare import available_device, chosen_precision
     from minbert.training.display import Display
 
     model = MultitaskModel.from_pretrained(run).to(available_device())

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from minbert.errors import UserError
-from minbert.shipped import find_recipe, pretraining_recipe_names, recipe_names
+from minbert.recipe.shipped import find_recipe, pretraining_recipe_names, recipe_names
 
 recipes_app = typer.Typer(help="List, show and copy the recipes that ship with minbert.", invoke_without_command=True)
 
@@ -50,6 +50,6 @@ def copy(
 
 def methods() -> None:
     """List every method a recipe can choose, with its settings' key and source."""
-    from minbert.reference import method_lines
+    from minbert.reference.recipes_page import method_lines
 
     typer.echo("\n".join(method_lines()))

@@ -12,7 +12,7 @@ from minbert.cli.options import default_folder, recipe_changes
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from minbert.pretraining_recipe import PretrainingRecipe
+    from minbert.pretraining.recipe import PretrainingRecipe
 
 
 def pretrain(
@@ -29,9 +29,9 @@ def pretrain(
     """Train an encoder further on plain texts, by guessing hidden words (masked LM)."""
     from rich.console import Console
 
-    from minbert.pretrain import pretrain_recipe
-    from minbert.pretraining_recipe import load_pretraining_recipe
-    from minbert.run_folder import RECIPE
+    from minbert.pretraining.recipe import load_pretraining_recipe
+    from minbert.pretraining.run import pretrain_recipe
+    from minbert.run_folder.folder import RECIPE
     from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 
@@ -73,7 +73,7 @@ def _summary(metrics: dict[str, Any]) -> Table:
 
 def _holds(folder: Path, recipe: PretrainingRecipe) -> bool:
     from minbert.errors import UserError
-    from minbert.pretrain import read_pretraining_run, resolve_pretraining
+    from minbert.pretraining.run import read_pretraining_run, resolve_pretraining
 
     try:
         return read_pretraining_run(folder) == resolve_pretraining(recipe)

@@ -13,8 +13,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from minbert.comparing.compare import Comparison
     from minbert.multitask.model import Text
-    from minbert.recipe import Recipe
-    from minbert.run import RunSummary
+    from minbert.recipe.recipe import Recipe
+    from minbert.running.run import RunSummary
     from minbert.tasks.predictions import Predictions
     from minbert.training.plan import Plan
     from minbert.training.scoring import DevScores

@@ -10,7 +10,7 @@ import typer
 from minbert.cli.options import default_folder, recipe_changes
 
 if TYPE_CHECKING:
-    from minbert.recipe import Recipe
+    from minbert.recipe.recipe import Recipe
 
 
 def train(
@@ -38,10 +38,10 @@ def train(
     from rich.console import Console
 
     from minbert.cli import tables
-    from minbert.recipe import load_recipe
+    from minbert.recipe.recipe import load_recipe
     from minbert.reproduction.budgets import load_budget
-    from minbert.run import plan_recipe, train_recipe
-    from minbert.run_folder import RECIPE
+    from minbert.run_folder.folder import RECIPE
+    from minbert.running.run import plan_recipe, train_recipe
     from minbert.tracking import find_trackers
     from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
@@ -67,7 +67,7 @@ def train(
 
 
 def _holds(folder: Path, recipe: Recipe) -> bool:
-    from minbert.prepare import resolve
-    from minbert.run_folder import RECIPE, read_run
+    from minbert.run_folder.folder import RECIPE, read_run
+    from minbert.running.prepare import resolve
 
     return (folder / RECIPE).is_file() and read_run(folder) == resolve(recipe)

@@ -12,10 +12,10 @@ import numpy as np
 
 from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.answers import Answers, read_answers
-from minbert.evaluation.ensemble_file import ENSEMBLE
-from minbert.members import Member, ensemble_recipe, find_member, members_of_tasks, trained_tasks
-from minbert.recipe import Recipe
-from minbert.run_folder import METRICS, RECIPE, SOUP
+from minbert.recipe.recipe import Recipe
+from minbert.run_folder.folder import METRICS, RECIPE, SOUP
+from minbert.together.ensemble_file import ENSEMBLE
+from minbert.together.members import Member, ensemble_recipe, find_member, members_of_tasks, trained_tasks
 
 _SEED = re.compile(r"(^|[/,_ -])seed[-=_]?\d+$")
 

@@ -14,8 +14,8 @@ from minbert.data.rows import Problem, Row, read_rows
 from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError, did_you_mean
 from minbert.files import atomic_path
+from minbert.machine.precision import Precision
 from minbert.multitask.model import MultitaskModel, Text
-from minbert.multitask.precision import Precision
 from minbert.tasks.predictions import Predictions
 
 ROWS_AT_ONCE = 2048

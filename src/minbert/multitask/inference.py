@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from minbert.encoder.pooling import Taken
+from minbert.machine.precision import Precision, mixed_precision
 from minbert.multitask.model import MultitaskModel, Share
-from minbert.multitask.precision import Precision, mixed_precision
 from minbert.multitask.sequences import Indices, Sequences
 from minbert.tasks.heads import HeadOutput
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from minbert.encoder.bert import BertEncoder, EncoderOutput, first_tokens
 from minbert.encoder.pooling import Pooling, Taken, mean_tokens_of_texts, pool
 from minbert.errors import UserError, did_you_mean
+from minbert.machine.precision import Precision
 from minbert.multitask.adapters import Adapter, Adapters
-from minbert.multitask.precision import Precision
 from minbert.multitask.sequences import Sequences
 from minbert.multitask.shared_layers import SharedLayer
 from minbert.packed import PackedBatch

@@ -10,15 +10,15 @@ from typing import Any, Literal
 
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, answers_path, read_answers
-from minbert.evaluation.ensemble_file import ENSEMBLE
 from minbert.files import read_json
-from minbert.members import ensemble_recipe, trained_tasks
-from minbert.recipe import Recipe
+from minbert.recipe.recipe import Recipe
 from minbert.reproduction.runs import FAILURE
-from minbert.run_folder import METRICS, RECIPE, SOUP, read_run
+from minbert.run_folder.folder import METRICS, RECIPE, SOUP, read_run
 from minbert.sweeping.records import score_at, score_name
 from minbert.tasks.kinds import Kind
 from minbert.tasks.metrics import METRICS as METRICS_OF_KIND
+from minbert.together.ensemble_file import ENSEMBLE
+from minbert.together.members import ensemble_recipe, trained_tasks
 from minbert.training.loop import HISTORY
 
 Origin = Literal["run", "ensemble", "soup"]

@@ -16,9 +16,9 @@ from minbert.data.subsample import WantedRows
 from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError, did_you_mean
 from minbert.methods import Settings
-from minbert.pretraining_recipe import load_pretraining_recipe
-from minbert.recipe import Recipe, parse_recipe
-from minbert.recipe_reading import validate
+from minbert.pretraining.recipe import load_pretraining_recipe
+from minbert.recipe.reading import validate
+from minbert.recipe.recipe import Recipe, parse_recipe
 
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

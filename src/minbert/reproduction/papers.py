@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 
 from minbert.errors import UserError, did_you_mean
 from minbert.methods import Settings
-from minbert.recipe_reading import validate
-from minbert.shipped import recipe_names
+from minbert.recipe.reading import validate
+from minbert.recipe.shipped import recipe_names
 
 
 class PaperRow(Settings):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from minbert.files import write_json, write_text
-from minbert.prepare import available_device
+from minbert.machine.device import available_device
 from minbert.reproduction.budgets import load_budget
 from minbert.reproduction.papers import Paper, PaperRow, PaperTable, load_paper
 from minbert.reproduction.runs import Outcome, PlannedRun, carry_out, chosen_rows, columns_of, plan_runs, systems

@@ -9,13 +9,13 @@ from typing import Any
 
 from minbert.errors import UserError, did_you_mean
 from minbert.files import read_json, write_json
-from minbert.prepare import resolve
-from minbert.recipe import Recipe, load_recipe
+from minbert.recipe.recipe import Recipe, load_recipe
+from minbert.recipe.seeds import read_seeds
 from minbert.reproduction.budgets import Budget
 from minbert.reproduction.papers import Paper, PaperRow, PaperTable
-from minbert.run import train_recipe
-from minbert.run_folder import METRICS, PRETRAINING, check_run_folder, drop_weights, read_run
-from minbert.seeds import read_seeds
+from minbert.run_folder.folder import METRICS, PRETRAINING, check_run_folder, drop_weights, read_run
+from minbert.running.prepare import resolve
+from minbert.running.run import train_recipe
 from minbert.tasks.settings import TaskSettings
 from minbert.training.display import Display
 from minbert.training.loop import NotFiniteError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minbert.encoder.sources import MINILM_DESCRIPTION
-from minbert.seeds import Spread
+from minbert.recipe.seeds import Spread
 
 
 @dataclass(frozen=True, slots=True)

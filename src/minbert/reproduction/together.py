@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minbert.encoder.hub import SAFETENSORS
-from minbert.ensemble import make_ensemble
 from minbert.errors import UserError
 from minbert.files import read_json
-from minbert.members import trained_tasks, weighted_runs
 from minbert.reproduction.papers import Paper, PaperRow
 from minbert.reproduction.runs import Outcome, PlannedRun, chosen_rows, systems
-from minbert.run_folder import METRICS, SOUP
-from minbert.soup import make_soup
+from minbert.run_folder.folder import METRICS, SOUP
 from minbert.tasks.settings import TaskSettings
+from minbert.together.ensemble import make_ensemble
+from minbert.together.members import trained_tasks, weighted_runs
+from minbert.together.soup import make_soup
 from minbert.training.display import Display
 from minbert.training.scoring import check_select
 

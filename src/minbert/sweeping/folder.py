@@ -12,9 +12,9 @@ import yaml
 
 from minbert.errors import UserError
 from minbert.files import write_text
-from minbert.recipe import Recipe
-from minbert.run import train_recipe
-from minbert.run_folder import drop_checkpoints, drop_weights
+from minbert.recipe.recipe import Recipe
+from minbert.run_folder.folder import drop_checkpoints, drop_weights
+from minbert.running.run import train_recipe
 from minbert.sweeping.locks import wait_for_lock
 from minbert.sweeping.plan import Configuration, Run
 from minbert.sweeping.records import (

@@ -12,9 +12,9 @@ from typing import Any
 from rich.console import Console
 
 from minbert.errors import UserError
-from minbert.prepare import check_recipe
-from minbert.recipe import Recipe, load_tree, parse_recipe
-from minbert.recipe_reading import put
+from minbert.recipe.reading import put
+from minbert.recipe.recipe import Recipe, load_tree, parse_recipe
+from minbert.running.prepare import check_recipe
 from minbert.sweeping.values import Choices, Range, base_value, compact, short_keys
 from minbert.training.display import Display
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from minbert.errors import UserError
 from minbert.files import read_json, write_json
-from minbert.recipe import Recipe
+from minbert.recipe.recipe import Recipe
 from minbert.sweeping.plan import Run
 from minbert.training.loop import HISTORY
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from minbert.files import write_json, write_text
-from minbert.recipe import Recipe
-from minbert.seeds import Spread
+from minbert.recipe.recipe import Recipe
+from minbert.recipe.seeds import Spread
 from minbert.sweeping.plan import Configuration, Run
 from minbert.sweeping.records import Record, score_at, score_name
 from minbert.sweeping.values import base_value, compact, short_keys

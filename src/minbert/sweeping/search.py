@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from minbert.errors import UserError
 from minbert.randomness import generator
-from minbert.recipe import Recipe
+from minbert.recipe.recipe import Recipe
 from minbert.sweeping.folder import Pruned, SweepFolder
 from minbert.sweeping.locks import try_lock, wait_for_lock
 from minbert.sweeping.plan import Configuration, Run, Source

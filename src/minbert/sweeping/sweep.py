@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from minbert.errors import UserError
-from minbert.seeds import read_seeds
+from minbert.recipe.seeds import read_seeds
 from minbert.sweeping.folder import Keep, SweepFolder
 from minbert.sweeping.grid import train_grid
 from minbert.sweeping.plan import Source, check_space, plan_grid

@@ -11,8 +11,8 @@ import yaml
 
 from minbert.errors import UserError
 from minbert.methods import Method
-from minbert.recipe import Recipe
-from minbert.recipe_reading import read_value
+from minbert.recipe.reading import read_value
+from minbert.recipe.recipe import Recipe
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"\s*({_NUMBER})\.\.({_NUMBER})(:log)?\s*")

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minbert.machine.precision import Precision, mixed_precision
 from minbert.multitask.inference import Progress, head_logits, sentence_vectors, task_logits
 from minbert.multitask.model import MultitaskModel, Part
-from minbert.multitask.precision import Precision, mixed_precision
 from minbert.multitask.regularization import Passes, TwinPasses
 from minbert.packed import PackedBatch, concatenate
 from minbert.tasks.heads import HeadOutput

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 
 from minbert.data.schedules import Schedule, TaskSize
+from minbert.machine.memory import peak_bytes
 from minbert.training.gradients import FrozenGradients, StepGradients
-from minbert.training.memory import peak_bytes
 from minbert.training.micro_batches import row_lengths, step_tokens
 from minbert.training.rows import Rows
 from minbert.training.settings import TrainingSettings

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from minbert.errors import UserError
+from minbert.machine.precision import Precision
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.precision import Precision
 from minbert.multitask.regularization import Passes, Regularization, Regularizer
 
 Chosen = Mapping[str, Sequence[Regularization]]

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from minbert.encoder.dropout import GeneratorState
+from minbert.machine.precision import Precision, mixed_precision
 from minbert.multitask.model import MultitaskModel, Part
-from minbert.multitask.precision import Precision, mixed_precision
 from minbert.multitask.regularization.divergences import divergences
 from minbert.packed import PackedBatch
 from minbert.tasks.heads import HeadOutput

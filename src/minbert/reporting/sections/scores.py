@@ -8,12 +8,12 @@ from typing import Any
 
 from minbert.encoder.sources import MINILM, MINILM_DESCRIPTION
 from minbert.evaluation.intervals import Interval, score_interval
+from minbert.recipe.seeds import Spread
 from minbert.reporting.figure import Figure
 from minbert.reporting.figures.systems import system_bars
 from minbert.reporting.material import Material, Measure, System
 from minbert.reporting.page import Block, Card, Drawn, Section, Table
 from minbert.reporting.records import RunRecords, TaskFacts
-from minbert.seeds import Spread
 
 Intervals = Mapping[tuple[str, str], Interval]
 """The interval of a score, by the names of system and measure; where the answers are there to make one."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from minbert.recipe.seeds import Spread
 from minbert.reporting.figures.sweep import one_at_a_time, parallel_coordinates
 from minbert.reporting.material import Material
 from minbert.reporting.page import Block, Drawn, Heading, Section, Table
 from minbert.reporting.sections.drawing import unique_slugs
-from minbert.seeds import Spread
 from minbert.sweeping.values import compact, short_keys
 
 

@@ -9,11 +9,11 @@ import yaml
 from pydantic import BaseModel
 
 from minbert.methods import Method
-from minbert.recipe import Recipe, load_recipe
+from minbert.recipe.recipe import Recipe, load_recipe
+from minbert.recipe.shipped import find_recipe, recipe_names
 from minbert.reporting.material import Material, System
 from minbert.reporting.page import Block, Listing, Paragraph, Section, Table
 from minbert.reporting.records import RunRecords
-from minbert.shipped import find_recipe, recipe_names
 from minbert.sweeping.values import compact
 
 _NOT_SETTINGS = {"description", "seed"}

@@ -1,0 +1,1 @@
+"""The machine that training runs on: device, number format, memory."""

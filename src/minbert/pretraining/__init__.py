@@ -1,0 +1,1 @@
+"""Masked-LM pretraining: recipe, texts, loop, run."""

@@ -1,0 +1,123 @@
+"""A pretraining run, from recipe to a folder whose encoder training, and transformers, can start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from minbert.augmentation.tables import keep_new_rows
+from minbert.encoder.masked_lm_files import save_masked_lm
+from minbert.errors import UserError
+from minbert.files import read_json, write_json, write_text
+from minbert.machine.device import available_device
+from minbert.machine.precision import chosen_precision
+from minbert.pretraining.held_out import Score, score_by_frequency
+from minbert.pretraining.loop import PretrainingLoop, PretrainingTexts
+from minbert.pretraining.prepare import Pretraining, prepare_pretraining
+from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_recipe
+from minbert.run_folder.folder import METRICS, NEW_ROWS, RECIPE, check_run_folder
+from minbert.training.display import Display
+from minbert.training.loop import CHECKPOINT
+
+
+def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display: Display) -> dict[str, Any]:
+    """Pretrain by ``recipe`` in the folder ``out``, write everything the folder holds, and return ``metrics.json``.
+
+    With ``resume``, an unfinished run of the same recipe goes on where its last checkpoint stands, and a finished one
+    is only summed up.
+
+    Raises:
+        UserError: ``out`` holds something else, or files, encoder or settings do not serve the recipe.
+        Interrupted: the user asked to stop; ``resume`` goes on.
+    """
+    recipe = resolve_pretraining(recipe)
+    check_run_folder(out, recipe, resume, command="pretrain", read=read_pretraining_run)
+    if not (resume and (out / METRICS).is_file()):
+        prepared = prepare_pretraining(recipe, display)
+        loop = pretraining_loop(recipe, prepared, out, display)
+        display.note(
+            f"pretraining on {available_device()} in {loop.precision}: {loop.total_steps:,} steps; {out} keeps the run"
+        )
+        if not (out / CHECKPOINT).is_file():
+            write_text(out / RECIPE, recipe.to_yaml())
+            prepared.tokenizer.save(out)
+            save_masked_lm(prepared.model, out)
+        keep_new_rows(out / NEW_ROWS, prepared.new_texts, resumed=(out / CHECKPOINT).is_file())
+        loop.run(resume=(out / CHECKPOINT).is_file())
+        write_json(out / METRICS, _metrics(recipe, prepared, loop))
+    metrics: dict[str, Any] = read_json(out / METRICS)
+    return metrics
+
+
+def resolve_pretraining(recipe: PretrainingRecipe) -> PretrainingRecipe:
+    """Return the recipe with all that depends on the machine spelt out, so that it can be repeated elsewhere."""
+    training = recipe.training.model_copy(update={"precision": chosen_precision(recipe.training.precision)})
+    return recipe.model_copy(update={"training": training})
+
+
+def pretraining_loop(recipe: PretrainingRecipe, prepared: Pretraining, out: Path, display: Display) -> PretrainingLoop:
+    """Return the loop of a run in ``out``."""
+    return PretrainingLoop(
+        prepared.model,
+        prepared.texts,
+        prepared.order,
+        recipe.training,
+        recipe.masking,
+        recipe.optimizer,
+        out,
+        display,
+        precision=chosen_precision(recipe.training.precision),
+    )
+
+
+def read_pretraining_run(folder: Path) -> PretrainingRecipe:
+    """Return the recipe of a pretraining run's folder.
+
+    Raises:
+        UserError: the folder is none.
+    """
+    try:
+        tree = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        raise UserError(f"{folder}: is no run folder (it has no readable {RECIPE}).") from None
+    return parse_pretraining_recipe(tree, str(folder / RECIPE))
+
+
+def _metrics(recipe: PretrainingRecipe, prepared: Pretraining, loop: PretrainingLoop) -> dict[str, Any]:
+    state = loop.state
+    assert state.best is not None
+    kept = next(line for line in loop.history if line["step"] == state.best.step)
+    by_frequency = {name: score.as_json() for name, score in _by_frequency(prepared.texts).items()}
+    return {
+        "held_out": kept["held_out"],
+        "untrained": loop.history[0]["held_out"],
+        "by_frequency": by_frequency,
+        "last": loop.history[-1]["held_out"],
+        "kept_step": state.best.step,
+        "steps": state.step,
+        "texts": {
+            name: {"train": size, "an_epoch": prepared.order.counts[name]}
+            for name, size in prepared.order.sizes.items()
+        },
+        "head": recipe.head if prepared.head_was_there else f"{recipe.head} (fresh)",
+        "train_seconds": round(state.train_seconds, 3),
+        "texts_per_second": round(state.examples / state.train_seconds, 2),
+        "real_tokens_per_second": round(state.tokens / state.train_seconds, 1),
+        "encoder": recipe.encoder.name,
+        "seed": recipe.seed,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "device": str(available_device()),
+    }
+
+
+def _by_frequency(texts: PretrainingTexts) -> dict[str, Score]:
+    table = texts.train.table
+    # The table numbers texts as they first came, and training texts came first.
+    end = table.offsets[int(texts.train.first.max()) + 1]
+    counts = np.bincount(table.token_ids[:end], minlength=len(texts.vocabulary.ordinary))
+    return score_by_frequency(counts, texts.held_out, texts.vocabulary.ordinary)

@@ -1,0 +1,1 @@
+"""The recipe: its keys, how it is read from YAML, the ones that ship."""

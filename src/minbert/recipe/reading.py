@@ -1,0 +1,202 @@
+"""Reading recipes: YAML that builds on YAML, changes laid over it, and every mistake in it told by its key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import ValidationError
+
+from minbert.errors import UserError
+from minbert.methods import Method, Settings
+from minbert.recipe.shipped import find_recipe
+
+Piece = TypeVar("Piece", bound=Settings)
+
+Anchor = Callable[[dict[str, Any], Path], None]
+"""Turns paths that a file's tree holds, and that are meant from the file's folder, into whole ones."""
+
+_NO_MAPPING = "a recipe is a mapping of keys like 'tasks:' and 'training:'."
+
+
+def read_tree(
+    model: type[Settings],
+    source: str,
+    overrides: Mapping[str, Any],
+    settings: Sequence[str],
+    anchor: Anchor | None = None,
+) -> tuple[dict[str, Any], str]:
+    """Return the tree of a recipe, read by its shipped name or its path, with changes over it; and where it stands.
+
+    ``overrides`` maps dotted keys to values; ``settings`` are ``KEY=VALUE`` words, the value in YAML. A recipe may
+    build on another: ``extends: NAME_OR_PATH`` (a path is meant from the recipe's own folder); mappings are merged
+    key by key, everything else is replaced, and so is a method by one of another name: its settings mean nothing to
+    the other. A relative ``data`` folder in a file is meant from the file's folder; ``anchor`` sees to other paths of
+    that kind. ``model`` is what the tree shall describe.
+
+    Raises:
+        UserError: no such recipe, not YAML, no mapping, or ``settings`` that cannot be read.
+    """
+    tree, where = _read(model, source, (), anchor)
+    for key, value in overrides.items():
+        put(tree, key, value)
+    for word in settings:
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise UserError(f"--set {word}: write KEY=VALUE, for example --set training.epochs=5.")
+        try:
+            put(tree, key.strip(), read_value(text))
+        except yaml.YAMLError:
+            raise UserError(f"--set {word}: '{text}' is not a YAML value.") from None
+    return tree, where
+
+
+def validate(model: type[Piece], tree: Any, where: str) -> Piece:
+    """Return the recipe that a mapping read from ``where`` describes.
+
+    Raises:
+        UserError: unknown keys (with the nearest known), or values that make no sense.
+    """
+    if not isinstance(tree, dict):
+        raise UserError(f"{where}: {_NO_MAPPING}")
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        lines = [_explain(model, problem) for problem in error.errors()]
+        shown = "\n".join(f"  {line}" for line in lines[:8])
+        more = f"\n  and {len(lines) - 8} more" if len(lines) > 8 else ""
+        raise UserError(f"{where}: this recipe cannot be used:\n{shown}{more}") from None
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a mapping without the keys whose value is null: how a recipe takes out what its base recipe has."""
+    return {key: inner for key, inner in value.items() if inner is not None} if isinstance(value, Mapping) else value
+
+
+def anchor_data(tree: dict[str, Any], folder: Path) -> None:
+    """Make a relative ``data`` folder whole."""
+    data = tree.get("data")
+    if isinstance(data, str) and data != "sample":
+        tree["data"] = str((folder / Path(data).expanduser()).resolve())
+
+
+def _read(
+    model: type[Settings], source: str, seen: tuple[Path, ...], anchor: Anchor | None
+) -> tuple[dict[str, Any], str]:
+    path = find_recipe(source, seen[-1].parent if seen else None)
+    if path in seen:
+        raise UserError(f"{path}: extends itself, by way of {' -> '.join(map(str, seen))}.")
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UserError(f"{path}{line}: is not YAML: {what}") from None
+    if not isinstance(tree, dict):
+        raise UserError(f"{path}: {_NO_MAPPING}")
+    anchor_data(tree, path.parent)
+    if anchor is not None:
+        anchor(tree, path.parent)
+    base = tree.pop("extends", None)
+    if base is None:
+        return tree, str(path)
+    if not isinstance(base, str):
+        raise UserError(f"{path}: extends: give the name or path of one recipe.")
+    return _merge(_read(model, base, (*seen, path), anchor)[0], tree, model), str(path)
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any], annotation: Any) -> dict[str, Any]:
+    """Return ``over`` laid over ``base``; ``annotation`` is the type of what both describe, None where unknown."""
+    if _is_method(annotation) and over.get("name", base.get("name")) != base.get("name"):
+        return dict(over)
+    merged = dict(base)
+    for key, value in over.items():
+        old, inner = merged.get(key), _annotation_at(annotation, key)
+        if isinstance(old, str) and _is_method(inner):
+            old = {"name": old}
+        merged[key] = _merge(old, value, inner) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _is_method(annotation: Any) -> bool:
+    return any(issubclass(model, Method) for model in _models_in(annotation))
+
+
+def _annotation_at(annotation: Any, key: str) -> Any:
+    """Return the type of the value at ``key`` of a value of type ``annotation``; None where unknown."""
+    if getattr(annotation, "__origin__", None) is dict:
+        return get_args(annotation)[1]
+    fields = (model.model_fields for model in _models_in(annotation))
+    return next((known[key].annotation for known in fields if key in known), None)
+
+
+def read_value(text: str) -> Any:
+    """Return the value that YAML text stands for; ``1e-5`` and ``-.5`` are numbers too, which YAML 1.1 takes for words.
+
+    Raises:
+        yaml.YAMLError: it is not YAML.
+    """
+    return _with_numbers(yaml.safe_load(text))
+
+
+def _with_numbers(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_numbers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_numbers(item) for key, item in value.items()}
+    is_number = isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*[eE][-+]?\d+|\.\d+([eE][-+]?\d+)?)", value)
+    return float(value) if is_number else value
+
+
+def put(tree: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value at a dotted key of ``tree``. Mappings below ``tree`` are copied on the way, never changed."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = tree.get(parent)
+        if isinstance(inner, str):  # a method by its name alone, now getting a setting
+            inner = {"name": inner}
+        tree[parent] = dict(inner) if isinstance(inner, dict) else {}
+        tree = tree[parent]
+    tree[last] = value
+
+
+def _explain(root: type[Settings], problem: Any) -> str:
+    """Return one problem as ``key: what is wrong``, with the nearest known key for one that is unknown."""
+    location = [str(part) for part in problem["loc"]]
+    key = ".".join(location)
+    kind, message = problem["type"], problem["msg"]
+    if kind == "extra_forbidden":
+        known = _known_keys(root, location[:-1])
+        near = difflib.get_close_matches(location[-1], known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
+        return f"{key}: unknown key; {hint}"
+    if kind == "missing":
+        return f"{key}: is missing"
+    message = message.removeprefix("Value error, ")
+    return f"{key}: {message[0].lower()}{message[1:]}" if key else message
+
+
+def _known_keys(root: type[Settings], path: Sequence[str]) -> list[str]:
+    """Return the keys a recipe may have at ``path``, found by walking the models' fields."""
+    models: list[type[Settings]] = [root]
+    for part in path:
+        annotations = [model.model_fields[part].annotation for model in models if part in model.model_fields]
+        inner = [found for annotation in annotations for found in _models_in(annotation)]
+        if inner:  # else ``part`` is the name of a task, or of a method's member: the models stay
+            models = inner
+    return sorted({key for model in models for key in model.model_fields})
+
+
+def _models_in(annotation: Any) -> list[type[Settings]]:
+    if isinstance(annotation, type) and issubclass(annotation, Method):
+        return list(annotation.members.values())
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]

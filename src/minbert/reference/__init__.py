@@ -1,0 +1,1 @@
+"""Pages that write themselves from the code."""

@@ -1,0 +1,137 @@
+"""The model card: a run folder's ``README.md`` in the hub's format, made of what the folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from minbert.data.download import hub_data_set
+from minbert.encoder.sources import MINILM, MINILM_ON_THE_HUB
+from minbert.evaluation.answers import read_answers
+from minbert.evaluation.intervals import Interval, score_interval
+from minbert.files import read_json, write_text
+from minbert.recipe.recipe import Recipe, TaskRecipe
+from minbert.run_folder.card_texts import Card, card_text
+from minbert.tasks.metrics import METRICS
+
+CARD = "README.md"
+
+
+class _HubMetric(NamedTuple):
+    """A metric as the hub calls it."""
+
+    type: str
+    name: str
+    arguments: dict[str, str] | None = None
+
+
+_METRICS = {
+    "accuracy": _HubMetric("accuracy", "Accuracy"),
+    "macro_f1": _HubMetric("f1", "Macro F1", {"average": "macro"}),
+    "f1": _HubMetric("f1", "F1"),
+    "pearson": _HubMetric("pearsonr", "Pearson r"),
+    "spearman": _HubMetric("spearmanr", "Spearman rho"),
+}
+
+_ENGLISH = {
+    f"{owner}{name}"
+    for owner in ("", "google-bert/")
+    for name in ("bert-base-uncased", "bert-base-cased", "bert-large-uncased", "bert-large-cased")
+} | {MINILM_ON_THE_HUB}
+"""Encoders of which it is known that they read English."""
+
+
+def write_model_card(folder: Path, name: str, recipe: Recipe, dev: Mapping[str, Any], chosen: str) -> None:
+    """Write the card of the model in ``folder``.
+
+    Intervals come from the folder's answers to dev rows. The same folder gives the same card, and no text of any data
+    set is in it, nor a path of this machine.
+
+    Args:
+        folder: the model's, with its answers.
+        name: what to call it.
+        recipe: what it was trained by.
+        dev: its scores, as ``metrics.json`` holds them.
+        chosen: how it came about, a sentence.
+
+    Raises:
+        UserError: answers are missing or damaged, or the card cannot be written.
+    """
+    from huggingface_hub import ModelCardData
+
+    base = _base_model(recipe)
+    known = {hub_data_set(file) for task in recipe.tasks.values() for file in _training_files(task)}
+    scores = {
+        task: {metric: _interval(folder, task, settings, metric) for metric in METRICS[settings.kind]}
+        for task, settings in recipe.tasks.items()
+    }
+    data = ModelCardData(
+        base_model=base,
+        language="en" if base in _ENGLISH else None,
+        library_name="minbert",
+        pipeline_tag="feature-extraction",
+        tags=["minbert", "bert", "multi-task-learning", "sentence-transformers", "sentence-similarity"],
+        datasets=sorted(name for name in known if name is not None) or None,
+        metrics=sorted({_METRICS[metric].type for task in scores.values() for metric in task}),
+        model_name=name,
+        eval_results=[
+            _result(recipe, task, metric, interval.score)
+            for task in scores
+            for metric, interval in scores[task].items()
+        ],
+    )
+    body = card_text(
+        Card(
+            name=name,
+            recipe=recipe,
+            base_model=base,
+            chosen=chosen,
+            scores={
+                task: {_METRICS[metric].name: interval for metric, interval in intervals.items()}
+                for task, intervals in scores.items()
+            },
+            overall=dev["overall"],
+            max_length=read_json(folder / "config.json")["minbert"]["max_length"],
+        )
+    )
+    write_text(folder / CARD, f"---\n{data.to_yaml()}\n---\n\n{body}")
+
+
+def _base_model(recipe: Recipe) -> str | None:
+    """Return the encoder's id on the hub; None where it came from a folder."""
+    name = recipe.encoder.name
+    if name == MINILM:
+        return MINILM_ON_THE_HUB
+    return None if Path(name).expanduser().exists() or Path(name).is_absolute() else name
+
+
+def _training_files(task: TaskRecipe) -> list[str]:
+    """Return the names of the files whose rows a task trains on."""
+    files = [task.files.train, *(more.file for more in task.also_train_on)]
+    return [Path(file).name for file in files if file is not None]
+
+
+def _interval(folder: Path, name: str, task: TaskRecipe, metric: str) -> Interval:
+    return score_interval(task.kind, metric, [read_answers(folder, name, "dev")])
+
+
+def _result(recipe: Recipe, name: str, metric: str, score: float) -> Any:
+    """Return one line of the hub's ``model-index``."""
+    from huggingface_hub import EvalResult
+
+    task, hub = recipe.tasks[name], _METRICS[metric]
+    file = Path(task.files.dev or "").name
+    similarity = task.kind == "regression" and task.pair is not None
+    return EvalResult(
+        task_type="sentence-similarity" if similarity else "text-classification",
+        task_name=name,
+        dataset_type=hub_data_set(file) or "unknown",
+        dataset_name=f"{name} ({file}{', sample set' if recipe.data == 'sample' else ''})",
+        dataset_config=name,
+        dataset_split="dev",
+        metric_type=hub.type,
+        metric_name=hub.name,
+        metric_args=hub.arguments,
+        metric_value=round(score, 4),
+    )

@@ -1,0 +1,192 @@
+"""What a model card says: its sections, from what is known of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from minbert.encoder.sources import MINILM, MINILM_DESCRIPTION
+from minbert.evaluation.intervals import Interval
+from minbert.recipe.recipe import Recipe, TaskRecipe
+
+HERE = "PATH-OR-HUB-ID"
+"""What stands in the snippets for the model's place."""
+
+
+_INTENDED_USE = (
+    "Answering the tasks above for texts like those it was trained on, and comparing ways of training one encoder for "
+    "several tasks. It was not made for decisions about people, nor checked for such use: whether it treats groups of "
+    "people alike, nobody has measured."
+)
+_CLASSES_TOLD = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is known of a model."""
+
+    name: str
+    recipe: Recipe
+    base_model: str | None
+    """On the hub; None where the encoder came from a folder."""
+    chosen: str
+    """How the model came about, a sentence."""
+    scores: Mapping[str, Mapping[str, Interval]]
+    """On dev: task, then the metric's name as people know it."""
+    overall: float
+    max_length: int
+    """In tokens."""
+
+
+def card_text(card: Card) -> str:
+    """Return the card's Markdown, without its metadata."""
+    sections = {
+        f"# {card.name}": _summary(card),
+        "## Tasks": _tasks(card),
+        "## Scores": _scores(card),
+        "## How to use it": _usage(card),
+        "## What it is for": _INTENDED_USE,
+        "## What to know before you trust it": _limits(card),
+        "## How it was trained": _training(card),
+    }
+    return "\n\n".join(f"{heading}\n\n{text}" for heading, text in sections.items()) + "\n"
+
+
+def _summary(card: Card) -> str:
+    names = ", ".join(card.recipe.tasks)
+    many = len(card.recipe.tasks)
+    told = f"One BERT encoder with a head for {'each of ' if many > 1 else ''}{many} task{'s' * (many > 1)}: {names}."
+    return f"{told} Trained with minbert from {_encoder(card)}. {card.chosen}"
+
+
+def _encoder(card: Card) -> str:
+    if card.base_model is None:
+        return f"the encoder in a folder called `{Path(card.recipe.encoder.name).name}`"
+    return f"[{card.base_model}](https://huggingface.co/{card.base_model})"
+
+
+def _tasks(card: Card) -> str:
+    lines = ["| task | a row is | an answer is |", "|---|---|---|"]
+    for name, task in card.recipe.tasks.items():
+        if task.pair is None:
+            row = "one text"
+        else:
+            how = {"bi": "each read by itself", "both": "each read by itself, and together"}
+            row = f"two texts, {how.get(task.pair, 'read together')}"
+        lines.append(f"| `{name}` | {row} | {_cell(_answer(task))} |")
+    return "\n".join(lines)
+
+
+def _answer(task: TaskRecipe) -> str:
+    if task.range is not None:
+        return f"a number from {task.range[0]:g} to {task.range[1]:g}"
+    if task.kind == "binary":
+        return "0 (no) or 1 (yes), with probabilities"
+    names = task.class_names
+    shown = ", ".join(names[:_CLASSES_TOLD]) + (", ..." if len(names) > _CLASSES_TOLD else "")
+    return f"one of {len(names)} classes ({shown}), with probabilities"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _scores(card: Card) -> str:
+    lines = ["| task | metric | dev | 95 % interval |", "|---|---|---:|---|"]
+    for name, metrics in card.scores.items():
+        for metric, interval in metrics.items():
+            lines.append(f"| `{name}` | {metric} | {interval.score:.3f} | {interval.low:.3f} to {interval.high:.3f} |")
+    if len(card.scores) > 1:
+        lines.append(f"| overall | mean of the tasks' own metrics | {card.overall:.3f} | |")
+    return (
+        "\n".join(lines)
+        + "\n\nThe intervals are bootstrapped over dev rows: how far a score of this very model might be off because "
+        "other rows might have been drawn. What another seed would give, they do not tell. Dev also chose the model, "
+        "so its scores are a little too good; a test split that chose nothing is what to report."
+    )
+
+
+def _usage(card: Card) -> str:
+    calls = []
+    for name, task in card.recipe.tasks.items():
+        texts = '["A text of your own."]' if task.pair is None else '[("A text of your own.", "Another one.")]'
+        what = "values" if task.range is not None else "names"
+        calls.append(f'print(model.predict("{name}", {texts}).{what})')
+    answers = "\n".join(calls)
+    heads = ""
+    sharing = card.recipe.encoder
+    if sharing.shared_layer.name != "none" or (sharing.adapters.name != "none" and sharing.adapters.private):
+        heads = " The layer above the encoder, or the tasks' own adapters, serve minbert's answers only."
+    return f"""With minbert, the tasks' answers and sentence vectors (the mean of the encoder's last hidden states):
+
+```python
+from minbert import MultitaskModel
+
+model = MultitaskModel.from_pretrained("{HERE}")
+{answers}
+vectors = model.encode(["A text of your own.", "Another, longer text."])
+```
+
+The other two read the encoder alone: the same vectors, no answers. They may list the heads' weights as unexpected, and
+leave them out.{heads} With transformers:
+
+```python
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("{HERE}")
+encoder = AutoModel.from_pretrained("{HERE}")
+texts = ["A text of your own.", "Another, longer text."]
+inputs = tokenizer(texts, padding=True, truncation=True, max_length={card.max_length}, return_tensors="pt")
+with torch.no_grad():
+    states = encoder(**inputs).last_hidden_state
+mask = inputs["attention_mask"].unsqueeze(-1)
+vectors = (states * mask).sum(1) / mask.sum(1)
+```
+
+With sentence-transformers:
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("{HERE}")
+vectors = model.encode(["A text of your own.", "Another, longer text."])
+```"""
+
+
+def _limits(card: Card) -> str:
+    limits = []
+    if card.recipe.encoder.name == MINILM:
+        limits.append(f"The encoder it started from: {MINILM_DESCRIPTION}")
+    else:
+        limits.append(
+            "What the encoder had read before this training, and what licence it has: see where it came from."
+        )
+    if card.recipe.data == "sample":
+        limits.append(
+            "It was trained on the small sample set that ships with minbert, which is for trying the software: its "
+            "scores say little about a model."
+        )
+    limits += [
+        f"A sequence is cut to {card.max_length} tokens.",
+        "Texts of another language or kind than the training's were not tried.",
+        "The data sets have licences of their own, which may restrict what a model trained on them may be used for.",
+    ]
+    return "\n".join(f"- {limit}" for limit in limits)
+
+
+def _training(card: Card) -> str:
+    recipe = card.recipe
+    facts = {
+        "training files": ", ".join(f"`{Path(task.files.train or '').name}`" for task in recipe.tasks.values()),
+        "schedule": recipe.schedule.method.name,
+        "combination of tasks": recipe.combination.name,
+        "encoder": recipe.training.encoder,
+        "epochs": str(recipe.training.epochs),
+        "precision": recipe.training.precision,
+        "seed": str(recipe.seed),
+    }
+    rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
+    told = "`recipe.yaml` holds every setting: `minbert train recipe.yaml` repeats the run."
+    return f"{told}\n\n| what | |\n|---|---|\n{rows}"

@@ -1,0 +1,80 @@
+"""What every run folder has, whatever was trained in it, and when a run may begin in one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from minbert.errors import UserError
+from minbert.methods import Settings
+from minbert.recipe.recipe import Recipe, parse_recipe
+from minbert.training.loop import BEST, CHECKPOINT
+
+RECIPE = "recipe.yaml"
+METRICS = "metrics.json"
+PRETRAINING = "pretraining"
+"""A folder within: the run of pretraining that came first, where a recipe asks for one."""
+NEW_ROWS = "augmented"
+"""The folder of the tables of new rows, where a recipe has augmentation."""
+SOUP = "soup.json"
+"""Where this is, the weights are the mean of other runs' (``minbert soup``), and no training can go on with them."""
+
+BEST_OF = "best.json"
+"""Where this is, the folder is one of a run's ``best/``: the model that was best for a task (or ``overall``)."""
+
+
+def read_run(folder: Path) -> Recipe:
+    """Return the recipe of a run folder.
+
+    Raises:
+        UserError: the folder is no run.
+    """
+    path = folder / RECIPE
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        raise UserError(f"{folder}: is no run folder (it has no readable {RECIPE}).") from None
+    return parse_recipe(tree, str(path))
+
+
+def check_run_folder(
+    out: Path, recipe: Settings, resume: bool, *, command: str, read: Callable[[Path], Settings]
+) -> None:
+    """Check that a run of ``recipe`` may begin in ``out``, or go on there if ``resume``.
+
+    ``command`` (train or pretrain) is for messages; ``read`` returns the recipe of a run folder.
+
+    Raises:
+        UserError: the folder holds something else, or a run of this recipe and ``resume`` was not asked for.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / RECIPE).is_file():
+        raise UserError(f"{out}: is not empty and no run of minbert's; choose another --out.")
+    if (out / SOUP).is_file():
+        raise UserError(f"{out}: holds a soup of other runs, which no training can go on with; choose another --out.")
+    if (out / BEST_OF).is_file():
+        raise UserError(f"{out}: holds a model that another run has kept; choose another --out.")
+    if read(out) != recipe:
+        raise UserError(
+            f"{out}: holds a run of another recipe; choose another --out, or go on with that one: "
+            f"minbert {command} {out / RECIPE} --out {out} --resume"
+        )
+    if not resume:
+        state = "a finished" if (out / METRICS).is_file() else "an unfinished"
+        raise UserError(f"{out}: holds {state} run of this recipe; add --resume to go on, or choose another --out.")
+
+
+def drop_weights(folder: Path) -> None:
+    """Delete the weights of a run that has ended, of its pretraining and its best of tasks, too; its records stay."""
+    for place in (folder, folder / PRETRAINING, *(folder / BEST).glob("*")):
+        (place / "model.safetensors").unlink(missing_ok=True)
+        drop_checkpoints(place)
+
+
+def drop_checkpoints(folder: Path) -> None:
+    """Delete the checkpoints of a run that has ended."""
+    shutil.rmtree((folder / CHECKPOINT).parent, ignore_errors=True)

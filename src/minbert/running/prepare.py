@@ -1,0 +1,187 @@
+"""From a recipe to everything its run needs: files read, texts tokenized, encoder loaded, heads built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from minbert.data.examples import Split
+from minbert.data.schedules import TaskSize
+from minbert.encoder.sources import find_encoder, load_encoder
+from minbert.errors import UserError
+from minbert.machine.allocator import keep_freed_memory
+from minbert.machine.device import available_device
+from minbert.machine.precision import chosen_precision
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.sequences import Sequences
+from minbert.recipe.recipe import Recipe
+from minbert.running.texts import Texts, add_new_rows, check_steps, read_texts, task_sizes
+from minbert.tasks.settings import TaskSettings
+from minbert.text.token_table import TokenTable
+from minbert.text.tokenizer import Tokenizer
+from minbert.together.teachers import Teachers, find_teachers
+from minbert.training.display import Display
+from minbert.training.gradients import FinetunedGradients, FrozenGradients, StepGradients
+from minbert.training.rows import Rows
+from minbert.training.scoring import check_select
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A recipe with its model built and its files read."""
+
+    model: MultitaskModel
+    train: dict[str, Rows]
+    dev: dict[str, Rows]
+    test: dict[str, Rows]
+    """Only of tasks whose test file is there."""
+    sizes: dict[str, TaskSize]
+    new_rows: dict[str, str]
+    """Of tasks with augmentation, the table of the training rows it made."""
+    teachers: Teachers
+    taught: dict[str, Split]
+    """The training rows, as they were read, of the tasks that have teachers."""
+
+
+def prepare(recipe: Recipe, display: Display) -> Prepared:
+    """Read all files of ``recipe``, then load its encoder and build its heads. Writes nothing.
+
+    Raises:
+        UserError: files, encoder, schedule, selection or teachers do not serve the recipe.
+    """
+    keep_freed_memory()
+    teachers = find_teachers(recipe)
+    texts = _checked_texts(recipe, display)
+    new_rows = add_new_rows(recipe, texts, available_device(), display)
+    model = _build(recipe)
+    _check_learns(recipe, model)
+    rows = _tokenize(model, texts, display)
+    for (split, name), part in rows.items():
+        if cut := part.sequences.truncated():
+            display.note(f"{name}: {cut} of its {split} sequences are cut to {model.max_length} tokens")
+    train, dev, test = (
+        {name: rows[split, name] for name in recipe.tasks if (split, name) in rows}
+        for split in ("train", "dev", "test")
+    )
+    taught = {name: texts["train", name] for name in teachers}
+    return Prepared(model, train, dev, test, task_sizes(recipe, texts), new_rows, teachers, taught)
+
+
+def check_recipe(recipe: Recipe, display: Display) -> None:
+    """Refuse what ``prepare`` would refuse, as far as that shows without loading the encoder. Writes nothing.
+
+    Raises:
+        UserError: see ``prepare``.
+    """
+    find_teachers(recipe)
+    _checked_texts(recipe, display)
+    find_encoder(recipe.encoder.name)
+
+
+def resolve(recipe: Recipe) -> Recipe:
+    """Return the recipe with all that depends on the machine spelt out, so that it can be repeated elsewhere."""
+    training = recipe.training.model_copy(update={"precision": chosen_precision(recipe.training.precision)})
+    return recipe.model_copy(update={"training": training})
+
+
+def step_gradients(recipe: Recipe, prepared: Prepared, display: Display) -> StepGradients:
+    """Return what computes the run's gradients; with a frozen encoder, all training texts are encoded now."""
+    settings = recipe.training
+    arguments = (
+        prepared.model,
+        prepared.train,
+        chosen_precision(recipe.training.precision),
+        settings.tokens_per_microbatch,
+    )
+    regularization = {name: task.regularization for name, task in recipe.tasks.items() if task.regularization}
+    if settings.encoder == "finetuned":
+        return FinetunedGradients(*arguments, regularization)
+    if regularization:
+        raise UserError(
+            f"tasks.{next(iter(regularization))}.regularization: it compares passes through the encoder, and a frozen "
+            "one reads each text once: use training.encoder=finetuned, or leave it out."
+        )
+    sequences = sum(len(rows.sequences) for rows in prepared.train.values())
+    with display.counting("encoding texts once", sequences) as bar:
+        return FrozenGradients(*arguments, bar.advance)
+
+
+def _checked_texts(recipe: Recipe, display: Display) -> Texts:
+    check_select(recipe.training.select, recipe.tasks)
+    _check_sharing(recipe)
+    texts = read_texts(recipe, display)
+    check_steps(recipe, task_sizes(recipe, texts))
+    return texts
+
+
+def _check_sharing(recipe: Recipe) -> None:
+    """Refuse a frozen encoder whose output changes all the same."""
+    for key, name in (("adapters", recipe.encoder.adapters.name), ("shared_layer", recipe.encoder.shared_layer.name)):
+        if recipe.training.encoder == "frozen" and name != "none":
+            raise UserError(
+                f"encoder.{key}: '{name}' does not go with training.encoder=frozen, which reads each text once and "
+                "trains heads on its vector: what is trained before that vector would never change it. "
+                "Use training.encoder=finetuned."
+                + (" Adapters leave the encoder's own weights alone if train_encoder is false." * (key == "adapters"))
+            )
+
+
+def _build(recipe: Recipe) -> MultitaskModel:
+    """Load the encoder and build fresh heads, alike for the same seed."""
+    files = find_encoder(recipe.encoder.name)
+    torch.manual_seed(recipe.seed)
+    encoder = load_encoder(
+        recipe.encoder.name,
+        hidden_dropout=recipe.encoder.hidden_dropout,
+        attention_dropout=recipe.encoder.attention_dropout,
+    )
+    tasks = {
+        name: TaskSettings.model_validate({key: getattr(task, key) for key in TaskSettings.model_fields})
+        for name, task in recipe.tasks.items()
+    }
+    tokenizer = Tokenizer.from_files(files.folder)
+    choice = recipe.encoder
+    model = MultitaskModel(encoder, tokenizer, tasks, choice.max_length, choice.adapters, choice.shared_layer)
+    return model.to(available_device())
+
+
+def _check_learns(recipe: Recipe, model: MultitaskModel) -> None:
+    """Refuse a frozen encoder where no loss reaches weights of a head."""
+    reached = [
+        name
+        for name, task in recipe.tasks.items()
+        if list(model.head(name).parameters()) and not all(loss.over_vectors for loss in task.losses)
+    ]
+    if recipe.training.encoder == "frozen" and not reached:
+        raise UserError(
+            "training.encoder: 'frozen' leaves nothing to train: every task has a head without weights, or losses that "
+            "train the encoder alone. Use 'finetuned', or another head or loss."
+        )
+
+
+def _tokenize(
+    model: MultitaskModel, texts: Mapping[tuple[str, str], Split], display: Display
+) -> dict[tuple[str, str], Rows]:
+    """Tokenize every distinct text of all tasks and splits once, into one table."""
+    columns = [column for split in texts.values() for column in (split.first, split.second or [])]
+    everything = [text for column in columns for text in column]
+    with display.counting("tokenizing") as bar:
+        table, numbers = TokenTable.from_texts(everything, model.tokenizer, bar.reached)
+    rows = {}
+    start = 0
+    for (split_name, name), split in texts.items():
+        middle = start + len(split)
+        end = middle + len(split.second or [])
+        sequences = Sequences.of_rows(
+            table,
+            numbers[start:middle],
+            numbers[middle:end] if split.second else None,
+            model.tasks[name].pair,
+            model.special_tokens,
+            model.max_length,
+        )
+        rows[split_name, name] = Rows(split.ids, sequences, split.labels)
+        start = end
+    return rows

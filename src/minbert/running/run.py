@@ -1,0 +1,294 @@
+"""A run, from recipe to predictions. The folder it leaves is all that anything else reads of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from minbert.augmentation.tables import keep_new_rows
+from minbert.data.examples import read_split
+from minbert.data.places import resolve_data
+from minbert.data.relabelling import labels_of
+from minbert.errors import UserError
+from minbert.evaluation.answers import Answers, write_answers
+from minbert.evaluation.baselines import Baseline, baseline
+from minbert.evaluation.prediction_files import write_task_predictions
+from minbert.files import read_json, write_json, write_text
+from minbert.machine.device import available_device
+from minbert.machine.memory import peak_bytes
+from minbert.machine.precision import chosen_precision, fastest_precision
+from minbert.multitask.inference import task_logits
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.model_files import save_model, save_model_description
+from minbert.pretraining.recipe import load_pretraining_recipe
+from minbert.pretraining.run import pretrain_recipe
+from minbert.recipe.recipe import Recipe
+from minbert.run_folder.card import write_model_card
+from minbert.run_folder.folder import BEST_OF, METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
+from minbert.running.prepare import Prepared, check_recipe, prepare, resolve, step_gradients
+from minbert.tasks.predictions import Predictions, predictions
+from minbert.together.teachers import teach
+from minbert.tracking import Tracker
+from minbert.training.display import Display
+from minbert.training.head_tuning import tune_heads
+from minbert.training.loop import BEST, CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult, read_history
+from minbert.training.plan import Plan, plan_run
+from minbert.training.scoring import DevScores, score_dev
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a finished run has to show."""
+
+    folder: Path
+    metrics: dict[str, Any]
+    """``metrics.json``."""
+    untrained: dict[str, float]
+    """Each task's own metric before the first step."""
+    baselines: dict[str, Baseline]
+
+
+def train_recipe(
+    recipe: Recipe,
+    out: Path,
+    resume: bool,
+    display: Display,
+    on_evaluation: OnEvaluation | None = None,
+    trackers: Sequence[Tracker] = (),
+) -> RunSummary:
+    """Train ``recipe`` in the folder ``out`` and write everything a run folder holds.
+
+    With ``resume``, an unfinished run of the same recipe goes on where its last checkpoint stands, and a finished one
+    is only summed up. ``trackers`` are told of the run as it goes; of a finished one, all that it has.
+
+    Raises:
+        UserError: ``out`` holds something else; or see ``prepare`` and ``TrainingLoop.run``.
+        Interrupted: the user asked to stop; ``resume`` goes on.
+    """
+    chosen_by = (
+        fastest_precision(available_device())[1] if recipe.training.precision == "auto" else "as the recipe says"
+    )
+    recipe = resolve(recipe)
+    check_run_folder(out, recipe, resume, command="train", read=read_run)
+    if not (resume and (out / METRICS).is_file()):
+        prepared = prepare(_pretrained(recipe, out, resume, display), display)
+        gradients = step_gradients(recipe, prepared, display)
+        display.note(
+            f"training on {available_device()} in {recipe.training.precision} ({chosen_by}); {out} keeps the run"
+        )
+        loop = TrainingLoop(
+            gradients,
+            prepared.dev,
+            recipe.schedule.method,
+            prepared.sizes,
+            recipe.combination,
+            recipe.training,
+            recipe.optimizer,
+            recipe.seed,
+            out,
+            display,
+            on_evaluation,
+            trackers,
+        )
+        if not (out / CHECKPOINT).is_file():
+            write_text(out / RECIPE, recipe.to_yaml())
+            save_model(prepared.model, out)
+            if recipe.training.keep_best_of_tasks:
+                _begin_best_of_tasks(recipe, prepared.model, out)
+        keep_new_rows(out / NEW_ROWS, prepared.new_rows, resumed=(out / CHECKPOINT).is_file())
+        teach(recipe, prepared.teachers, prepared.taught, gradients, out, display)
+        for tracker in trackers:
+            tracker.started(recipe.model_dump(mode="json"))
+        result = loop.run(resume=(out / CHECKPOINT).is_file())
+        tuned = tune_heads(loop) if recipe.training.head_epochs else None
+        _finish(recipe, prepared, result, tuned, out, display)
+    elif trackers:
+        _tell_again(recipe, out, trackers)
+    summary = _summary(recipe, out)
+    for tracker in trackers:
+        tracker.finished(summary.metrics)
+    return summary
+
+
+def plan_recipe(recipe: Recipe, display: Display) -> Plan:
+    """Return what training ``recipe`` would do and cost on this machine; writes nothing."""
+    prepared = prepare(recipe, display)
+    return plan_run(
+        step_gradients(recipe, prepared, display),
+        prepared.dev,
+        recipe.schedule.method,
+        prepared.sizes,
+        recipe.training,
+        recipe.seed,
+    )
+
+
+def evaluate_run(folder: Path, data: str | None, split: Literal["train", "dev", "test"], display: Display) -> DevScores:
+    """Return a run's scores on a labelled split of ``data`` (by default the run's own).
+
+    Raises:
+        UserError: the folder is no run, the model's files are damaged, or the split cannot be read or has no labels.
+    """
+    recipe = read_run(folder)
+    place = resolve_data(recipe.data if data is None else data)
+    named = {name: task for name, task in recipe.tasks.items() if split in task.files.by_split}
+    if not named:
+        raise UserError(f"{folder}: its recipe names no {split} file for any task.")
+    model = MultitaskModel.from_pretrained(folder).to(available_device())
+    rows = {
+        name: read_split(place / task.files.by_split[split], task, labels_of(task, task))
+        for name, task in named.items()
+    }
+    answers = {}
+    for name, task in named.items():
+        labels = rows[name].labels
+        assert labels is not None
+        sequences = model.sequences(name, rows[name].texts)
+        with display.counting(f"{name} ({split})", len(sequences)) as bar:
+            logits = task_logits(model, name, sequences, chosen_precision(recipe.training.precision), bar.advance)
+        answers[name] = (predictions(logits, task), labels)
+    return score_dev(model.tasks, answers)
+
+
+def text_columns(run: str, task: str, chosen: Sequence[str]) -> Sequence[str]:
+    """Return the columns a task's texts stand in: those ``chosen``, else the ones the run was trained from.
+
+    Raises:
+        UserError: none are chosen and ``run`` is no run folder that could tell.
+    """
+    if chosen:
+        return chosen
+    if not (Path(run) / RECIPE).is_file():
+        raise UserError(f"{run}: has no {RECIPE} that names columns; give the text's column (or both) with --text.")
+    return read_run(Path(run)).tasks[task].text_columns
+
+
+def _pretrained(recipe: Recipe, out: Path, resume: bool, display: Display) -> Recipe:
+    """Run the pretraining that ``recipe`` asks for, if any; return the recipe with the encoder to start from."""
+    first = recipe.encoder.pretraining
+    if first is None:
+        return recipe
+    changes = {"data": recipe.data, "encoder.name": recipe.encoder.name, "seed": recipe.seed, **first.changes}
+    pretraining = load_pretraining_recipe(first.recipe, changes)
+    if not (out / RECIPE).is_file():
+        check_recipe(recipe, display)  # what is wrong with the tasks' files is told now, not after the pretraining
+        write_text(out / RECIPE, recipe.to_yaml())
+    pretrain_recipe(pretraining, out / PRETRAINING, resume, display)
+    encoder = recipe.encoder.model_copy(update={"name": str(out / PRETRAINING)})
+    return recipe.model_copy(update={"encoder": encoder})
+
+
+def _tell_again(recipe: Recipe, out: Path, trackers: Sequence[Tracker]) -> None:
+    """Tell trackers of a finished run what they may have missed."""
+    history = read_history(out)
+    for tracker in trackers:
+        tracker.started(recipe.model_dump(mode="json"))
+        for line in history:
+            tracker.recorded(line)
+
+
+def _begin_best_of_tasks(recipe: Recipe, model: MultitaskModel, out: Path) -> None:
+    """Write what the folders of tasks' best models have beside the weights, which the loop writes."""
+    for name in (*recipe.tasks, "overall"):
+        folder = out / BEST / name
+        write_json(folder / BEST_OF, {"best_of": name})
+        write_text(folder / RECIPE, recipe.to_yaml())
+        save_model_description(model, folder)
+
+
+def _finish(
+    recipe: Recipe,
+    prepared: Prepared,
+    result: TrainingResult,
+    tuned: dict[str, Any] | None,
+    out: Path,
+    display: Display,
+) -> None:
+    """Write prediction files, answers and metrics of the kept model, and of tasks' best ones where there are any."""
+    state = result.state
+    assert state.best is not None
+    assert state.best_overall is not None
+    best_of = {**state.best_of_task, "overall": state.best_overall}
+    predicted = _predict(recipe, prepared, out, display)
+    metrics: dict[str, Any] = {
+        "dev": _write_predictions(recipe, prepared, predicted, out).as_json(),
+        "best_step": state.best.step,
+        "best_of_task": {task: best.model_dump() for task, best in state.best_of_task.items()},
+        "best_overall": state.best_overall.model_dump(),
+        "steps": state.step,
+        "trained_parameters": sum(p.numel() for p in prepared.model.parameters() if p.requires_grad),
+        "train_seconds": round(state.train_seconds, 3),
+        "examples_per_second": round(state.examples / state.train_seconds, 2),
+        "real_tokens_per_second": round(state.tokens / state.train_seconds, 1),
+        "peak_memory_mb": round(peak_bytes(available_device()) / 1e6, 1),
+        "encoder": recipe.encoder.name,
+        "seed": recipe.seed,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "device": str(available_device()),
+        "untrained": result.history[0]["dev"],
+        "baselines": {
+            name: baseline(task, prepared.train[name].known_labels, prepared.dev[name].known_labels)._asdict()
+            for name, task in recipe.tasks.items()
+        },
+    }
+    at_step = {} if tuned is not None else {state.best.step: predicted}
+    for name, best in best_of.items() if recipe.training.keep_best_of_tasks else ():
+        folder = out / BEST / name
+        if best.step not in at_step:
+            at_step[best.step] = _predict(recipe, prepared, folder, display)
+        dev = _write_predictions(recipe, prepared, at_step[best.step], folder).as_json()
+        chosen = f"Of its run, the model that was best on dev by `{name}`, at step {best.step} of {state.step}."
+        write_model_card(folder, f"{out.resolve().name}-best-{name}", recipe, dev, chosen)
+        write_json(folder / METRICS, {**metrics, "dev": dev, "best_step": best.step, "best_of": name})
+    chosen = f"It was the best on dev by `{recipe.training.select}`, at step {state.best.step} of {state.step}."
+    if tuned is not None:
+        metrics["head_tuning"] = tuned
+        chosen += " Then each head was trained alone."
+    write_model_card(out, out.resolve().name, recipe, metrics["dev"], chosen)
+    write_json(out / METRICS, metrics)
+
+
+def _predict(recipe: Recipe, prepared: Prepared, folder: Path, display: Display) -> dict[tuple[str, str], Predictions]:
+    """Return the predictions for every dev and test row of the model in ``folder``, by split and task.
+
+    The model is read back from its files, as a user would.
+    """
+    model = MultitaskModel.from_pretrained(folder).to(available_device())
+    precision = chosen_precision(recipe.training.precision)
+    splits = {"dev": prepared.dev, "test": prepared.test}
+    total = sum(len(rows.sequences) for tasks in splits.values() for rows in tasks.values())
+    with display.counting("predicting dev and test", total) as bar:
+        return {
+            (split, name): predictions(
+                task_logits(model, name, rows.sequences, precision, bar.advance), recipe.tasks[name]
+            )
+            for split, tasks in splits.items()
+            for name, rows in tasks.items()
+        }
+
+
+def _write_predictions(
+    recipe: Recipe, prepared: Prepared, predicted: Mapping[tuple[str, str], Predictions], folder: Path
+) -> DevScores:
+    """Write prediction files and answers into ``folder``; return the scores on dev."""
+    for (split, name), values in predicted.items():
+        task = recipe.tasks[name]
+        rows = (prepared.dev if split == "dev" else prepared.test)[name]
+        write_task_predictions(folder, split, name, task.output, rows.ids, values, task.kind)
+        if split == "dev":
+            write_answers(folder, name, split, Answers(rows.ids, rows.known_labels, values))
+    return score_dev(
+        recipe.tasks, {name: (predicted["dev", name], rows.known_labels) for name, rows in prepared.dev.items()}
+    )
+
+
+def _summary(recipe: Recipe, out: Path) -> RunSummary:
+    metrics = read_json(out / METRICS)
+    untrained = {name: metrics["untrained"][name][task.metric] for name, task in recipe.tasks.items()}
+    baselines = {name: Baseline(**value) for name, value in metrics["baselines"].items()}
+    return RunSummary(out, metrics, untrained, baselines)

@@ -1,0 +1,113 @@
+"""From a recipe to the rows of its tasks: files read, parts drawn, other tasks' rows joined, new rows made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from minbert.augmentation.rows import RowAugmenter
+from minbert.augmentation.tables import new_rows_table
+from minbert.data.examples import Split, read_split
+from minbert.data.places import resolve_data
+from minbert.data.relabelling import labels_of
+from minbert.data.schedules import TaskSize
+from minbert.data.shared_rows import joined, read_shared
+from minbert.data.subsample import subsample
+from minbert.errors import UserError
+from minbert.recipe.recipe import Recipe
+from minbert.training.display import Display
+
+Texts = dict[tuple[str, str], Split]
+"""The rows of each split (train, dev, test) and task. Of test only where its file is there."""
+
+
+def read_texts(recipe: Recipe, display: Display) -> Texts:
+    """Read all files of ``recipe``.
+
+    Raises:
+        UserError: a file cannot be used, or has fewer rows than are wanted.
+    """
+    place = resolve_data(recipe.data)
+    texts: Texts = {}
+    for name, task in recipe.tasks.items():
+        files = task.files.by_split
+        for split in ("train", "dev"):
+            if split not in files:
+                raise UserError(f"tasks.{name}.files.{split}: training needs it.")
+            texts[split, name] = read_split(place / files[split], task, labels_of(task, task))
+        texts["train", name] = _subsampled(texts["train", name], task.rows, recipe.seed, name, "rows")
+        texts["dev", name] = _subsampled(texts["dev", name], task.dev_rows, recipe.seed, name, "dev_rows")
+        shared = read_shared(place, name, task, task, recipe.seed)
+        texts["train", name] = joined(texts["train", name], shared)
+        if "test" in files and not (place / files["test"]).is_file():
+            display.note(f"{place / files['test']}: is not there, so no predictions are written for it")
+        elif "test" in files:
+            texts["test", name] = read_split(place / files["test"], task, labels_of(task, task), labelled=None)
+    return texts
+
+
+def add_new_rows(recipe: Recipe, texts: Texts, device: torch.device, display: Display) -> dict[str, str]:
+    """Put the new rows of tasks with augmentation after their training rows; return the tables of them."""
+    augmenter = RowAugmenter(recipe.seed, device)
+    tables = {}
+    for name, task in recipe.tasks.items():
+        if not task.augmentation:
+            continue
+        split = texts["train", name]
+        rows = [(text,) if isinstance(text, str) else text for text in split.texts]
+        with display.counting(f"augmenting {name}", len(rows) * len(task.augmentation)) as bar:
+            made = augmenter.new_rows(task.augmentation, split.ids, rows, bar.advance)
+        display.note(f"{name}: {len(made):,} new rows beside {len(rows):,}")
+        assert split.labels is not None
+        texts["train", name] = replace(
+            split,
+            ids=[*split.ids, *(row.id for row in made)],
+            first=[*split.first, *(row.texts[0] for row in made)],
+            second=None if split.second is None else [*split.second, *(row.texts[1] for row in made)],
+            labels=np.concatenate([split.labels, [split.labels[row.origin] for row in made]]),
+        )
+        tables[name] = new_rows_table(made, split.ids, split.labels.tolist())
+    return tables
+
+
+def task_sizes(recipe: Recipe, texts: Texts) -> dict[str, TaskSize]:
+    """Return how many rows each task trains on, and how many a batch."""
+    return {
+        name: TaskSize(len(texts["train", name]), task.batch_size or recipe.schedule.batch_size)
+        for name, task in recipe.tasks.items()
+    }
+
+
+def check_steps(recipe: Recipe, sizes: Mapping[str, TaskSize]) -> None:
+    """Ask schedule and optimizer now what they would otherwise refuse only after the encoder is loaded.
+
+    Raises:
+        UserError: they would refuse.
+    """
+    try:
+        steps = recipe.schedule.method.steps_per_epoch(sizes) * recipe.training.epochs
+    except ValueError as error:
+        raise UserError(f"schedule.method: {error}.") from None
+    schedule, combination = recipe.schedule.method.name, recipe.combination.name
+    if combination != "sum" and schedule != "round_robin":
+        raise UserError(
+            f"combination '{combination}' weighs the tasks of a step against each other, so each step needs a batch of "
+            f"every task: use schedule.method=round_robin, not '{schedule}'."
+        )
+    try:
+        recipe.optimizer.warmup_steps(steps)
+    except ValueError as error:
+        raise UserError(f"optimizer.warmup: {error}.") from None
+
+
+def _subsampled(split: Split, wanted: int | str | None, seed: int, name: str, key: str) -> Split:
+    if wanted is None:
+        return split
+    try:
+        chosen = subsample(len(split), wanted, seed, name)
+    except ValueError as error:
+        raise UserError(f"tasks.{name}.{key}: {error}.") from None
+    return split.take(chosen)

@@ -1,0 +1,1 @@
+"""Finished runs taken together: ensembles, soups, teachers."""

@@ -1,0 +1,217 @@
+"""A soup: one model whose weights are the mean of several runs' (Wortsman et al. 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from minbert.encoder.config import EncoderConfig
+from minbert.errors import UserError
+from minbert.evaluation.answers import Answers, write_answers
+from minbert.evaluation.prediction_files import write_task_predictions
+from minbert.files import write_json, write_text
+from minbert.machine.device import available_device
+from minbert.machine.precision import chosen_precision
+from minbert.multitask.inference import task_logits
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.model_files import save_model
+from minbert.multitask.sequences import Sequences
+from minbert.run_folder.card import write_model_card
+from minbert.run_folder.folder import METRICS, RECIPE, SOUP
+from minbert.tasks.predictions import Predictions, predictions
+from minbert.together.members import Member, check_new_folder, check_same_labels, common_rows, find_members, names_apart
+from minbert.training.display import Display
+from minbert.training.rows import Rows
+from minbert.training.scoring import DevScores, score_dev
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """A run that might go into the soup."""
+
+    folder: Path
+    dev: DevScores
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SoupSummary:
+    """What a soup has to show."""
+
+    select: str
+    """The dev score that decided, by the best run's ``training.select``."""
+    ingredients: list[Ingredient]
+    """The best run first."""
+    greedy: DevScores
+    """Of the soup that was kept."""
+    uniform: DevScores
+    """Of the mean of all runs."""
+
+
+def make_soup(folders: Sequence[Path], out: Path, data: str | None, display: Display) -> SoupSummary:
+    """Write the greedy soup of finished runs to ``out``: a model's files, with recipe, metrics and predictions.
+
+    Greedy soup (Wortsman et al. 2022, recipe 1): runs in the order of their dev score, the best first; each is taken
+    if the mean of its weights and of those taken so far scores no lower than without it.
+
+    Raises:
+        UserError: a run is not finished, the runs' architectures, tasks or dev rows differ, or ``out`` is not empty.
+    """
+    check_new_folder(out)
+    members = find_members(folders)
+    if len(members) < 2:
+        raise UserError("a soup needs at least two runs.")
+    model = MultitaskModel.from_pretrained(members[0].folder).to(available_device())
+    for member in members[1:]:
+        _check_alike(members[0], model, member)
+    if len(encoders := {member.recipe.encoder.name for member in members}) > 1:
+        display.note(
+            f"the runs started from different encoders ({', '.join(sorted(encoders))}): the mean of weights that were "
+            "trained apart from the start is seldom any good"
+        )
+    select = members[0].recipe.training.select
+    if any(member.recipe.training.select != select for member in members):
+        display.note(f"the runs were selected by different scores; the soup is by {select}, as {members[0].folder}")
+    rows = {split: _rows(members, model, split, data) for split in ("dev", "test")}
+    kitchen = _Kitchen(model, rows["dev"], members[0])
+    names = names_apart([member.folder for member in members])
+    scores = [
+        kitchen.score(_weights(member), f"scoring {name}", display) for member, name in zip(members, names, strict=True)
+    ]
+    order = sorted(range(len(members)), key=lambda index: -scores[index].selected(select))
+
+    total = _doubled(_weights(members[order[0]]))
+    best, taken = scores[order[0]], [order[0]]
+    for index in order[1:]:
+        weights = _weights(members[index])
+        with_it = {name: ((total[name] + weights[name]) / (len(taken) + 1)).float() for name in total}
+        found = kitchen.score(with_it, f"adding {names[index]}", display)
+        if found.selected(select) >= best.selected(select):
+            best = found
+            taken.append(index)
+            for name, tensor in total.items():
+                tensor += weights[name]
+    kept = {name: (tensor / len(taken)).float() for name, tensor in total.items()}
+    uniform = kitchen.score(_mean_of_all(members), "scoring the mean of all", display)
+    model.load_state_dict(kept)
+    ingredients = [Ingredient(members[index].folder, scores[index], index in taken) for index in order]
+    summary = SoupSummary(select, ingredients, best, uniform)
+    _write(out, members[order[0]], model, rows, kitchen, summary)
+    return summary
+
+
+class _Kitchen:
+    """Scores weights on dev. Rows are tokenized once: all runs read alike."""
+
+    def __init__(self, model: MultitaskModel, dev: dict[str, Rows], first: Member) -> None:
+        self.model = model
+        self.dev = dev
+        self.precision = chosen_precision(first.recipe.training.precision)
+
+    def score(self, weights: Tensors, what: str, display: Display) -> DevScores:
+        self.model.load_state_dict(weights)
+        total = sum(len(rows.sequences) for rows in self.dev.values())
+        answers = {}
+        with display.counting(what, total) as bar:
+            for name, rows in self.dev.items():
+                logits = task_logits(self.model, name, rows.sequences, self.precision, bar.advance)
+                answers[name] = (predictions(logits, self.model.tasks[name]), rows.known_labels)
+        return score_dev(self.model.tasks, answers)
+
+    def predict(self, name: str, sequences: Sequences) -> Predictions:
+        return predictions(task_logits(self.model, name, sequences, self.precision), self.model.tasks[name])
+
+
+def _weights(member: Member) -> Tensors:
+    """Return a run's weights, fp32 on the CPU."""
+    return dict(MultitaskModel.from_pretrained(member.folder).state_dict())
+
+
+def _doubled(weights: Tensors) -> Tensors:
+    """Return a copy in float64, to sum in."""
+    return {name: tensor.double() for name, tensor in weights.items()}
+
+
+def _mean_of_all(members: Sequence[Member]) -> Tensors:
+    total = _doubled(_weights(members[0]))
+    for member in members[1:]:
+        weights = _weights(member)
+        for name, tensor in total.items():
+            tensor += weights[name]
+    return {name: (tensor / len(members)).float() for name, tensor in total.items()}
+
+
+def _check_alike(first: Member, model: MultitaskModel, member: Member) -> None:
+    """Check that a run's weights may be averaged with the first one's.
+
+    Raises:
+        UserError: encoders, tokenizers, tasks or heads differ.
+    """
+    other = MultitaskModel.from_pretrained(member.folder)
+    places = f"{first.folder} and {member.folder}"
+
+    def refuse(what: str) -> UserError:
+        return UserError(f"{places}: {what} differ, so their weights cannot be averaged. An ensemble takes such runs.")
+
+    if _architecture(model) != _architecture(other):
+        raise refuse("the encoders' architectures")
+    if model.tokenizer.vocabulary() != other.tokenizer.vocabulary():
+        raise refuse("the vocabularies")
+    if model.max_length != other.max_length:
+        raise refuse("the longest lengths (encoder.max_length)")
+    if model.tasks.keys() != other.tasks.keys():
+        raise refuse(f"the tasks ({', '.join(model.tasks)}; {', '.join(other.tasks)})")
+    for name, task in model.tasks.items():
+        check_same_labels(name, task, str(first.folder), other.tasks[name], str(member.folder))
+        for key in ("pair", "pooling", "head", "metric"):
+            if getattr(task, key) != getattr(other.tasks[name], key):
+                raise refuse(f"task '{name}': '{key}'s")
+
+
+def _architecture(model: MultitaskModel) -> EncoderConfig:
+    """Return what the encoder computes with its weights; dropout is only for training."""
+    return model.encoder.config.model_copy(update={"hidden_dropout": 0.0, "attention_dropout": 0.0})
+
+
+def _rows(members: Sequence[Member], model: MultitaskModel, split: str, data: str | None) -> dict[str, Rows]:
+    rows = {}
+    for name in model.tasks:
+        part = common_rows(members, name, split, data)
+        if part is not None:
+            rows[name] = Rows(part.ids, model.sequences(name, part.texts), part.labels)
+    return rows
+
+
+def _write(
+    out: Path,
+    best: Member,
+    model: MultitaskModel,
+    rows: dict[str, dict[str, Rows]],
+    kitchen: _Kitchen,
+    summary: SoupSummary,
+) -> None:
+    """Write what a run's folder holds, the recipe being the best run's."""
+    ingredients = [
+        {"run": str(each.folder), "dev": each.dev.as_json(), "taken": each.taken} for each in summary.ingredients
+    ]
+    write_json(out / SOUP, {"select": summary.select, "ingredients": ingredients, "uniform": summary.uniform.as_json()})
+    save_model(model, out)
+    write_text(out / RECIPE, best.recipe.to_yaml())
+    for split, tasks in rows.items():
+        for name, part in tasks.items():
+            task = best.recipe.tasks[name]
+            predicted = kitchen.predict(name, part.sequences)
+            write_task_predictions(out, split, name, task.output, part.ids, predicted, task.kind)
+            if split == "dev":
+                write_answers(out, name, split, Answers(part.ids, part.known_labels, predicted))
+    taken = sum(each.taken for each in summary.ingredients)
+    chosen = (
+        f"Its weights are the mean of {taken} runs', taken one by one as long as {summary.select} on dev did not fall."
+    )
+    write_model_card(out, out.resolve().name, best.recipe, summary.greedy.as_json(), chosen)
+    write_json(out / METRICS, {"dev": summary.greedy.as_json(), "encoder": best.recipe.encoder.name})
