@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from minbert.encoder.sources import load_encoder
 from minbert.multitask.adapters import Adapters
-from minbert.multitask.model import MultitaskModel, Part, Share
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.network import Part, Share
 from minbert.multitask.shared_layers import SharedLayer
 from minbert.packed import PackedBatch, concatenate
 from minbert.tasks.settings import TaskSettings

@@ -13,7 +13,8 @@ from minbert.encoder.sources import load_encoder
 from minbert.errors import UserError
 from minbert.files import read_json, write_json
 from minbert.multitask.inference import _batches
-from minbert.multitask.model import MultitaskModel, Part
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.network import Part
 from minbert.packed import concatenate
 from minbert.tasks.settings import TaskSettings
 from minbert.text.packing import pack_joined
@@ -124,6 +125,15 @@ def test_repeated_texts_are_encoded_once(model: MultitaskModel) -> None:
 
 def test_no_texts_give_no_vectors(model: MultitaskModel) -> None:
     assert model.encode([]).shape == (0, 32)
+
+
+def test_a_subclass_loads_as_itself(model: MultitaskModel, tmp_path: Path) -> None:
+    class Polite(MultitaskModel):
+        """A user's own verbs on top."""
+
+    model.save_pretrained(tmp_path)
+    assert type(Polite.from_pretrained(tmp_path)) is Polite
+    assert type(MultitaskModel.from_pretrained(tmp_path)) is MultitaskModel
 
 
 def test_what_is_saved_is_what_is_loaded_by_us_and_by_transformers(model: MultitaskModel, tmp_path: Path) -> None:

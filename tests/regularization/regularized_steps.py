@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from minbert.multitask.model import Part
+from minbert.multitask.network import Part
 from minbert.multitask.regularization import Passes, Regularization
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import prepare, step_gradients

@@ -11,7 +11,7 @@ from regularized_steps import assert_close, gradients_for, only, passes_of, stil
 from torch.nn import functional
 
 from minbert.errors import UserError
-from minbert.multitask.model import Part
+from minbert.multitask.network import Part
 from minbert.multitask.regularization.r_drop import _RDropRegularizer
 from minbert.packed import concatenate
 from minbert.training.display import Display

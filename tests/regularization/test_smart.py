@@ -10,7 +10,7 @@ import torch
 from regularized_steps import FORMS, SMOOTH, gradients_for, only, passes_of, regularization, same_noise, taken
 from torch import Tensor
 
-from minbert.multitask.model import Part
+from minbert.multitask.network import Part
 from minbert.multitask.regularization import Passes
 from minbert.multitask.regularization.divergences import divergences
 from minbert.multitask.regularization.smart import Smart, _SmartRegularizer

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from minbert.encoder.dropout import GeneratorState
-from minbert.multitask.model import Part
+from minbert.multitask.network import Part
 from minbert.multitask.regularization import Passes
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import Prepared, prepare

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from minbert.errors import UserError
-from minbert.multitask.model import MultitaskModel, Part
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.network import Part
 from minbert.packed import concatenate
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.running.prepare import Prepared, prepare, step_gradients

@@ -1,4 +1,4 @@
-"""Running a model without gradients: every distinct sequence once, in batches of like size."""
+"""Running a network without gradients: every distinct sequence once, in batches of like size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from minbert.encoder.pooling import Taken
 from minbert.machine.precision import Precision, mixed_precision
-from minbert.multitask.model import MultitaskModel, Share
+from minbert.multitask.network import MultitaskNetwork, Share
 from minbert.multitask.sequences import Indices, Sequences
 from minbert.tasks.heads import HeadOutput
 
@@ -22,7 +22,7 @@ Progress = Callable[[int], None]
 
 
 def sentence_vectors(
-    model: MultitaskModel,
+    network: MultitaskNetwork,
     sequences: Sequences,
     taken: Taken,
     precision: Precision,
@@ -32,52 +32,52 @@ def sentence_vectors(
 ) -> Tensor:
     """Return the vectors of all ``S`` distinct sequences, (S, width), fp32 on the model's device, dropout off.
 
-    They are what the head of ``task`` sees; without a task, what the encoder alone says (see ``MultitaskModel.read``).
+    They are what the head of ``task`` sees; without a task, what the encoder alone says: see ``MultitaskNetwork.read``.
     With ``texts`` taken they are twice as wide.
     """
-    width = model.encoder.config.hidden_size if task is None else model.vector_width
-    vectors = torch.empty(len(sequences), 2 * width if taken == "texts" else width, device=model.device)
-    was_training = model.training
-    model.eval()
+    width = network.encoder.config.hidden_size if task is None else network.vector_width
+    vectors = torch.empty(len(sequences), 2 * width if taken == "texts" else width, device=network.device)
+    was_training = network.training
+    network.eval()
     try:
-        with torch.no_grad(), mixed_precision(model.device, precision):
+        with torch.no_grad(), mixed_precision(network.device, precision):
             for mixed in _batches(sequences.lengths()):
                 numbers = np.sort(mixed)  # joined sequences have the higher numbers, and are packed last
-                batch = sequences.pack(numbers).to(model.device)
+                batch = sequences.pack(numbers).to(network.device)
                 shares = None if task is None else [Share(task, len(numbers))]
-                vectors[torch.from_numpy(numbers)] = model.pooled(batch, shares, [taken])[taken].float()
+                vectors[torch.from_numpy(numbers)] = network.pooled(batch, shares, [taken])[taken].float()
                 progress(len(numbers))
     finally:
-        model.train(was_training)
+        network.train(was_training)
     return vectors
 
 
 def task_logits(
-    model: MultitaskModel,
+    network: MultitaskNetwork,
     task: str,
     sequences: Sequences,
     precision: Precision,
     progress: Progress = lambda done: None,  # noqa: ARG005
 ) -> Tensor:
     """Return a task's logits for all ``R`` rows of ``sequences``, (R, outputs), fp32 on the CPU."""
-    vectors = sentence_vectors(model, sequences, model.task(task).taken, precision, progress, task=task)
-    return head_logits(model, task, sequences, vectors)
+    vectors = sentence_vectors(network, sequences, network.task(task).taken, precision, progress, task=task)
+    return head_logits(network, task, sequences, vectors)
 
 
-def head_logits(model: MultitaskModel, task: str, sequences: Sequences, vectors: Tensor) -> Tensor:
+def head_logits(network: MultitaskNetwork, task: str, sequences: Sequences, vectors: Tensor) -> Tensor:
     """Return a task's logits (R, outputs) from the vectors (S, width) of its sequences, dropout off."""
-    return torch.cat([output.logits for output in _head_outputs(model, task, sequences, vectors)])
+    return torch.cat([output.logits for output in _head_outputs(network, task, sequences, vectors)])
 
 
-def class_logits(model: MultitaskModel, task: str, sequences: Sequences, vectors: Tensor) -> Tensor | None:
+def class_logits(network: MultitaskNetwork, task: str, sequences: Sequences, vectors: Tensor) -> Tensor | None:
     """Return the logits (R, classes) of a head whose score is a choice among classes, dropout off; None of others."""
-    parts = [output.class_logits for output in _head_outputs(model, task, sequences, vectors)]
+    parts = [output.class_logits for output in _head_outputs(network, task, sequences, vectors)]
     return None if any(part is None for part in parts) else torch.cat([part for part in parts if part is not None])
 
 
-def _head_outputs(model: MultitaskModel, task: str, sequences: Sequences, vectors: Tensor) -> Iterator[HeadOutput]:
+def _head_outputs(network: MultitaskNetwork, task: str, sequences: Sequences, vectors: Tensor) -> Iterator[HeadOutput]:
     """Yield the head's output for some thousand rows at a time, on the CPU."""
-    head = model.head(task)
+    head = network.head(task)
     was_training = head.training
     rows = np.arange(len(sequences.rows))
     head.eval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from minbert.encoder.weights import export_tensors, import_tensors
 from minbert.errors import UserError
 from minbert.files import link_or_copy, read_json, write_json
 from minbert.multitask.adapters import Adapters
-from minbert.multitask.model import MultitaskModel
+from minbert.multitask.network import MultitaskNetwork
 from minbert.multitask.shared_layers import SharedLayer
 from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
@@ -27,45 +28,52 @@ _FORMAT = 1
 _POOLING = "1_Pooling"
 
 
-def model_tensors(model: MultitaskModel) -> dict[str, Tensor]:
+def model_tensors(network: MultitaskNetwork) -> dict[str, Tensor]:
     """Return all weights that a saved model has.
 
     The encoder's, with an adapter that all tasks share merged into them, have transformers' names; the heads' stand
     under ``heads.TASK.``, tasks' own adapters under ``adapters.TASK.``, the shared layer's under ``shared.``.
     """
-    encoder = model.encoder
-    if model.shared_adapter is not None:
+    encoder = network.encoder
+    if network.shared_adapter is not None:
         encoder = copy.deepcopy(encoder)
-        model.shared_adapter.merge(encoder)
+        network.shared_adapter.merge(encoder)
     tensors = export_tensors(encoder)
-    for prefix, (_, module) in _beside_the_encoder(model).items():
+    for prefix, (_, module) in _beside_the_encoder(network).items():
         tensors |= {f"{prefix}{name}": tensor for name, tensor in module.state_dict().items()}
     return {name: tensor.detach().cpu() for name, tensor in tensors.items()}
 
 
-def save_model(model: MultitaskModel, folder: Path) -> None:
-    """Write the model into ``folder``; each file is whole or absent."""
-    save_model_description(model, folder)
-    save_weights(model, folder)
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """A saved model as its files describe it, the encoder's weights and all others still to be loaded."""
+
+    encoder: BertEncoder
+    tokenizer: Tokenizer
+    tasks: dict[str, TaskSettings]
+    max_length: int
+    adapters: Adapters
+    shared_layer: SharedLayer
+    weights: Path
 
 
-def save_model_description(model: MultitaskModel, folder: Path) -> None:
-    """Write all of the model's files but the weights."""
+def save_description(network: MultitaskNetwork, tokenizer: Tokenizer, max_length: int, folder: Path) -> None:
+    """Write all of a model's files but the weights; each is whole or absent."""
     ours: dict[str, Any] = {
         "format": _FORMAT,
-        "max_length": model.max_length,
-        "tasks": {name: task.model_dump(mode="json") for name, task in model.tasks.items()},
+        "max_length": max_length,
+        "tasks": {name: task.model_dump(mode="json") for name, task in network.tasks.items()},
     }
-    if len(model.adapters):
-        ours["adapters"] = model.adapters_settings.model_dump(mode="json")
-    if model.shared_layer is not None:
-        ours["shared_layer"] = model.shared_layer_settings.model_dump(mode="json")
-    write_json(folder / "config.json", model.encoder.config.to_hub() | {"minbert": ours})
-    model.tokenizer.save(folder)
-    _save_pooling_description(model, folder)
+    if len(network.adapters):
+        ours["adapters"] = network.adapters_settings.model_dump(mode="json")
+    if network.shared_layer is not None:
+        ours["shared_layer"] = network.shared_layer_settings.model_dump(mode="json")
+    write_json(folder / "config.json", network.encoder.config.to_hub() | {"minbert": ours})
+    tokenizer.save(folder)
+    _save_pooling_description(network.encoder.config.hidden_size, max_length, folder)
 
 
-def _save_pooling_description(model: MultitaskModel, folder: Path) -> None:
+def _save_pooling_description(width: int, max_length: int, folder: Path) -> None:
     """Write what makes sentence-transformers' vectors those of ``model.encode``: means over all tokens.
 
     The keys are those of its first versions, which all later ones read.
@@ -75,9 +83,9 @@ def _save_pooling_description(model: MultitaskModel, folder: Path) -> None:
         {"idx": 1, "name": "1", "path": _POOLING, "type": "sentence_transformers.models.Pooling"},
     ]
     write_json(folder / "modules.json", modules)
-    write_json(folder / "sentence_bert_config.json", {"max_seq_length": model.max_length, "do_lower_case": False})
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_length, "do_lower_case": False})
     pooling = {
-        "word_embedding_dimension": model.encoder.config.hidden_size,
+        "word_embedding_dimension": width,
         "pooling_mode_cls_token": False,
         "pooling_mode_mean_tokens": True,
         "pooling_mode_max_tokens": False,
@@ -86,21 +94,21 @@ def _save_pooling_description(model: MultitaskModel, folder: Path) -> None:
     write_json(folder / _POOLING / "config.json", pooling)
 
 
-def save_weights(model: MultitaskModel, folder: Path, *more: Path) -> None:
+def save_weights(network: MultitaskNetwork, folder: Path, *more: Path) -> None:
     """Write ``model.safetensors`` alone, where the other files are there already, into one folder or several.
 
     Several folders share one file on disk where the file system can.
     """
-    write_tensors(folder / "model.safetensors", model_tensors(model))
+    write_tensors(folder / "model.safetensors", model_tensors(network))
     for other in more:
         link_or_copy(folder / "model.safetensors", other / "model.safetensors")
 
 
-def load_model(source: str) -> MultitaskModel:
-    """Load what ``save_model`` wrote.
+def read_description(source: str) -> ModelDescription:
+    """Return what ``save_description`` wrote into the folder ``source``, or onto the hub under that id.
 
     Raises:
-        UserError: see ``MultitaskModel.from_pretrained``.
+        UserError: there is no such model, or its files are damaged or of another kind.
     """
     files = find_encoder(source)
     config = read_json(files.config)
@@ -122,21 +130,28 @@ def load_model(source: str) -> MultitaskModel:
         raise UserError(f"{files.config}: its 'minbert' part is damaged: {error}") from None
     encoder = BertEncoder(EncoderConfig.from_hub(config, files.config))
     tokenizer = Tokenizer.from_files(files.folder)
-    model = MultitaskModel(encoder, tokenizer, tasks, max_length, adapters, shared_layer)
-    tensors = read_tensors(files.weights)
-    for prefix, (what, module) in _beside_the_encoder(model).items():
+    return ModelDescription(encoder, tokenizer, tasks, max_length, adapters, shared_layer, files.weights)
+
+
+def load_weights(network: MultitaskNetwork, path: Path) -> None:
+    """Load what ``save_weights`` wrote at ``path``.
+
+    Raises:
+        UserError: the file is damaged, or its tensors are not those of ``network``.
+    """
+    tensors = read_tensors(path)
+    for prefix, (what, module) in _beside_the_encoder(network).items():
         names = [name for name in tensors if name.startswith(prefix)]
-        _fill(module, {name.removeprefix(prefix): tensors.pop(name) for name in names}, what, files.weights)
-    import_tensors(encoder, tensors, files.weights)
-    return model.eval()
+        _fill(module, {name.removeprefix(prefix): tensors.pop(name) for name in names}, what, path)
+    import_tensors(network.encoder, tensors, path)
 
 
-def _beside_the_encoder(model: MultitaskModel) -> dict[str, tuple[str, nn.Module]]:
+def _beside_the_encoder(network: MultitaskNetwork) -> dict[str, tuple[str, nn.Module]]:
     """Return a model's other weights by the prefix of their names, and what to call them in messages."""
-    layer = nn.Module() if model.shared_layer is None else model.shared_layer
+    layer = nn.Module() if network.shared_layer is None else network.shared_layer
     return {
-        "heads.": ("head", model.heads),
-        "adapters.": ("adapter", model.adapters),
+        "heads.": ("head", network.heads),
+        "adapters.": ("adapter", network.adapters),
         "shared.": ("shared layer's", layer),
     }
 

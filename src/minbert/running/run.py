@@ -23,7 +23,6 @@ from minbert.machine.memory import peak_bytes
 from minbert.machine.precision import chosen_precision, fastest_precision
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.model_files import save_model, save_model_description
 from minbert.pretraining.recipe import load_pretraining_recipe
 from minbert.pretraining.run import pretrain_recipe
 from minbert.recipe.recipe import Recipe
@@ -96,7 +95,7 @@ def train_recipe(
         )
         if not (out / CHECKPOINT).is_file():
             write_text(out / RECIPE, recipe.to_yaml())
-            save_model(prepared.model, out)
+            prepared.model.save_pretrained(out)
             if recipe.training.keep_best_of_tasks:
                 _begin_best_of_tasks(recipe, prepared.model, out)
         keep_new_rows(out / NEW_ROWS, prepared.new_rows, resumed=(out / CHECKPOINT).is_file())
@@ -197,7 +196,7 @@ def _begin_best_of_tasks(recipe: Recipe, model: MultitaskModel, out: Path) -> No
         folder = out / BEST / name
         write_json(folder / BEST_OF, {"best_of": name})
         write_text(folder / RECIPE, recipe.to_yaml())
-        save_model_description(model, folder)
+        model.save_description(folder)
 
 
 def _finish(

@@ -17,7 +17,6 @@ from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
 from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.model_files import save_model
 from minbert.multitask.sequences import Sequences
 from minbert.run_folder.card import write_model_card
 from minbert.run_folder.folder import METRICS, RECIPE, SOUP
@@ -200,7 +199,7 @@ def _write(
         {"run": str(each.folder), "dev": each.dev.as_json(), "taken": each.taken} for each in summary.ingredients
     ]
     write_json(out / SOUP, {"select": summary.select, "ingredients": ingredients, "uniform": summary.uniform.as_json()})
-    save_model(model, out)
+    model.save_pretrained(out)
     write_text(out / RECIPE, best.recipe.to_yaml())
     for split, tasks in rows.items():
         for name, part in tasks.items():

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from minbert.encoder.dropout import GeneratorState
 from minbert.machine.precision import Precision, mixed_precision
-from minbert.multitask.model import MultitaskModel, Part
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.network import Part
 from minbert.multitask.regularization import Passes
 from minbert.packed import PackedBatch
 from minbert.tasks.heads import HeadOutput

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from minbert.machine.precision import Precision, mixed_precision
 from minbert.multitask.inference import Progress, head_logits, sentence_vectors, task_logits
-from minbert.multitask.model import MultitaskModel, Part
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.network import Part
 from minbert.multitask.regularization import Passes, TwinPasses
 from minbert.packed import PackedBatch, concatenate
 from minbert.tasks.heads import HeadOutput

@@ -12,7 +12,8 @@ from torch.func import functional_call
 
 from minbert.encoder.dropout import GeneratorState
 from minbert.machine.precision import Precision, mixed_precision
-from minbert.multitask.model import MultitaskModel, Part
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.network import Part
 from minbert.multitask.regularization.divergences import divergences
 from minbert.packed import PackedBatch
 from minbert.tasks.heads import HeadOutput
