@@ -38,6 +38,7 @@ from common import (
     wide_console,
     write_figures,
 )
+from minbert.display.progress import Display
 from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.sources import find_encoder, save_encoder
@@ -47,7 +48,6 @@ from minbert.machine.precision import chosen_precision
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.run import train_recipe
 from minbert.text.tokenizer import Tokenizer
-from minbert.training.display import Display
 from texts import TextGenerator, vocabulary_words
 
 SHAPES = {

@@ -15,11 +15,11 @@ import numpy as np
 from rich.console import Console
 
 from minbert.data.examples import Split
+from minbert.display.progress import Display
 from minbert.encoder.sources import find_encoder
 from minbert.recipe.recipe import Recipe, load_recipe
 from minbert.running.texts import Texts, read_texts
 from minbert.text.tokenizer import Tokenizer
-from minbert.training.display import Display
 
 DEV_ROWS = 32
 """Of each task: a run scores dev, outside of what is timed, so few will do."""

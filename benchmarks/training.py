@@ -34,6 +34,7 @@ from common import (
     wide_console,
     write_figures,
 )
+from minbert.display.progress import Display
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.sources import find_encoder
 from minbert.files import read_json
@@ -42,7 +43,6 @@ from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision, fastest_precision
 from minbert.recipe.recipe import Recipe
 from minbert.running.run import train_recipe
-from minbert.training.display import Display
 from texts import benchmark_recipe, real_tokens, training_rows, write_generated
 
 LEARNING_RATE = 5e-5

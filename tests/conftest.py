@@ -14,7 +14,7 @@ import torch
 import yaml
 from rich.console import Console
 
-from minbert.training.display import Display
+from minbert.display.progress import Display
 
 WORDS = [
     "the",

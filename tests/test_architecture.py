@@ -13,7 +13,7 @@ import minbert
 PACKAGE = Path(minbert.__file__).parent
 FLOORS = [
     {"errors", "packed", "randomness"},
-    {"files", "methods"},
+    {"files", "methods", "display"},
     {"machine"},
     {"encoder", "text", "optim"},
     {"tasks"},

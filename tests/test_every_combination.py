@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from covering import Axes, Row, Rule, broken, covering_rows, forbidden_rows
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.methods import families
 from minbert.multitask.combination import Combination, Surgeon
@@ -26,7 +27,6 @@ from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.running.prepare import prepare, step_gradients
 from minbert.tasks.losses import Loss
 from minbert.training import loop as loop_module
-from minbert.training.display import Display
 from minbert.training.loop import TrainingLoop
 from recipe_schema import is_method, keys, parts
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from minbert.display.progress import Display
 from minbert.encoder.bert import BertEncoder
 from minbert.encoder.bins import fill_bins
 from minbert.encoder.layers import EncoderLayer
@@ -30,7 +31,6 @@ from minbert.running.run import train_recipe
 from minbert.running.texts import Texts, read_texts, task_sizes
 from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
-from minbert.training.display import Display
 from texts import TextGenerator
 
 EMPTY = 0.05

@@ -27,13 +27,13 @@ import pytest
 import torch
 from rich.console import Console
 
+from minbert.display.progress import Display
 from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.sources import save_encoder
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import prepare, step_gradients
 from minbert.tracking.tensorboard import scalars
-from minbert.training.display import Display
 from minbert.training.loop import TrainingLoop
 
 VOCABULARY = "the a film question is good bad fine dull bright river train learn how why do people cook rice on cold"

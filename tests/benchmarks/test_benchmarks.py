@@ -19,9 +19,9 @@ from common import encoder_flops, in_a_process, interleaved, median_ratio, media
 from course import CourseTraining, LoopAdamW, mean_states
 from inference import CONTESTANTS as ANSWERING
 from inference import difference, file_name
+from minbert.display.progress import Display
 from minbert.encoder.config import EncoderConfig
 from minbert.running.prepare import prepare
-from minbert.training.display import Display
 from minbert.training.gradients import row_lengths
 from texts import FILES, TOKEN_QUANTILES, TextGenerator, benchmark_recipe, real_tokens, training_rows, write_generated
 from training import CONTESTANTS

@@ -14,11 +14,11 @@ from minbert.data.examples import BadDataError, Split, read_split
 from minbert.data.relabelling import Relabelling, labels_of
 from minbert.data.shared_rows import joined, read_shared
 from minbert.data.task_files import TaskFiles
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import prepare
 from minbert.tasks.kinds import LabelSettings
-from minbert.training.display import Display
 
 FIVE = LabelSettings(kind="classification", classes=["--", "-", "0", "+", "++"])
 SCORE = LabelSettings(kind="regression", range=(0, 5))

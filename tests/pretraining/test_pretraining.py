@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from minbert.display.progress import Display
 from minbert.encoder.sources import load_encoder
 from minbert.errors import UserError
 from minbert.pretraining.held_out import Score, score_by_frequency, score_held_out, with_overall
@@ -22,7 +23,6 @@ from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_reci
 from minbert.pretraining.run import pretrain_recipe, pretraining_loop, read_pretraining_run
 from minbert.randomness import generator
 from minbert.text.masking import mask_tokens
-from minbert.training.display import Display
 from minbert.training.interrupt import Interrupted
 from minbert.training.loop import CHECKPOINT, HISTORY, NotFiniteError
 

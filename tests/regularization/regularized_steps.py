@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from minbert.display.progress import Display
 from minbert.multitask.network import Part
 from minbert.multitask.regularization import Passes, Regularization
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import prepare, step_gradients
-from minbert.training.display import Display
 from minbert.training.gradients import StepGradients
 
 SMOOTH = {"name": "linear", "dropout": 0.0, "features": ["u", "v", "u*v"]}

@@ -9,8 +9,8 @@ import pytest
 import torch
 from regularized_steps import FORMS, gradients_for, only, passes_of, regularization, taken
 
+from minbert.display.progress import Display
 from minbert.multitask.regularization.mbpp import Mbpp, _MbppRegularizer
-from minbert.training.display import Display
 
 
 def mbpp(gradients: Any, **settings: Any) -> _MbppRegularizer:

@@ -10,11 +10,11 @@ import torch
 from regularized_steps import assert_close, gradients_for, only, passes_of, still, taken
 from torch.nn import functional
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.multitask.network import Part
 from minbert.multitask.regularization.r_drop import _RDropRegularizer
 from minbert.packed import concatenate
-from minbert.training.display import Display
 
 
 def test_half_of_both_divergences_of_two_passes(two_tasks: dict[str, Any], quiet: Display) -> None:

@@ -11,12 +11,12 @@ import pytest
 import torch
 from regularized_steps import FORMS, assert_close, gradients_for, only, passes_of, same_noise, still, taken
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.multitask.regularization import Regularization
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.run import train_recipe
 from minbert.training.combining import StepCombination
-from minbert.training.display import Display
 from minbert.training.loop import TrainingLoop
 
 WIDE = {"name": "smart", "epsilon": 0.05, "sigma": 0.01, "step_size": 1.0}

@@ -10,11 +10,11 @@ import torch
 from regularized_steps import FORMS, SMOOTH, gradients_for, only, passes_of, regularization, same_noise, taken
 from torch import Tensor
 
+from minbert.display.progress import Display
 from minbert.multitask.network import Part
 from minbert.multitask.regularization import Passes
 from minbert.multitask.regularization.divergences import divergences
 from minbert.multitask.regularization.smart import Smart, _SmartRegularizer
-from minbert.training.display import Display
 
 
 def smart(**settings: Any) -> _SmartRegularizer:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from minbert.display.progress import Display
 from minbert.reproduction.reproduce import reproduce
-from minbert.training.display import Display
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard, metadata_load
 
+from minbert.display.progress import Display
 from minbert.evaluation.answers import read_answers
 from minbert.evaluation.intervals import score_interval
 from minbert.multitask.model import MultitaskModel
@@ -19,7 +20,6 @@ from minbert.run_folder.card import write_model_card
 from minbert.run_folder.folder import read_run
 from minbert.running.run import train_recipe
 from minbert.together.soup import make_soup
-from minbert.training.display import Display
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from minbert.data.rows import read_rows
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.pretraining.prepare import prepare_pretraining
 from minbert.pretraining.recipe import parse_pretraining_recipe
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import prepare
 from minbert.running.run import train_recipe
-from minbert.training.display import Display
 from minbert.training.loop import CHECKPOINT
 
 

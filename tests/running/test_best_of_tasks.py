@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.evaluation.answers import read_answers
 from minbert.files import link_or_copy, write_text
@@ -18,7 +19,6 @@ from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.run_folder.folder import drop_weights
 from minbert.running.run import evaluate_run, train_recipe
 from minbert.together.members import find_members, members_of_tasks
-from minbert.training.display import Display
 from minbert.training.loop import TrainingLoop
 from minbert.training.scoring import DevScores
 

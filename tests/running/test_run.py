@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.evaluation.baselines import baseline
 from minbert.multitask.model import MultitaskModel
@@ -17,7 +18,6 @@ from minbert.run_folder.folder import read_run
 from minbert.running.prepare import resolve
 from minbert.running.run import evaluate_run, plan_recipe, train_recipe
 from minbert.tasks.settings import TaskSettings
-from minbert.training.display import Display
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.recipe import load_recipe
 from minbert.sweeping.locks import try_lock
 from minbert.sweeping.plan import Source
 from minbert.sweeping.results import Results, cells, remarks
 from minbert.sweeping.sweep import run_sweep
-from minbert.training.display import Display
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
 SETTINGS = ["training.epochs=1"]

@@ -13,6 +13,7 @@ from typing import Any
 import optuna
 import pytest
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.recipe import load_recipe
 from minbert.running.run import train_recipe
@@ -21,7 +22,6 @@ from minbert.sweeping.plan import Run
 from minbert.sweeping.records import Record, unfinished, write_record
 from minbert.sweeping.results import Results
 from minbert.sweeping.sweep import run_sweep
-from minbert.training.display import Display
 from minbert.training.interrupt import Interrupted
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from minbert.display.progress import Display
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import Prepared, prepare
-from minbert.training.display import Display
 from minbert.training.gradients import FinetunedGradients, FrozenGradients
 
 MNRL = {"name": "mnrl", "threshold": 4}

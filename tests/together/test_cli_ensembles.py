@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_ensemble import trained
 
-from minbert.training.display import Display
+from minbert.display.progress import Display
 from test_cli import complains, minbert
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import parse_recipe
@@ -19,7 +20,6 @@ from minbert.running.run import train_recipe
 from minbert.together.ensemble import make_ensemble
 from minbert.together.ensemble_file import read_ensemble
 from minbert.together.members import weighted_runs
-from minbert.training.display import Display
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
 

@@ -14,13 +14,13 @@ from rich.console import Console
 from test_ensemble import trained
 from torch import Tensor
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
 from minbert.run_folder.folder import read_run
 from minbert.running.run import evaluate_run, train_recipe
 from minbert.together.soup import make_soup
-from minbert.training.display import Display
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
 

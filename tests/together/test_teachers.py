@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from test_ensemble import trained
 from torch import Tensor
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import load_recipe, parse_recipe
@@ -27,7 +28,6 @@ from minbert.tasks.heads import HeadOutput
 from minbert.together import teachers
 from minbert.together.ensemble import make_ensemble
 from minbert.together.teachers import TARGETS
-from minbert.training.display import Display
 from minbert.training.distillation import DistillationSettings
 from minbert.training.interrupt import Interrupted
 from minbert.training.loop import CHECKPOINT, TrainingLoop

@@ -13,12 +13,12 @@ from tensorboard.backend.event_processing.event_accumulator import SCALARS, Even
 from typer.testing import CliRunner
 
 from minbert.cli.main import app
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.running.run import train_recipe
 from minbert.tracking import TRACKERS, find_trackers
 from minbert.tracking.tensorboard import TensorBoard, scalars
-from minbert.training.display import Display
 from minbert.training.loop import HISTORY, TrainingLoop
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.multitask.combination import Combination
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import prepare, step_gradients
 from minbert.running.run import train_recipe
 from minbert.training.combining import StepCombination
-from minbert.training.display import Display
 
 Flat = dict[str, torch.Tensor]
 

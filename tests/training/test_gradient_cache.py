@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from minbert.display.progress import Display
 from minbert.encoder.dropout import GeneratorState
 from minbert.multitask.network import Part
 from minbert.multitask.regularization import Passes
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import Prepared, prepare
 from minbert.training.combining import StepCombination
-from minbert.training.display import Display
 from minbert.training.gradient_cache import _joined, _parted
 from minbert.training.gradients import FinetunedGradients
 from minbert.training.micro_batches import micro_batches

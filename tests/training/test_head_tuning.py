@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
+from minbert.display.progress import Display
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.running.run import evaluate_run, train_recipe
 from minbert.training import head_tuning
-from minbert.training.display import Display
 from minbert.training.head_tuning import HEADS
 from minbert.training.interrupt import Interrupted
 from minbert.training.loop import CHECKPOINT, TrainingLoop

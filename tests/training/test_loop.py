@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.network import Part
@@ -18,7 +19,6 @@ from minbert.packed import concatenate
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.running.prepare import Prepared, prepare, step_gradients
 from minbert.training.checkpoint import load_checkpoint
-from minbert.training.display import Display
 from minbert.training.interrupt import Interrupted
 from minbert.training.loop import CHECKPOINT, HISTORY, NotFiniteError, TrainingLoop
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from minbert.display.progress import Display
 from minbert.encoder.sources import load_encoder
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
@@ -18,7 +19,6 @@ from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import prepare, step_gradients
 from minbert.running.run import train_recipe
 from minbert.training.combining import StepCombination
-from minbert.training.display import Display
 from minbert.training.loop import TrainingLoop
 
 LORA = {"adapters": {"name": "lora", "dropout": 0.1}}

@@ -33,8 +33,8 @@ def augment(
     from minbert.augmentation.choosing import choose_methods
     from minbert.augmentation.rows import RowAugmenter
     from minbert.augmentation.tables import augment_file
+    from minbert.display.progress import Display
     from minbert.machine.device import available_device
-    from minbert.training.display import Display
 
     given = [*(settings or []), *([] if copies is None else [f"copies={copies}"])]
     chosen = choose_methods(methods, given)

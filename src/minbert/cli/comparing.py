@@ -36,8 +36,8 @@ def compare(
     from minbert.comparing.compare import compare as compare_runs
     from minbert.comparing.tables import as_csv, remarks, sentences
     from minbert.comparing.tables import markdown as as_markdown
+    from minbert.display.progress import Display
     from minbert.files import write_json, write_text
-    from minbert.training.display import Display
 
     console = Console()
     comparison = compare_runs(runs, baseline, Display(console))

@@ -29,8 +29,8 @@ def ensemble(
     """Average what several runs answer, task by task."""
     from rich.console import Console
 
+    from minbert.display.progress import Display
     from minbert.together.ensemble import make_ensemble
-    from minbert.training.display import Display
 
     console = Console()
     summary = make_ensemble(runs, out, weights, data, Display(console))
@@ -44,8 +44,8 @@ def soup(runs: Runs, out: Out, data: Data = None) -> None:
     """Average the weights of several runs into one model, as far as that helps on dev (greedy soup)."""
     from rich.console import Console
 
+    from minbert.display.progress import Display
     from minbert.together.soup import make_soup
-    from minbert.training.display import Display
 
     console = Console()
     console.print(_soup(make_soup(runs, out, data, Display(console))))

@@ -23,8 +23,8 @@ def evaluate(
     from rich.console import Console
 
     from minbert.cli import tables
+    from minbert.display.progress import Display
     from minbert.running.run import evaluate_run
-    from minbert.training.display import Display
 
     console = Console()
     console.print(tables.scores(evaluate_run(run, data, split, Display(console)), split))
@@ -49,13 +49,13 @@ def predict(
     """Predict one task for texts given here, or for every row of a file (of any size)."""
     from rich.console import Console
 
+    from minbert.display.progress import Display
     from minbert.errors import UserError
     from minbert.evaluation.streaming import predict_file
     from minbert.machine.device import available_device
     from minbert.machine.precision import chosen_precision
     from minbert.multitask.model import MultitaskModel
     from minbert.running.run import text_columns
-    from minbert.training.display import Display
 
     if bool(texts) == (source is not None):
         raise UserError("give either texts or --input FILE.")
@@ -85,11 +85,11 @@ def encode(
     """Write the sentence vector of every row of a file."""
     from rich.console import Console
 
+    from minbert.display.progress import Display
     from minbert.evaluation.streaming import encode_file
     from minbert.machine.device import available_device
     from minbert.machine.precision import chosen_precision
     from minbert.multitask.model import MultitaskModel
-    from minbert.training.display import Display
 
     model = MultitaskModel.from_pretrained(run).to(available_device())
     console = Console(stderr=True)

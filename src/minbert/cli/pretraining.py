@@ -29,10 +29,10 @@ def pretrain(
     """Train an encoder further on plain texts, by guessing hidden words (masked LM)."""
     from rich.console import Console
 
+    from minbert.display.progress import Display
     from minbert.pretraining.recipe import load_pretraining_recipe
     from minbert.pretraining.run import pretrain_recipe
     from minbert.run_folder.folder import RECIPE
-    from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 
     loaded = load_pretraining_recipe(recipe, recipe_changes(data, encoder, seed), settings or [])

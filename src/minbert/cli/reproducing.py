@@ -36,9 +36,9 @@ def reproduce(
     from rich.console import Console
 
     from minbert.cli import tables
+    from minbert.display.progress import Display
     from minbert.reproduction.reproduce import TABLES
     from minbert.reproduction.reproduce import reproduce as run_paper
-    from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 
     console = Console()

@@ -64,8 +64,8 @@ def sweep(
     """
     from rich.console import Console
 
+    from minbert.display.progress import Display
     from minbert.sweeping.sweep import run_sweep
-    from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 
     console = Console()

@@ -38,12 +38,12 @@ def train(
     from rich.console import Console
 
     from minbert.cli import tables
+    from minbert.display.progress import Display
     from minbert.recipe.recipe import load_recipe
     from minbert.reproduction.budgets import load_budget
     from minbert.run_folder.folder import RECIPE
     from minbert.running.run import plan_recipe, train_recipe
     from minbert.tracking import find_trackers
-    from minbert.training.display import Display
     from minbert.training.interrupt import Interrupted
 
     loaded = load_recipe(recipe, recipe_changes(data, encoder, seed), settings or [])

@@ -12,9 +12,9 @@ from rich.console import Console
 from minbert.comparing.choosing import Choice, choices
 from minbert.comparing.scored import OVERALL, SystemsScored, scores_of
 from minbert.comparing.systems import System, find_baseline, find_systems, single_task_system
+from minbert.display.progress import Display
 from minbert.evaluation.intervals import CONFIDENCE
 from minbert.evaluation.significance import holm
-from minbert.training.display import Display
 
 TO_BASELINE, TO_SINGLE_TASK = "to_baseline", "to_single_task"
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from minbert.display.progress import Display
 from minbert.encoder.masked_lm import MaskedLM, masked_lm_loss
 from minbert.encoder.masked_lm_files import save_masked_lm_weights
 from minbert.errors import UserError
@@ -27,7 +28,6 @@ from minbert.pretraining.settings import PretrainingSettings
 from minbert.randomness import generator
 from minbert.text.masking import Maskable, MaskedBatch, MaskingSettings, mask_tokens
 from minbert.training.checkpoint import Best, LoopState, load_checkpoint, load_more, save_checkpoint
-from minbert.training.display import Display
 from minbert.training.interrupt import Interrupted, StopRequest, stop_on_signal
 from minbert.training.loop import CHECKPOINT, HISTORY, NotFiniteError
 

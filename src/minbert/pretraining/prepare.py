@@ -13,6 +13,7 @@ from minbert.augmentation.tables import new_rows_table
 from minbert.data.corpora import Corpus, divide, read_texts
 from minbert.data.examples import read_split, same_content
 from minbert.data.places import resolve_data
+from minbert.display.progress import Display
 from minbert.encoder.masked_lm import MaskedLM
 from minbert.encoder.masked_lm_files import load_masked_lm
 from minbert.encoder.sources import find_encoder
@@ -29,7 +30,6 @@ from minbert.text.masking import Maskable, MaskedBatch, mask_tokens
 from minbert.text.packing import SpecialTokens
 from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
-from minbert.training.display import Display
 
 
 @dataclass(frozen=True, slots=True)

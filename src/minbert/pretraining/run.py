@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from minbert.augmentation.tables import keep_new_rows
+from minbert.display.progress import Display
 from minbert.encoder.masked_lm_files import save_masked_lm
 from minbert.errors import UserError
 from minbert.files import read_json, write_json, write_text
@@ -20,7 +21,6 @@ from minbert.pretraining.loop import PretrainingLoop, PretrainingTexts
 from minbert.pretraining.prepare import Pretraining, prepare_pretraining
 from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_recipe
 from minbert.run_folder.folder import METRICS, NEW_ROWS, RECIPE, check_run_folder
-from minbert.training.display import Display
 from minbert.training.loop import CHECKPOINT
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from minbert.display.progress import Display
 from minbert.files import write_json, write_text
 from minbert.machine.device import available_device
 from minbert.reproduction.budgets import load_budget
@@ -17,7 +18,6 @@ from minbert.reproduction.papers import Paper, PaperRow, PaperTable, load_paper
 from minbert.reproduction.runs import Outcome, PlannedRun, carry_out, chosen_rows, columns_of, plan_runs, systems
 from minbert.reproduction.tables import markdown
 from minbert.reproduction.together import PlannedTogether, plan_together, take_together
-from minbert.training.display import Display
 
 RESULTS = "results.json"
 TABLES = "tables.md"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from minbert.display.progress import Display
 from minbert.errors import UserError, did_you_mean
 from minbert.files import read_json, write_json
 from minbert.recipe.recipe import Recipe, load_recipe
@@ -17,7 +18,6 @@ from minbert.run_folder.folder import METRICS, PRETRAINING, check_run_folder, dr
 from minbert.running.prepare import resolve
 from minbert.running.run import train_recipe
 from minbert.tasks.settings import TaskSettings
-from minbert.training.display import Display
 from minbert.training.loop import NotFiniteError
 from minbert.training.scoring import check_select
 

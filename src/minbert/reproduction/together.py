@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from minbert.display.progress import Display
 from minbert.encoder.hub import SAFETENSORS
 from minbert.errors import UserError
 from minbert.files import read_json
@@ -16,7 +17,6 @@ from minbert.tasks.settings import TaskSettings
 from minbert.together.ensemble import make_ensemble
 from minbert.together.members import trained_tasks, weighted_runs
 from minbert.together.soup import make_soup
-from minbert.training.display import Display
 from minbert.training.scoring import check_select
 
 

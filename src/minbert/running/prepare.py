@@ -9,6 +9,7 @@ import torch
 
 from minbert.data.examples import Split
 from minbert.data.schedules import TaskSize
+from minbert.display.progress import Display
 from minbert.encoder.sources import find_encoder, load_encoder
 from minbert.errors import UserError
 from minbert.machine.allocator import keep_freed_memory
@@ -22,7 +23,6 @@ from minbert.tasks.settings import TaskSettings
 from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
 from minbert.together.teachers import Teachers, find_teachers
-from minbert.training.display import Display
 from minbert.training.gradients import FinetunedGradients, FrozenGradients, StepGradients
 from minbert.training.rows import Rows
 from minbert.training.scoring import check_select

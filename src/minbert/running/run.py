@@ -13,6 +13,7 @@ from minbert.augmentation.tables import keep_new_rows
 from minbert.data.examples import read_split
 from minbert.data.places import resolve_data
 from minbert.data.relabelling import labels_of
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, write_answers
 from minbert.evaluation.baselines import Baseline, baseline
@@ -32,7 +33,6 @@ from minbert.running.prepare import Prepared, check_recipe, prepare, resolve, st
 from minbert.tasks.predictions import Predictions, predictions
 from minbert.together.teachers import teach
 from minbert.tracking import Tracker
-from minbert.training.display import Display
 from minbert.training.head_tuning import tune_heads
 from minbert.training.loop import BEST, CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult, read_history
 from minbert.training.plan import Plan, plan_run

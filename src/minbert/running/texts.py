@@ -16,9 +16,9 @@ from minbert.data.relabelling import labels_of
 from minbert.data.schedules import TaskSize
 from minbert.data.shared_rows import joined, read_shared
 from minbert.data.subsample import subsample
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.recipe import Recipe
-from minbert.training.display import Display
 
 Texts = dict[tuple[str, str], Split]
 """The rows of each split (train, dev, test) and task. Of test only where its file is there."""

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 import yaml
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.files import write_text
 from minbert.recipe.recipe import Recipe
@@ -25,7 +26,6 @@ from minbert.sweeping.records import (
     write_record,
 )
 from minbert.sweeping.results import Results, Row, write_results
-from minbert.training.display import Display
 from minbert.training.loop import OnEvaluation
 
 SWEEP = "sweep.yaml"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from minbert.display.progress import Display
 from minbert.sweeping.folder import SweepFolder
 from minbert.sweeping.locks import try_lock
 from minbert.sweeping.plan import Configuration, with_seeds
 from minbert.sweeping.records import read_record
 from minbert.sweeping.results import Results
-from minbert.training.display import Display
 
 
 def train_grid(

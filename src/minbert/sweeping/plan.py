@@ -11,12 +11,12 @@ from typing import Any
 
 from rich.console import Console
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.reading import put
 from minbert.recipe.recipe import Recipe, load_tree, parse_recipe
 from minbert.running.prepare import check_recipe
 from minbert.sweeping.values import Choices, Range, base_value, compact, short_keys
-from minbert.training.display import Display
 
 Changes = Mapping[str, Any]
 """Recipe keys with the values a configuration gives them."""

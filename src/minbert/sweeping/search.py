@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.randomness import generator
 from minbert.recipe.recipe import Recipe
@@ -25,7 +26,6 @@ from minbert.sweeping.plan import Configuration, Run, Source
 from minbert.sweeping.records import Record
 from minbert.sweeping.results import Results
 from minbert.sweeping.values import Choices, Range, base_value, compact
-from minbert.training.display import Display
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

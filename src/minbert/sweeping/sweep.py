@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.seeds import read_seeds
 from minbert.sweeping.folder import Keep, SweepFolder
@@ -14,7 +15,6 @@ from minbert.sweeping.plan import Source, check_space, plan_grid
 from minbert.sweeping.results import Results
 from minbert.sweeping.search import Search
 from minbert.sweeping.values import read_grid, read_space
-from minbert.training.display import Display
 
 
 def run_sweep(

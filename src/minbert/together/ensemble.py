@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from minbert.data.examples import Split
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, write_answers
 from minbert.evaluation.prediction_files import write_task_predictions
@@ -31,7 +32,6 @@ from minbert.together.members import (
     names_apart,
     trained_tasks,
 )
-from minbert.training.display import Display
 from minbert.training.scoring import DevScores, score_dev
 
 Weights = Literal["uniform", "dev"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from minbert.display.progress import Display
 from minbert.encoder.config import EncoderConfig
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, write_answers
@@ -22,7 +23,6 @@ from minbert.run_folder.card import write_model_card
 from minbert.run_folder.folder import METRICS, RECIPE, SOUP
 from minbert.tasks.predictions import Predictions, predictions
 from minbert.together.members import Member, check_new_folder, check_same_labels, common_rows, find_members, names_apart
-from minbert.training.display import Display
 from minbert.training.rows import Rows
 from minbert.training.scoring import DevScores, score_dev
 

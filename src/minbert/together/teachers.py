@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from minbert.data.examples import Split
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.files import atomic_path
 from minbert.multitask.inference import class_logits, head_logits, sentence_vectors
@@ -20,7 +21,6 @@ from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe
 from minbert.tasks.distillation import teacher_targets
 from minbert.together.members import check_same_labels, find_member, names_apart, weighted_runs
-from minbert.training.display import Display
 from minbert.training.gradients import StepGradients
 
 TARGETS = "teachers.safetensors"

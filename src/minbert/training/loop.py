@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from minbert.data.schedules import Schedule, TaskSize
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.files import write_text
 from minbert.multitask.combination import Combination
@@ -26,7 +27,6 @@ from minbert.tasks.predictions import predictions
 from minbert.tracking import Tracker
 from minbert.training.checkpoint import Best, LoopState, load_checkpoint, load_more, save_checkpoint
 from minbert.training.combining import StepCombination
-from minbert.training.display import Display
 from minbert.training.gradients import StepGradients
 from minbert.training.interrupt import Interrupted, StopRequest, stop_on_signal
 from minbert.training.micro_batches import Step, step_tokens
@@ -241,7 +241,9 @@ class TrainingLoop:
         state.loss_sums = {}
         self.combination.weather.clear()
         self.gradients.regularizing.clear()
-        self.display.evaluated(state.step, state.step / self.steps_per_epoch, losses, dev, improved)
+        self.display.evaluated(
+            state.step, state.step / self.steps_per_epoch, losses, dev.primary, dev.overall["overall"], improved
+        )
         return improved
 
     def _dev_scores(self) -> DevScores:

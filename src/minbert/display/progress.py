@@ -1,4 +1,4 @@
-"""What a run prints while it trains: a live line on a terminal, and a line an evaluation anywhere."""
+"""What a command prints: a live line on a terminal, and whole lines and tables anywhere."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-from minbert.training.scoring import DevScores
+from rich.table import Table
+from rich.text import Text
 
 
 class Display:
-    """Progress on a rich console. On anything but a terminal only whole lines are printed."""
+    """Progress, lines and tables on a console. On anything but a terminal only whole lines are printed."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -26,9 +26,9 @@ class Display:
             TextColumn("training"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}"),
+            TextColumn("{task.fields[losses]}", markup=False),
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,
@@ -44,7 +44,7 @@ class Display:
     def counting(self, what: str, total: int | None = None) -> Iterator[TaskBar]:
         """Show a bar until the body ends; the body moves it by the given bar's methods."""
         with Progress(
-            TextColumn(what),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -62,19 +62,34 @@ class Display:
                 self._steps, completed=done, losses=f"loss  {shown}", rate=f"{examples_per_second:.0f} examples/s"
             )
 
-    def evaluated(self, step: int, epoch: float, losses: Mapping[str, float], scores: DevScores, best: bool) -> None:
-        """Print a line for an evaluation."""
-        shown = "  ".join(
-            f"{task} {score:.3f}" + (f" [dim](loss {losses[task]:.3f})[/dim]" if task in losses else "")
-            for task, score in scores.primary.items()
-        )
-        mark = " [green]best[/green]" if best else ""
-        mean = f"  overall {scores.overall['overall']:.3f}" if len(scores.primary) > 1 else ""
-        self.console.print(f"step {step:5d}  epoch {epoch:.2f}  dev: {shown}{mean}{mark}", soft_wrap=True)
+    def evaluated(
+        self,
+        step: int,
+        epoch: float,
+        losses: Mapping[str, float],
+        scores: Mapping[str, float],
+        overall: float,
+        best: bool,
+    ) -> None:
+        """Print a line for an evaluation: each task's score and, where it was trained since the last, its loss."""
+        line = Text(f"step {step:5d}  epoch {epoch:.2f}  dev: ")
+        for number, (task, score) in enumerate(scores.items()):
+            line.append("  " if number else "").append(f"{task} {score:.3f}")
+            if task in losses:
+                line.append(f" (loss {losses[task]:.3f})", style="dim")
+        if len(scores) > 1:
+            line.append(f"  overall {overall:.3f}")
+        if best:
+            line.append(" best", style="green")
+        self.console.print(line, soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """Print one line of information."""
-        self.console.print(text, soft_wrap=True, highlight=False)
+        """Print lines of information, letter for letter."""
+        self.console.print(Text(text), soft_wrap=True)
+
+    def show(self, table: Table) -> None:
+        """Print a table."""
+        self.console.print(table)
 
 
 class TaskBar:
