@@ -24,7 +24,7 @@ types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
 docs: $(VENV)/.installed-docs reference
-	$(BIN)/mkdocs build --quiet
+	$(BIN)/zensical build --strict --clean
 	@echo "The pages are in build/site."
 
 reference: $(VENV)/.installed-test

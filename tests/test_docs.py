@@ -46,3 +46,8 @@ def test_every_test_named_in_the_docs_exists() -> None:
     text = (ROOT / "docs/how-ours-differs.md").read_text(encoding="utf-8")
     for path in re.findall(r"`(tests/[\w/]+\.py)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    listed = re.findall(r"- ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert sorted(listed) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
