@@ -17,10 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from minbert.display.progress import Display
+from minbert.encoder.attention.bins import BinLayout
+from minbert.encoder.attention.filling import fill_bins
 from minbert.encoder.bert import BertEncoder
-from minbert.encoder.bins import fill_bins
 from minbert.encoder.layers import EncoderLayer
 from minbert.encoder.sources import load_encoder
 from minbert.evaluation.streaming import encode_file, predict_file
@@ -64,7 +66,7 @@ class Counts:
         elif isinstance(module, EncoderLayer):
             hidden, layout = arguments[:2]
             self.tokens[mode] += len(hidden)
-            self.slots[mode] += sum(group.bins * group.width for group in layout.bins.groups)
+            self.slots[mode] += sum(group.bins * group.width for group in layout.groups)
             if output.requires_grad:
                 output.register_hook(self._after_backward)
 
@@ -203,6 +205,29 @@ def test_bins_of_batches_like_the_tasks_are_full(batch: int) -> None:
         tokens += int(lengths.sum())
         slots += fill_bins(lengths).slots
     assert tokens >= (1 - EMPTY) * slots
+
+
+class Operations(TorchDispatchMode):
+    """How often each of torch's operations ran that computes anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not function.is_view:
+            self.counts[function.overloadpacket.__name__] += 1
+        return function(*args, **(kwargs or {}))
+
+
+def test_attention_in_bins_does_nothing_but_what_its_formula_needs() -> None:
+    layout = BinLayout(torch.tensor([0, 30, 40, 62]), 2, torch.device("cpu"))
+    assert len(layout.groups) == 1
+    layout.biases(None)
+    packed = torch.randn(62, 3 * 16)
+    with Operations() as operations:
+        layout.attend(packed, 0.0)
+    assert operations.counts == {"index_select": 2, "mul": 1, "bmm": 2, "add_": 1, "_softmax": 1}
 
 
 @pytest.fixture

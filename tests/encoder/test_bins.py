@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minbert.encoder.bins import SMALLEST_WIDTH, fill_bins
+from minbert.encoder.attention.filling import SMALLEST_WIDTH, fill_bins
 
 LENGTHS = st.lists(
     st.one_of(st.integers(1, 40), st.integers(1, 600), st.sampled_from([1, 32, 33, 64, 512])), min_size=1, max_size=80

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from minbert.encoder import flash
-from minbert.encoder.attention import AttentionLayout, attend
+from minbert.encoder.attention import choosing, flash
+from minbert.encoder.attention.bins import BinLayout
+from minbert.encoder.attention.choosing import choose_layout
+from minbert.encoder.attention.flash import FlashLayout
 from minbert.encoder.bert import BertEncoder
 
 CPU = torch.device("cpu")
@@ -34,6 +36,9 @@ class StandIn:
         probability: float,
         causal: bool,
         debug: bool,
+        *,
+        window_size_left: int | None,
+        window_size_right: int | None,
     ) -> tuple[Tensor, ...]:
         assert query_offsets.dtype == key_offsets.dtype == torch.int32
         assert not causal
@@ -43,9 +48,13 @@ class StandIn:
         assert query.shape == key.shape == value.shape
         assert query.shape[0] == query_offsets[-1]
         self.probabilities.append(probability)
+        assert window_size_left == window_size_right
+        window = longest_query if window_size_left is None else window_size_left
         contexts = []
         for start, end in zip(query_offsets[:-1].tolist(), query_offsets[1:].tolist(), strict=True):
             scores = torch.einsum("ihd,jhd->hij", query[start:end], key[start:end]) / math.sqrt(query.shape[-1])
+            places = torch.arange(int(end) - int(start))
+            scores = scores.masked_fill((places - places[:, None]).abs() > window, float("-inf"))
             contexts.append(torch.einsum("hij,jhd->ihd", scores.softmax(-1), value[start:end]))
         return torch.cat(contexts), torch.empty(0)
 
@@ -54,24 +63,39 @@ class StandIn:
 def kernel(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     stand_in = StandIn()
     monkeypatch.setattr(flash, "_kernel", stand_in)
-    monkeypatch.setattr(flash, "serves", lambda _values, _size: True)
+    monkeypatch.setattr(choosing, "has_kernel", lambda _device, _dtype, _size: True)
     return stand_in
 
 
-def test_contexts_and_gradients_are_those_of_bins(kernel: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("window", [None, 0, 3, 50])
+def test_contexts_and_gradients_are_those_of_bins(kernel: StandIn, window: int | None) -> None:
     offsets = torch.tensor([0, 5, 6, 40, 52])
     generator = torch.Generator().manual_seed(0)
     packed = torch.randn(52, 3 * 2 * 8, generator=generator, dtype=torch.float64, requires_grad=True)
     direction = torch.randn(52, 16, generator=generator, dtype=torch.float64)
     found = []
-    for fused in (True, False):
-        if not fused:
-            monkeypatch.undo()
-        context = attend(packed, AttentionLayout(offsets, 2, CPU), head_size=8, probability=0.0, training=True)
+    for layout in (FlashLayout(offsets, 2, CPU), BinLayout(offsets, 2, CPU)):
+        context = layout.attend(packed, 0.0, window)
         found += [context, torch.autograd.grad(context, packed, direction)[0]]
     assert len(kernel.probabilities) == 1
     torch.testing.assert_close(found[0], found[2], rtol=0, atol=1e-12)
     torch.testing.assert_close(found[1], found[3], rtol=0, atol=1e-12)
+
+
+def test_a_bias_goes_another_way(kernel: StandIn) -> None:
+    offsets, weight = torch.tensor([0, 5, 6]), torch.zeros(1)
+    assert isinstance(choose_layout(offsets, 2, 8, weight), FlashLayout)
+    assert isinstance(choose_layout(offsets, 2, 8, weight, torch.zeros(2, 9)), BinLayout)
+    assert not kernel.probabilities
+
+
+def test_the_number_format_is_that_of_the_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flash, "_is_new_enough", lambda _device: True)
+    offsets, weight = torch.tensor([0, 5, 6]), torch.zeros(1)
+    assert isinstance(choose_layout(offsets, 2, 8, weight), BinLayout)
+    assert isinstance(choose_layout(offsets, 2, 8, weight.bfloat16()), FlashLayout)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert isinstance(choose_layout(offsets, 2, 8, weight), FlashLayout)
 
 
 def test_the_whole_encoder_goes_that_way(
@@ -103,11 +127,12 @@ def test_the_whole_encoder_goes_that_way(
 def test_who_is_served(
     monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, head_size: int, device: str, served: bool
 ) -> None:
-    monkeypatch.setattr(flash, "_has_kernel", lambda _device: device == "cuda")
-    assert flash.serves(torch.empty(0, dtype=dtype), head_size) is served
+    monkeypatch.setattr(flash, "_is_new_enough", lambda device: device.type == "cuda")
+    assert flash.has_kernel(torch.device(device), dtype, head_size) is served
 
 
 def test_the_kernel_has_the_arguments_that_it_is_called_with() -> None:
     names = [argument.name for argument in torch.ops.aten._flash_attention_forward.default._schema.arguments]
     wanted = ["query", "key", "value", "cum_seq_q", "cum_seq_k", "max_q", "max_k", "dropout_p", "is_causal"]
     assert names[:10] == [*wanted, "return_debug_mask"]
+    assert {"window_size_left", "window_size_right"} <= set(names)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from minbert.encoder.adaptation import UNCHANGED, LayerAdaptation
-from minbert.encoder.attention import AttentionLayout
+from minbert.encoder.attention.choosing import choose_layout
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.layers import Embeddings, EncoderLayer, initialize
 from minbert.packed import PackedBatch
@@ -67,7 +67,8 @@ class BertEncoder(nn.Module):
             ValueError: a sequence is empty or longer than ``config.max_positions``.
         """
         self._check(batch.lengths)
-        layout = AttentionLayout(batch.offsets, self.config.attention_heads, batch.token_ids.device)
+        heads, head_size = self.config.attention_heads, self.config.head_size
+        layout = choose_layout(batch.offsets, heads, head_size, self.embeddings.word.weight)
         if word_embeddings is None:
             word_embeddings = self.word_embeddings(batch)
         hidden = self.embeddings(batch, word_embeddings)

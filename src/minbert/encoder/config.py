@@ -37,6 +37,11 @@ class EncoderConfig(Settings):
     padding_id: Annotated[int, Field(strict=True, ge=0)] = 0
     """The token whose embedding is never trained. Packed batches have no padding; other libraries' batches do."""
 
+    @property
+    def head_size(self) -> int:
+        """Width of an attention head."""
+        return self.hidden_size // self.attention_heads
+
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
         if self.hidden_size % self.attention_heads:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from minbert.encoder.adaptation import UNCHANGED, LayerAdaptation
-from minbert.encoder.attention import AttentionLayout, attend
+from minbert.encoder.attention.layout import AttentionLayout
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.dropout import dropout
 from minbert.packed import PackedBatch
@@ -35,7 +35,6 @@ class SelfAttention(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.head_size = config.hidden_size // config.attention_heads
         self.dropout = config.attention_dropout
         # One product for the three projections: each reads the same hidden states.
         self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size)
@@ -49,13 +48,8 @@ class SelfAttention(nn.Module):
         tokens: Tensor | None = None,
     ) -> Tensor:
         """Return (T, hidden), or only the rows of the ``tokens`` (N,) that are asked for."""
-        context = attend(
-            adaptation.project("query_key_value", hidden, self.query_key_value(hidden)),
-            layout,
-            head_size=self.head_size,
-            probability=self.dropout,
-            training=self.training,
-        )
+        query_key_value = adaptation.project("query_key_value", hidden, self.query_key_value(hidden))
+        context = layout.attend(query_key_value, self.dropout if self.training else 0.0)
         if tokens is not None:
             context = context.index_select(0, tokens)
         return adaptation.project("attention_output", context, self.output(context))

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from minbert.encoder.adaptation import LayerAdaptation
-from minbert.encoder.attention import AttentionLayout, attend
+from minbert.encoder.attention.choosing import choose_layout
+from minbert.encoder.attention.layout import AttentionLayout
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.layers import initialize
 from minbert.multitask.adapters.base import Adapter, Adapters, joined
@@ -79,7 +80,8 @@ class PalAdapter(Adapter):
     def adaptations(adapters: Sequence[Adapter], batch: PackedBatch, tokens: Sequence[int]) -> list[LayerAdaptation]:
         """See ``Adapter``."""
         pals = [adapter for adapter in adapters if isinstance(adapter, PalAdapter)]
-        layout = AttentionLayout(batch.offsets, pals[0].heads, batch.token_ids.device)
+        heads, up = pals[0].heads, pals[0].up
+        layout = choose_layout(batch.offsets, heads, up.in_features // heads, up.weight)
         return [PalAdaptation(number, pals, tokens, layout) for number in range(len(pals[0].layers))]
 
 
@@ -100,12 +102,7 @@ class PalAdaptation(LayerAdaptation):
         """See ``LayerAdaptation``."""
         first = self.pals[0]
         runs = zip(self.pals, torch.split(hidden, self.tokens), strict=True)
-        context = attend(
-            joined([pal.layers[self.number](pal.down(run)) for pal, run in runs]),
-            self.layout,
-            head_size=first.up.in_features // first.heads,
-            probability=first.dropout,
-            training=first.training,
-        )
+        query_key_value = joined([pal.layers[self.number](pal.down(run)) for pal, run in runs])
+        context = self.layout.attend(query_key_value, first.dropout if first.training else 0.0)
         runs = zip(self.pals, torch.split(context, self.tokens), strict=True)
         return joined([functional.gelu(pal.up(run)) for pal, run in runs])

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from minbert.encoder.attention import Rearrangement
+from minbert.encoder.attention.rearrangement import Rearrangement
 from minbert.encoder.bert import EncoderOutput, first_tokens
 from minbert.multitask.shared_layers.base import SharedLayer, SharedLayerModule
 
