@@ -16,7 +16,7 @@ from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe, load_recipe, parse_recipe
 from minbert.run_folder.folder import read_run
 from minbert.running.prepare import resolve
-from minbert.running.run import evaluate_run, plan_recipe, train_recipe
+from minbert.running.run import evaluate_run, plan_recipe, text_columns, train_recipe
 from minbert.tasks.settings import TaskSettings
 
 
@@ -186,3 +186,10 @@ def test_a_frozen_encoder_with_nothing_to_train_is_refused(
     del two_tasks["tasks"]["mood"]
     with pytest.raises(UserError, match="'frozen' leaves nothing to train"):
         plan_recipe(parse_recipe(two_tasks, "test"), quiet)
+
+
+def test_columns_of_a_misspelt_task_are_refused(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
+    assert text_columns(str(tmp_path), "close", []) == ("a", "b")
+    with pytest.raises(UserError, match=r"has no task 'cloze' \(did you mean 'close'"):
+        text_columns(str(tmp_path), "cloze", [])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from minbert.augmentation.base import Augmentation, Augmenter, Draws
 from minbert.errors import UserError
+from minbert.files.paths import to_path
 from minbert.methods import Settings
 
 TEXTS_AT_ONCE = 16
@@ -110,7 +110,7 @@ class _Model:
                 "back translation runs its models by transformers, which is not installed. Run: "
                 "pip install 'minbert[translation]'"
             ) from None
-        folder = Path(translator.name).expanduser()
+        folder = to_path(translator.name)
         name = str(folder) if folder.exists() else translator.name
         languages = {"src_lang": translator.source} if translator.source is not None else {}
         try:

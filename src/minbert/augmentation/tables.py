@@ -12,7 +12,7 @@ from minbert.augmentation.base import Augmentation
 from minbert.augmentation.rows import NewRow, RowAugmenter, Texts
 from minbert.data.examples import BadDataError
 from minbert.data.row import Problem, Row, shown
-from minbert.data.row_writer import check_writable, row_writer
+from minbert.data.row_writer import row_writer
 from minbert.data.rows import read_rows
 from minbert.errors import UserError, did_you_mean
 from minbert.files import write_text
@@ -48,12 +48,9 @@ def augment_file(
     they are empty. ``progress`` is called with what is done and what there is to do.
 
     Raises:
-        UserError: rows cannot be used, columns are missing or in the way, or the output is there or cannot be written;
-            then no output is left behind.
+        UserError: rows cannot be used, columns are missing or in the way, or the output cannot be written; then no
+            output is left behind.
     """
-    check_writable(output)
-    if output.exists():
-        raise UserError(f"{output}: is there already; choose another name for --output.")
     rows = _read(source, columns)
     there = list(dict.fromkeys(column for row in rows for column in row.values))
     for column in (ORIGIN, METHOD):

@@ -7,16 +7,22 @@ from typing import Annotated
 
 import typer
 
+from minbert.cli.options import Force
+from minbert.files.paths import to_path
+
 
 def augment(
     source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A .tsv, .csv, .jsonl or .parquet file, or - for standard input.")
+        Path,
+        typer.Argument(
+            metavar="FILE", parser=to_path, help="A .tsv, .csv, .jsonl or .parquet file, or - for standard input."
+        ),
     ],
     columns: Annotated[list[str], typer.Option("--text", help="Column of the text; give it twice for a pair.")],
     methods: Annotated[
         list[str], typer.Option("--method", help="How to make new rows (see 'minbert methods'); repeatable.")
     ],
-    output: Annotated[Path, typer.Option(help="A new .tsv, .csv or .jsonl file.")],
+    output: Annotated[Path, typer.Option(parser=to_path, help="A new .tsv, .csv or .jsonl file.")],
     id_column: Annotated[
         str | None, typer.Option("--id", help="Column of the id; by default 'id' or, without one, the row's number.")
     ] = None,
@@ -26,6 +32,7 @@ def augment(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the methods; repeatable.")
     ] = None,
     only_new: Annotated[bool, typer.Option("--only-new", help="Leave out the rows that are there.")] = False,
+    force: Force = False,
 ) -> None:
     """Write a file's rows with new ones made from them: synonyms, swaps, back translation and the like."""
     from rich.console import Console
@@ -33,9 +40,12 @@ def augment(
     from minbert.augmentation.choosing import choose_methods
     from minbert.augmentation.rows import RowAugmenter
     from minbert.augmentation.tables import augment_file
+    from minbert.data.row_writer import ROW_FORMATS
     from minbert.display.progress import Display
+    from minbert.files.outputs import check_output
     from minbert.machine.device import available_device
 
+    check_output(output, [source], force=force, suffixes=ROW_FORMATS)
     given = [*(settings or []), *([] if copies is None else [f"copies={copies}"])]
     chosen = choose_methods(methods, given)
     console = Console(stderr=True)

@@ -7,11 +7,16 @@ from typing import Annotated
 
 import typer
 
+from minbert.cli.options import Force
+from minbert.files.paths import to_path
+
 
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Folders of finished runs, or of a sweep or reproduction."),
+        typer.Argument(
+            metavar="RUN...", parser=to_path, help="Folders of finished runs, or of a sweep or reproduction."
+        ),
     ],
     baseline: Annotated[
         str | None,
@@ -20,9 +25,16 @@ def compare(
             help="Compare with this folder or system; by default the first of several tasks.",
         ),
     ] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything there as JSON.")] = None,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a line a score there as CSV.")] = None,
-    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there as Markdown.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", parser=to_path, help="Write everything there as JSON.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", parser=to_path, help="Write a line a score there as CSV.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", parser=to_path, help="Write the table there as Markdown.")
+    ] = None,
+    force: Force = False,
 ) -> None:
     """Tell which run is better at what, and how sure that is.
 
@@ -38,7 +50,11 @@ def compare(
     from minbert.comparing.tables import markdown as as_markdown
     from minbert.display.progress import Display
     from minbert.files import write_json, write_text
+    from minbert.files.outputs import check_output
 
+    for path, suffix in ((json, ".json"), (csv, ".csv"), (markdown, ".md")):
+        if path is not None:
+            check_output(path, runs, force=force, suffixes=[suffix])
     console = Console()
     comparison = compare_runs(runs, baseline, Display(console))
     for table in tables.comparison(comparison):

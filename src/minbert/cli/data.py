@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from minbert.cli.options import Force
+from minbert.files.paths import to_path
+
 app = typer.Typer(help="Check data files, or download the public sets.", no_args_is_help=True)
 
 
@@ -31,10 +34,11 @@ def check(
 
 @app.command()
 def download(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go; none there is overwritten.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", parser=to_path, help="Where the files go.")],
+    force: Force = False,
 ) -> None:
     """Fetch SST-5, Quora and STS-B from the hub, in the course's file format."""
     from minbert.data.download import download as fetch
 
-    for path in fetch(folder, progress=lambda text: typer.echo(text, err=True)):
+    for path in fetch(folder, progress=lambda text: typer.echo(text, err=True), force=force):
         typer.echo(str(path))

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from minbert.files.paths import to_path
+
 if TYPE_CHECKING:
     from rich.table import Table
 
     from minbert.together.ensemble import EnsembleSummary
     from minbert.together.soup import SoupSummary
 
-Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished runs.")]
-Out = Annotated[Path, typer.Option(help="The new folder.")]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", parser=to_path, help="Folders of finished runs.")]
+Out = Annotated[Path, typer.Option(parser=to_path, help="The new folder.")]
 Data = Annotated[str | None, typer.Option(help="Folder of the files; by default the runs' own.")]
 
 

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from minbert.cli.options import Force
+from minbert.files.paths import to_path
+
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or a minbert model's id on the hub.")]
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16"],
@@ -15,7 +18,7 @@ PrecisionOption = Annotated[
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", parser=to_path, help="A run's folder.")],
     data: Annotated[str | None, typer.Option(help="Folder of the files; by default the run's own.")] = None,
     split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which labelled split to score.")] = "dev",
 ) -> None:
@@ -35,7 +38,8 @@ def predict(
     task: Annotated[str, typer.Option(help="Which of the model's tasks.")],
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; for a task on pairs, two of them a pair.")] = None,
     source: Annotated[
-        Path | None, typer.Option("--input", help="A .tsv, .csv, .jsonl or .parquet file, or - for standard input.")
+        Path | None,
+        typer.Option("--input", parser=to_path, help="A .tsv, .csv, .jsonl or .parquet file, or - for standard input."),
     ] = None,
     columns: Annotated[
         list[str] | None, typer.Option("--text", help="Column of the text; give it twice for a pair.")
@@ -43,15 +47,20 @@ def predict(
     id_column: Annotated[
         str | None, typer.Option("--id", help="Column of the id; by default the row's number.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="A .tsv, .csv or .jsonl file; else standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(parser=to_path, help="A new .tsv, .csv or .jsonl file; else standard output.")
+    ] = None,
+    force: Force = False,
     precision: PrecisionOption = "auto",
 ) -> None:
     """Predict one task for texts given here, or for every row of a file (of any size)."""
     from rich.console import Console
 
+    from minbert.data.row_writer import ROW_FORMATS
     from minbert.display.progress import Display
     from minbert.errors import UserError
     from minbert.evaluation.streaming import predict_file
+    from minbert.files.outputs import check_output
     from minbert.machine.device import available_device
     from minbert.machine.precision import chosen_precision
     from minbert.multitask.model import MultitaskModel
@@ -59,6 +68,10 @@ def predict(
 
     if bool(texts) == (source is not None):
         raise UserError("give either texts or --input FILE.")
+    if output is not None and source is None:
+        raise UserError("--output goes with --input FILE; answers to texts given here are printed.")
+    if source is not None and output is not None:
+        check_output(output, [source, to_path(run)], force=force, suffixes=ROW_FORMATS)
     model = MultitaskModel.from_pretrained(run).to(available_device())
     number_format = chosen_precision(precision)
     if source is not None:
@@ -74,12 +87,15 @@ def predict(
 
 def encode(
     run: Run,
-    source: Annotated[Path, typer.Option("--input", help="A .tsv, .csv, .jsonl or .parquet file, or -.")],
-    output: Annotated[Path, typer.Option(help="The .npy file to write: a row of fp32 numbers a text.")],
+    source: Annotated[
+        Path, typer.Option("--input", parser=to_path, help="A .tsv, .csv, .jsonl or .parquet file, or -.")
+    ],
+    output: Annotated[Path, typer.Option(parser=to_path, help="The new .npy file: a row of fp32 numbers a text.")],
     column: Annotated[str, typer.Option("--text", help="Column of the text.")] = "text",
     pooling: Annotated[
         Literal["pooler", "cls", "mean"], typer.Option(help="How token states become one vector.")
     ] = "mean",
+    force: Force = False,
     precision: PrecisionOption = "auto",
 ) -> None:
     """Write the sentence vector of every row of a file."""
@@ -87,10 +103,12 @@ def encode(
 
     from minbert.display.progress import Display
     from minbert.evaluation.streaming import encode_file
+    from minbert.files.outputs import check_output
     from minbert.machine.device import available_device
     from minbert.machine.precision import chosen_precision
     from minbert.multitask.model import MultitaskModel
 
+    check_output(output, [source, to_path(run)], force=force, suffixes=[".npy"])
     model = MultitaskModel.from_pretrained(run).to(available_device())
     console = Console(stderr=True)
     with Display(console).counting("encoding") as bar:

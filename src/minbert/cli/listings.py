@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from minbert.errors import UserError
+from minbert.cli.options import Force
+from minbert.files.paths import to_path
 from minbert.recipe.shipped import find_recipe, pretraining_recipe_names, recipe_names
 
 recipes_app = typer.Typer(help="List, show and copy the recipes that ship with minbert.", invoke_without_command=True)
@@ -36,14 +37,16 @@ def show(name: Annotated[str, typer.Argument(help="A shipped recipe's name.")]) 
 @recipes_app.command()
 def copy(
     name: Annotated[str, typer.Argument(help="A shipped recipe's name.")],
-    file: Annotated[Path, typer.Argument(help="The new file; it must not exist yet.")],
+    file: Annotated[Path, typer.Argument(parser=to_path, help="The new file.")],
+    force: Force = False,
 ) -> None:
     """Copy a recipe to a file of your own, to change there."""
     from minbert.files import write_text
+    from minbert.files.outputs import check_output
 
-    if file.exists():
-        raise UserError(f"{file}: is there already; choose another name.")
-    write_text(file, find_recipe(name).read_text(encoding="utf-8"))
+    recipe = find_recipe(name)
+    check_output(file, [recipe], force=force, suffixes=[".yaml", ".yml"])
+    write_text(file, recipe.read_text(encoding="utf-8"))
     command = "pretrain" if name in pretraining_recipe_names() else "train"
     typer.echo(f"{file}: a copy of {name}. Train it with: minbert {command} {file} --data DIR")
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+
+from minbert.files.paths import to_path
+
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there; never one that is read.")]
 
 
 def recipe_changes(data: str | None, encoder: str | None, seed: int | None = None) -> dict[str, Any]:
     """Return the keys of a recipe that options change, those that are given; a data folder as a whole path."""
     changes = {
-        "data": data if data in (None, "sample") else str(Path(data).expanduser().resolve()),
+        "data": data if data in (None, "sample") else str(to_path(data).resolve()),
         "encoder.name": encoder,
         "seed": seed,
     }

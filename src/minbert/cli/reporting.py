@@ -7,17 +7,27 @@ from typing import Annotated
 
 import typer
 
+from minbert.cli.options import Force
+from minbert.files.paths import to_path
+
 
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN|DIR...", help="Folders of runs, or that hold runs, a sweep, a reproduction."),
+        typer.Argument(
+            metavar="RUN|DIR...", parser=to_path, help="Folders of runs, or that hold runs, a sweep, a reproduction."
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="The page; a report that is there is replaced.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option(parser=to_path, help="The page; a report that is there is replaced.")] = Path(
+        "report.html"
+    ),
     figures: Annotated[
         Path | None,
-        typer.Option(help="Folder of the figures as SVG and PNG; by default beside the page, called by it."),
+        typer.Option(
+            parser=to_path, help="Folder of the figures as SVG and PNG; by default beside the page, called by it."
+        ),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write one page on what was run and what came of it: scores, figures, worst errors, cost."""
     from rich.console import Console
@@ -26,7 +36,7 @@ def report(
 
     console = Console()
     with console.status("drawing"):
-        summary = write_report(runs, out, figures)
+        summary = write_report(runs, out, figures, force)
     for line in summary.left_out:
         console.print(f"left out: {line}", soft_wrap=True, highlight=False, markup=False)
     console.print(

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from minbert.cli.options import recipe_changes
+from minbert.files.paths import to_path
 
 
 def reproduce(
@@ -21,7 +22,9 @@ def reproduce(
     seeds: Annotated[
         str, typer.Option(help="How many seeds a row (its recipe's own and those after it), or the seeds: 1,2,3.")
     ] = "1",
-    out: Annotated[Path | None, typer.Option(help="The folder of all runs; by default runs/PAPER-BUDGET.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=to_path, help="The folder of all runs; by default runs/PAPER-BUDGET.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of every recipe; repeatable.")
     ] = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from minbert.cli.options import recipe_changes
+from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 def sweep(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe's name (see 'minbert recipes') or a YAML file.")],
-    out: Annotated[Path, typer.Option(help="The sweep's folder: a run's folder for each run, and the results.")],
+    out: Annotated[
+        Path, typer.Option(parser=to_path, help="The sweep's folder: a run's folder for each run, and the results.")
+    ],
     grid: Annotated[
         list[str] | None, typer.Option(metavar="KEY=V1,V2", help="Train with each of a key's values; repeatable.")
     ] = None,

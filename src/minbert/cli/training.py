@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from minbert.cli.options import default_folder, recipe_changes
+from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
     from minbert.recipe.recipe import Recipe
@@ -19,7 +20,9 @@ def train(
     ] = "cs224n/best",
     data: Annotated[str | None, typer.Option(help="Folder of the tasks' files; 'sample' is the shipped set.")] = None,
     encoder: Annotated[str | None, typer.Option(help="'minilm', a folder, or an id on the hub.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder; by default runs/RECIPE, numbered.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=to_path, help="The run's folder; by default runs/RECIPE, numbered.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change any key of the recipe; repeatable.")

@@ -34,6 +34,7 @@ from minbert.data.examples import same_content
 from minbert.data.rows import Problem, read_rows
 from minbert.errors import UserError
 from minbert.files import atomic_path
+from minbert.files.outputs import check_output
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ _sources = (
 )
 
 
-def download(folder: Path, progress: Callable[[str], None] | None = None) -> list[Path]:
+def download(folder: Path, progress: Callable[[str], None] | None = None, force: bool = False) -> list[Path]:
     """Fetch the three tasks, write nine files into ``folder``, and return their paths.
 
     Everything is fetched before anything is written, so a broken connection leaves nothing behind. The hub is the one
@@ -93,16 +94,15 @@ def download(folder: Path, progress: Callable[[str], None] | None = None) -> lis
     Args:
         folder: where to write; made if it is not there.
         progress: is told in a few words what is being done.
+        force: whether files that are there may be replaced.
 
     Raises:
         UserError: one of the files is there already, the hub cannot be reached, or ``folder`` cannot be written to.
     """
     tell = progress or (lambda _: None)
     paths = [folder / name for source in _sources for name in _file_names(source).values()]
-    there = [path.name for path in paths if path.exists()]
-    if there:
-        raise UserError(f"{folder}: already holds {', '.join(there)}; nothing is overwritten. Choose another folder.")
-
+    for path in paths:
+        check_output(path, force=force, suffixes=[path.suffix])
     fetched: list[tuple[_Source, str, Path]] = []
     for source in _sources:
         for file, split in source.files.items():

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from minbert.errors import UserError, did_you_mean
+from minbert.files.paths import to_path
 
 
 def sample_folder() -> Path:
@@ -23,7 +24,7 @@ def resolve_data(name: str | None) -> Path:
         raise UserError("the recipe names no folder of data: give one with --data DIR, or as 'data:' in the recipe.")
     if name == "sample":
         return sample_folder()
-    folder = Path(name)
+    folder = to_path(name)
     if folder.is_dir():
         return folder
     if folder.exists():

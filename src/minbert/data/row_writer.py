@@ -10,35 +10,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from minbert.errors import UserError
 from minbert.files import atomic_path
+
+ROW_FORMATS = (".tsv", ".csv", ".jsonl")
+"""The suffixes of what can be written."""
 
 
 @contextmanager
 def row_writer(output: Path | None, header: list[str]) -> Iterator[Callable[[list[Any]], None]]:
     """Give a function that writes one row; a file appears only when all rows are written.
 
-    Without ``output`` they go to standard output, tab-separated.
+    The suffix of ``output`` is one of ``ROW_FORMATS``. Without ``output`` rows go to standard output, tab-separated.
 
     Raises:
-        UserError: see ``check_writable``; or the file cannot be written.
+        UserError: the file cannot be written.
     """
     if output is None:
         yield _lines(sys.stdout, header, ".tsv")
         return
-    check_writable(output)
     with atomic_path(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        yield _lines(file, header, output.suffix)
-
-
-def check_writable(output: Path) -> None:
-    """Check that the suffix tells a format that can be written.
-
-    Raises:
-        UserError: it does not.
-    """
-    if output.suffix not in (".tsv", ".csv", ".jsonl"):
-        raise UserError(f"{output}: the name must end in .tsv, .csv or .jsonl, which tell the format to write.")
+        yield _lines(file, header, output.suffix.lower())
 
 
 def _lines(file: IO[str], header: list[str], suffix: str) -> Callable[[list[Any]], None]:

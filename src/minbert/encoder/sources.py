@@ -15,6 +15,7 @@ from minbert.encoder.tensor_files import read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, import_tensors
 from minbert.errors import UserError
 from minbert.files import read_json, write_json
+from minbert.files.paths import to_path
 
 MINILM = "minilm"
 MINILM_DESCRIPTION = (
@@ -52,8 +53,8 @@ def find_encoder(name: str) -> EncoderFiles:
     """
     if name == MINILM:
         folder = _minilm_folder()
-    elif Path(name).expanduser().exists():
-        folder = Path(name).expanduser()
+    elif (place := to_path(name)).exists():
+        folder = place
     else:
         folder = download_encoder(name)
     if not folder.is_dir():

@@ -13,6 +13,7 @@ from pydantic import Field, SerializeAsAny, field_validator, model_validator
 from minbert.augmentation import Augmentation
 from minbert.data.corpora import PLAIN_TEXT
 from minbert.encoder.masked_lm import HeadKind
+from minbert.files.paths import to_path
 from minbert.methods import Settings
 from minbert.optim.settings import OptimizerSettings
 from minbert.pretraining.held_out import OVERALL
@@ -150,4 +151,4 @@ def _anchor_recipes(tree: dict[str, Any], folder: Path) -> None:
     for corpus in corpora.values() if isinstance(corpora, dict) else ():
         name = corpus.get("recipe") if isinstance(corpus, dict) else None
         if isinstance(name, str) and name not in recipe_names():
-            corpus["recipe"] = str((folder / Path(name).expanduser()).resolve())
+            corpus["recipe"] = str((folder / to_path(name)).resolve())

@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from minbert.errors import UserError
+from minbert.files.paths import to_path
 from minbert.methods import Method, Settings
 from minbert.recipe.shipped import find_recipe
 
@@ -81,7 +82,7 @@ def anchor_data(tree: dict[str, Any], folder: Path) -> None:
     """Make a relative ``data`` folder whole."""
     data = tree.get("data")
     if isinstance(data, str) and data != "sample":
-        tree["data"] = str((folder / Path(data).expanduser()).resolve())
+        tree["data"] = str((folder / to_path(data)).resolve())
 
 
 def _read(

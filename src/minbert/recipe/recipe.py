@@ -17,6 +17,7 @@ from minbert.data.schedules import Schedule
 from minbert.data.task_files import Columns, TaskFiles
 from minbert.errors import did_you_mean
 from minbert.evaluation.prediction_files import PredictionFile
+from minbert.files.paths import to_path
 from minbert.methods import Settings
 from minbert.multitask.adapters import Adapters
 from minbert.multitask.combination import Combination
@@ -225,14 +226,14 @@ def _anchor_pretraining(tree: dict[str, Any], folder: Path) -> None:
     more = first if isinstance(first, dict) else {"recipe": first}
     name = more.get("recipe")
     if isinstance(name, str) and name not in pretraining_recipe_names():
-        encoder["pretraining"] = {**more, "recipe": str((folder / Path(name).expanduser()).resolve())}
+        encoder["pretraining"] = {**more, "recipe": str((folder / to_path(name)).resolve())}
 
 
 def _anchor_teachers(tree: dict[str, Any], folder: Path) -> None:
     def whole(runs: Any) -> Any:
         if isinstance(runs, list):
             return [whole(run) for run in runs]
-        return str((folder / Path(runs).expanduser()).resolve()) if isinstance(runs, str) else runs
+        return str((folder / to_path(runs)).resolve()) if isinstance(runs, str) else runs
 
     distillation = tree.get("distillation")
     if isinstance(distillation, dict) and "teachers" in distillation:

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from minbert.errors import UserError, did_you_mean
+from minbert.files.paths import to_path
 
 _PRETRAINING = "pretrain/"
 
@@ -38,7 +39,7 @@ def find_recipe(source: str, beside: Path | None = None) -> Path:
     """
     if source in _all_names():
         return recipes_folder() / f"{source}.yaml"
-    path = (beside or Path()) / Path(source).expanduser()
+    path = (beside or Path()) / to_path(source)
     if path.is_file():
         return path.resolve()
     raise UserError(

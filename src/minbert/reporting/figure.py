@@ -62,15 +62,20 @@ def svg(figure: Figure) -> str:
     )
 
 
+def files_of(figure: Figure, folder: Path) -> list[Path]:
+    """Return the files that ``save`` writes: ``NAME.svg`` and ``NAME.png``."""
+    return [folder / f"{figure.name}.{kind}" for kind in ("svg", "png")]
+
+
 def save(figure: Figure, folder: Path) -> list[Path]:
-    """Write ``NAME.svg`` and ``NAME.png``, on white, into ``folder``; return their paths.
+    """Write the drawing, on white, into ``folder``; return the paths (see ``files_of``).
 
     Raises:
         UserError: the folder cannot be written to.
     """
     from matplotlib import rc_context
 
-    paths = [folder / f"{figure.name}.{kind}" for kind in ("svg", "png")]
+    paths = files_of(figure, folder)
     for path in paths:
         kind = path.suffix[1:]
         # A date, or ids drawn at random, would make each file differ from the last.

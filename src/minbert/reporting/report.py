@@ -11,7 +11,8 @@ from pathlib import Path
 
 from minbert.errors import UserError
 from minbert.files import write_text
-from minbert.reporting.figure import save
+from minbert.files.outputs import check_output
+from minbert.reporting.figure import files_of, save
 from minbert.reporting.material import Material, System, read_material
 from minbert.reporting.page import GENERATOR, Page, Section, render
 from minbert.reporting.sections.answers import answers, errors_over_texts
@@ -39,21 +40,25 @@ class ReportSummary:
     """What could not be shown, and why; a sentence each."""
 
 
-def write_report(folders: Sequence[Path], out: Path, figures: Path | None) -> ReportSummary:
+def write_report(folders: Sequence[Path], out: Path, figures: Path | None = None, force: bool = False) -> ReportSummary:
     """Write the page ``out`` on everything in ``folders``, and each of its figures as SVG and PNG.
 
     ``figures`` is where those go; by default a folder beside the page, called by it. A report that stands at ``out``
-    already is replaced; the same input gives the same bytes.
+    already is replaced with its figures, anything else only by ``force``. The same input gives the same bytes.
 
     Raises:
-        UserError: there is nothing to report on, ``out`` is another kind of file, matplotlib is not installed, or the
-            disk cannot be written to.
+        UserError: there is nothing to report on, another file is in the way, matplotlib is not installed, or the disk
+            cannot be written to.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise UserError("a report needs matplotlib for its figures: pip install 'minbert[report]'.")
-    _check_out(out)
+    force = force or _is_report(out)
+    check_output(out, [] if _is_report(out) else folders, force=force, suffixes=[".html"])
     page = make_page(read_material(folders))
     folder = figures if figures is not None else out.with_name(f"{out.stem}-figures")
+    for figure in page.figures:
+        for path in files_of(figure, folder):
+            check_output(path, force=force, suffixes=[path.suffix])
     for figure in page.figures:
         save(figure, folder)
     write_text(out, render(page))
@@ -119,10 +124,9 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _check_out(out: Path) -> None:
-    if out.is_dir():
-        raise UserError(f"{out}: is a folder; give the page's file, for example --out {out / 'report.html'}.")
-    if out.exists():
-        with out.open("rb") as file:
-            if GENERATOR.encode() not in file.read(4096):
-                raise UserError(f"{out}: is there already and no report of minbert's; choose another --out.")
+def _is_report(path: Path) -> bool:
+    """Return whether a page that minbert has written stands at ``path``."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return GENERATOR.encode() in file.read(4096)

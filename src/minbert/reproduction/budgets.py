@@ -15,6 +15,7 @@ from pydantic import Field
 from minbert.data.subsample import WantedRows
 from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError, did_you_mean
+from minbert.files.paths import to_path
 from minbert.methods import Settings
 from minbert.pretraining.recipe import load_pretraining_recipe
 from minbert.recipe.reading import validate
@@ -103,7 +104,7 @@ def load_budget(source: str) -> Budget:
     Raises:
         UserError: there is no such budget, it is not YAML, has unknown keys, or values that make no sense.
     """
-    path = _folder() / f"{source}.yaml" if source in budget_names() else Path(source).expanduser()
+    path = _folder() / f"{source}.yaml" if source in budget_names() else to_path(source)
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):

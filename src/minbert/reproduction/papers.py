@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from minbert.errors import UserError, did_you_mean
+from minbert.files.paths import to_path
 from minbert.methods import Settings
 from minbert.recipe.reading import validate
 from minbert.recipe.shipped import recipe_names
@@ -83,7 +84,7 @@ def load_paper(source: str) -> Paper:
     Raises:
         UserError: there is no such paper or file, it is not YAML, or it cannot be used.
     """
-    path = _folder() / f"{source}.yaml" if source in paper_names() else Path(source).expanduser()
+    path = _folder() / f"{source}.yaml" if source in paper_names() else to_path(source)
     try:
         tree: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
@@ -102,7 +103,7 @@ def _anchored(paper: Paper, folder: Path) -> Paper:
     """Return the paper with every recipe that is no shipped one as a whole path."""
 
     def whole(name: str) -> str:
-        return name if name in recipe_names() else str((folder / Path(name).expanduser()).resolve())
+        return name if name in recipe_names() else str((folder / to_path(name)).resolve())
 
     tree = paper.model_dump()
     tree["single_task"] = {task: whole(name) for task, name in paper.single_task.items()}

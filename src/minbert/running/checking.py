@@ -10,6 +10,7 @@ from minbert.data.examples import Split
 from minbert.data.places import resolve_data
 from minbert.encoder.sources import find_encoder
 from minbert.errors import UserError
+from minbert.files.paths import to_path
 from minbert.recipe.recipe import TaskRecipe, load_recipe
 from minbert.text.tokenizer import Tokenizer
 
@@ -25,16 +26,16 @@ def check_source(source: str, data: str | None, encoder: str | None) -> tuple[li
     Raises:
         UserError: there is no such recipe or folder, or a file cannot be used as a whole.
     """
-    if Path(source).is_dir():
+    if to_path(source).is_dir():
         if data is not None:
             raise UserError("--data goes with a recipe; a folder is its own.")
-        folder, tasks = Path(source), _course_tasks(Path(source))
+        folder, tasks = to_path(source), _course_tasks(to_path(source))
         name, max_length = "minilm", 512
     else:
         recipe = load_recipe(source)
         folder, tasks = resolve_data(recipe.data if data is None else data), dict(recipe.tasks)
         name, max_length = recipe.encoder.name, recipe.encoder.max_length
-    counter = _token_counter(tasks, encoder or name)
+    counter = _token_counter(tasks, name if encoder is None else encoder)
     report = check({name: (task, task) for name, task in tasks.items()}, folder, counter, max_length)
     return render(report), not report.problems
 

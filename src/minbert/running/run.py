@@ -14,7 +14,7 @@ from minbert.data.examples import read_split
 from minbert.data.places import resolve_data
 from minbert.data.relabelling import labels_of
 from minbert.display.progress import Display
-from minbert.errors import UserError
+from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.answers import Answers, write_answers
 from minbert.evaluation.baselines import Baseline, baseline
 from minbert.evaluation.prediction_files import write_task_predictions
@@ -157,13 +157,16 @@ def text_columns(run: str, task: str, chosen: Sequence[str]) -> Sequence[str]:
     """Return the columns a task's texts stand in: those ``chosen``, else the ones the run was trained from.
 
     Raises:
-        UserError: none are chosen and ``run`` is no run folder that could tell.
+        UserError: none are chosen and ``run`` is no run folder that could tell, or it has no such task.
     """
     if chosen:
         return chosen
     if not (Path(run) / RECIPE).is_file():
         raise UserError(f"{run}: has no {RECIPE} that names columns; give the text's column (or both) with --text.")
-    return read_run(Path(run)).tasks[task].text_columns
+    tasks = read_run(Path(run)).tasks
+    if task not in tasks:
+        raise UserError(f"{run}: has no task '{task}'{did_you_mean(task, tasks)}; it has: {', '.join(tasks)}.")
+    return tasks[task].text_columns
 
 
 def _pretrained(recipe: Recipe, out: Path, resume: bool, display: Display) -> Recipe:

@@ -1,0 +1,55 @@
+"""Where a command may write: never over what it reads, and over nothing that is there unless it is asked to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from minbert.errors import UserError
+
+_STANDARD_INPUT = Path("-")
+
+
+def check_output(path: Path, inputs: Iterable[Path] = (), *, force: bool, suffixes: Sequence[str]) -> None:
+    """Check that a new file may be written at ``path``. Every command asks this before it begins its work.
+
+    Args:
+        path: the file to be.
+        inputs: files and folders that are read; ``-`` is standard input. None of them is ever written over, nor a
+            file that stands in one of the folders.
+        force: whether a file that is there may be replaced.
+        suffixes: those of the formats that can be written there, in lower case.
+
+    Raises:
+        UserError: it may not.
+    """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; give the file to write, for example {path / f'out{suffixes[0]}'}.")
+    if path.suffix.lower() not in suffixes:
+        *others, last = suffixes
+        known = f"{', '.join(others)} or {last}, which tell" if others else f"{last}, which tells"
+        raise UserError(f"{path}: the name must end in {known} the format to write.")
+    if not os.path.lexists(path):
+        parent = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+        if not parent.is_dir():
+            raise UserError(f"{path}: cannot be written, because {parent} is no folder. Choose another place.")
+        return
+    if any(_is_part_of(path, source) for source in inputs):
+        raise UserError(
+            f"{path}: is there already, and is part of what is read here, which nothing is written over. "
+            "Choose another name."
+        )
+    if not path.is_file():
+        raise UserError(f"{path}: is there already, and is no file that could be replaced. Choose another name.")
+    if not force:
+        raise UserError(f"{path}: is there already. Choose another name, or add --force to replace it.")
+
+
+def _is_part_of(path: Path, source: Path) -> bool:
+    """Return whether ``path`` is the file ``source``, by whatever name or link, or stands in the folder ``source``."""
+    place = Path("/dev/stdin") if source == _STANDARD_INPUT else source
+    try:
+        return path.samefile(place) or (place.is_dir() and path.resolve().is_relative_to(place.resolve()))
+    except OSError:  # the input is not there, which whoever reads it will tell
+        return False

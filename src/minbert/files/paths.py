@@ -1,0 +1,34 @@
+"""From the words of a user to a path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from minbert.errors import UserError
+
+LONGEST_NAME = 255
+"""Bytes of a name, in every file system in use."""
+
+
+def to_path(text: str) -> Path:
+    """Return the path that a user wrote, with a leading ``~`` spelt out. Nothing needs to be there.
+
+    Raises:
+        UserError: no file or folder can have this name.
+    """
+    if not text.strip():
+        raise UserError("an empty text was given where the name of a file or folder is expected.")
+    shown = repr(text if len(text) <= 60 else f"{text[:57]}...")
+    if "\0" in text:
+        raise UserError(f"{shown}: has a NUL character, which no name of a file or folder can have.")
+    longest = max(len(os.fsencode(part)) for part in Path(text).parts)
+    if longest > LONGEST_NAME:
+        raise UserError(
+            f"{shown}: is expected to name a file or folder, and is too long for that ({longest} bytes; a name has at "
+            f"most {LONGEST_NAME}). Is another argument missing before it?"
+        )
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UserError(f"{shown}: there is no user of this name, so no such home folder.") from None
