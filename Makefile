@@ -6,15 +6,15 @@ TEXTS := "A quiet, generous film that stayed with me for days." \
          "Two hours of shouting and not one idea." \
          "It follows a ferry crew through one winter."
 
-.PHONY: quickstart test lint types docs reference clean
+.PHONY: quickstart test lint types pytest docs reference clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/minbert train quickstart --out runs/quickstart --resume
 	$(BIN)/minbert predict runs/quickstart --task sentiment $(TEXTS)
 	@echo "The run is in runs/quickstart. Now try: $(BIN)/minbert recipes"
 
-test: $(VENV)/.installed-test lint types
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed-test
+	$(MAKE) --no-print-directory --jobs lint types pytest
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check src tests benchmarks
@@ -22,6 +22,9 @@ lint: $(VENV)/.installed-test
 
 types: $(VENV)/.installed-test
 	$(BIN)/mypy
+
+pytest: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 docs: $(VENV)/.installed-docs reference
 	$(BIN)/zensical build --strict --clean

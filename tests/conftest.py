@@ -8,6 +8,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+# Two threads of torch wait for each other where other tests want the cores; so each worker has one, and so has each
+# process that a test starts. The hub's library reads its variable once, when imported: no test may reach the network.
+os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
+
 import numpy as np
 import pytest
 import torch
@@ -40,11 +44,6 @@ WORDS = [
     "cold",
     "days",
 ]
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _two_threads() -> None:
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,21 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-RUN = [sys.executable, "-c", "from minbert.cli.main import run; run()"]
-
-
-def minbert(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"COLUMNS": "200", "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(
-        [*RUN, *map(str, words)], capture_output=True, text=True, cwd=cwd, env=environment, timeout=120
-    )
-
-
-def complains(result: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert result.returncode == 2, result.stdout + result.stderr
-    assert "Traceback" not in result.stderr
-    for word in words:
-        assert word in result.stderr, result.stderr
+from command_line import RUN, complains, minbert
 
 
 @pytest.fixture

@@ -248,12 +248,10 @@ def recipe_of(row: Row, base: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def start(
     base: dict[str, Any], quiet: Display, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[Row], TrainingLoop]]:
+) -> Callable[[Row], TrainingLoop]:
     """From a row to a loop that is ready to run and writes nothing."""
     for writer in ("write_text", "save_weights", "save_checkpoint"):
         monkeypatch.setattr(loop_module, writer, lambda *_arguments: None)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
 
     def begin(row: Row) -> TrainingLoop:
         recipe = parse_recipe(recipe_of(row, base), "test")
@@ -272,8 +270,7 @@ def start(
             quiet,
         )
 
-    yield begin
-    torch.set_num_threads(threads)
+    return begin
 
 
 def complaint(loop: TrainingLoop, row: Row) -> str | None:

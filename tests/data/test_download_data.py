@@ -124,7 +124,7 @@ for folder in sys.argv[1:]:
 def download_in_new_process(endpoint: str, cache: Path, *folders: Path, **more: str) -> list[dict[str, Any]]:
     """Run ``download`` for each folder; the hub's library reads its environment only once, on import."""
     environment = os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    environment |= more
+    environment |= {"HF_HUB_OFFLINE": "0", **more}
     command = [sys.executable, "-c", script, *map(str, folders)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

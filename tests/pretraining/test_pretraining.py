@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from command_line import press_ctrl_c
 from minbert.display.progress import Display
 from minbert.encoder.sources import load_encoder
 from minbert.errors import UserError
@@ -164,7 +164,7 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(
     def step_and_signal(numbers: Any) -> None:
         take(numbers)
         if first.state.step == stop_at:
-            signal.raise_signal(signal.SIGINT)
+            press_ctrl_c()
 
     monkeypatch.setattr(first, "_step", step_and_signal)
     with pytest.raises(Interrupted):

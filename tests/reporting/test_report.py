@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 from run_folders import recipe_of, write_run
 
+from command_line import complains, minbert
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers
 from minbert.evaluation.intervals import score_interval
@@ -315,13 +314,8 @@ def test_what_stands_at_out_is_kept_unless_it_is_a_report(two_tasks: dict[str, A
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
-    words = [sys.executable, "-c", "from minbert.cli.main import run; run()", "report"]
     for folder, told in ((tmp_path / "nowhere", "no such folder"), (tmp_path, "no run of minbert's")):
-        command = [*words, str(folder), "--out", str(tmp_path / "report.html")]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        assert result.returncode == 2, result.stderr
-        assert told in result.stderr
-        assert "Traceback" not in result.stderr
+        complains(minbert("report", folder, "--out", tmp_path / "report.html"), told)
         assert not (tmp_path / "report.html").exists()
 
 

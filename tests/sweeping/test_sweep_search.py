@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import optuna
 import pytest
 
+from command_line import RUN
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.recipe import load_recipe
@@ -175,14 +175,8 @@ def test_draws_that_make_no_recipe_fail_and_the_search_goes_on(
 def test_two_processes_share_the_trials(two_tasks_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "search"
     words = ["sweep", two_tasks_file, "--set", "training.epochs=1", "--search", SPACE[0], "--trials", "6"]
-    command = [sys.executable, "-c", "from minbert.cli.main import run; run()", *map(str, words), "--out", str(out)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    processes = [
-        subprocess.Popen(
-            [*command, "--resume"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-        )
-        for _ in range(2)
-    ]
+    command = [*RUN, *map(str, words), "--out", str(out), "--resume"]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for process in processes:
         stdout, stderr = process.communicate(timeout=300)
         assert process.returncode == 0, stdout + stderr

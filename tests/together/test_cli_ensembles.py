@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_ensemble import trained
 
+from command_line import complains, minbert
 from minbert.display.progress import Display
-from test_cli import complains, minbert
+from short_runs import trained
 
 
 def test_tables_folders_and_refusals(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> None:

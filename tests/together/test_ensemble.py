@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import shutil
@@ -20,17 +19,9 @@ from minbert.running.run import train_recipe
 from minbert.together.ensemble import make_ensemble
 from minbert.together.ensemble_file import read_ensemble
 from minbert.together.members import weighted_runs
+from short_runs import trained
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
-
-
-def trained(tree: dict[str, Any], out: Path, display: Display, **changes: Any) -> Path:
-    """Take a few steps by the recipe with changes; return the run's folder."""
-    tree = {**copy.deepcopy(tree), **changes}
-    tree["training"] = {"epochs": 1, "precision": "fp32", "select": "mood" if "mood" in tree["tasks"] else "overall"}
-    tree["schedule"] = {"method": {"name": "round_robin", "epoch": 2}, "batch_size": 4}
-    train_recipe(parse_recipe(tree, "test"), out, False, display)
-    return out
 
 
 @pytest.fixture

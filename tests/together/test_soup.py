@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 from rich.console import Console
-from test_ensemble import trained
 from torch import Tensor
 
 from minbert.display.progress import Display
@@ -21,6 +20,7 @@ from minbert.multitask.model_files import save_weights
 from minbert.run_folder.folder import read_run
 from minbert.running.run import evaluate_run, train_recipe
 from minbert.together.soup import make_soup
+from short_runs import trained
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
 

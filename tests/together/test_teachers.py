@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ import torch
 import yaml
 from rich.console import Console
 from safetensors.torch import load_file
-from test_ensemble import trained
 from torch import Tensor
 
+from command_line import press_ctrl_c
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
@@ -32,6 +31,7 @@ from minbert.training.distillation import DistillationSettings
 from minbert.training.interrupt import Interrupted
 from minbert.training.loop import CHECKPOINT, TrainingLoop
 from minbert.training.objective import Objective
+from short_runs import trained
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
 
@@ -143,7 +143,7 @@ def test_a_student_cut_short_resumes_to_the_same_bits(
     def step_and_signal(loop: TrainingLoop, step: Any) -> None:
         take(loop, step)
         if loop.state.step == 2:
-            signal.raise_signal(signal.SIGINT)
+            press_ctrl_c()
 
     with monkeypatch.context() as patch:
         patch.setattr(TrainingLoop, "_step", step_and_signal)

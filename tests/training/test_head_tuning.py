@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from command_line import press_ctrl_c
 from minbert.display.progress import Display
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe, parse_recipe
@@ -99,7 +99,7 @@ def test_cut_short_it_starts_anew_and_done_it_is_not_done_again(
     def step_and_signal(loop: TrainingLoop, step: Any) -> None:
         take(loop, step)
         if loop.settings.encoder == "frozen" and loop.state.step == 3:
-            signal.raise_signal(signal.SIGINT)
+            press_ctrl_c()
 
     with monkeypatch.context() as patch:
         patch.setattr(TrainingLoop, "_step", step_and_signal)

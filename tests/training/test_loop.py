@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from command_line import press_ctrl_c
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
@@ -119,7 +119,7 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(
     def step_and_signal(step: Any) -> None:
         take(step)
         if first.state.step == stop_at:
-            signal.raise_signal(signal.SIGINT)
+            press_ctrl_c()
 
     monkeypatch.setattr(first, "_step", step_and_signal)
     with pytest.raises(Interrupted):
