@@ -66,6 +66,8 @@ def completed(
         return row
     chance.shuffle(left)
     axis = max(left, key=lambda name: len(axes[name]))
+    # Rules that the row was begun with are kept broken: that is how a row that is to be refused is asked for.
+    asked = [rule for rule in rules if axis in rule.axes]
 
     def gain(value: str) -> int:
         item = (axis, value)
@@ -73,8 +75,7 @@ def completed(
 
     for value in sorted(axes[axis], key=gain, reverse=True):
         longer = {**row, axis: value}
-        # Rules that the row was begun with are kept broken: that is how a row that is to be refused is asked for.
-        if all(axis not in rule.axes for rule in broken(longer, rules)):
+        if not broken(longer, asked):
             whole = completed(longer, axes, rules, missing, chance)
             if whole is not None:
                 return whole

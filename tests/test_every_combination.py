@@ -6,6 +6,7 @@ a new method is tried with all else as soon as it is there. What is refused must
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -173,6 +174,18 @@ def reads_shared_gradients(name: str) -> bool:
 CHOICES = choices()
 AXES: Axes = {axis: list(values) for axis, values in CHOICES.items()}
 RULES = list(rules())
+PARTS = 16
+"""Into how many items the rows are cut, so that several workers can share them."""
+
+
+@functools.cache
+def allowed() -> list[Row]:
+    return covering_rows(AXES, RULES)
+
+
+@functools.cache
+def refused() -> list[tuple[Row, Rule]]:
+    return list(forbidden_rows(AXES, RULES))
 
 
 def test_every_family_has_an_axis() -> None:
@@ -302,9 +315,10 @@ def complaint(loop: TrainingLoop, row: Row) -> str | None:
 
 
 @pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
-def test_every_choice_goes_with_every_other(start: Callable[[Row], TrainingLoop]) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_choice_goes_with_every_other(start: Callable[[Row], TrainingLoop], part: int) -> None:
     wrong = []
-    for row in covering_rows(AXES, RULES):
+    for row in allowed()[part::PARTS]:
         try:
             problem = complaint(start(row), row)
         except Exception as error:  # all of them are worth knowing at once
@@ -314,9 +328,10 @@ def test_every_choice_goes_with_every_other(start: Callable[[Row], TrainingLoop]
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_has_no_meaning_is_refused_with_the_reason(start: Callable[[Row], TrainingLoop]) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_what_has_no_meaning_is_refused_with_the_reason(start: Callable[[Row], TrainingLoop], part: int) -> None:
     wrong = []
-    for row, rule in forbidden_rows(AXES, RULES):
+    for row, rule in refused()[part::PARTS]:
         values = {axis: row[axis] for axis in rule.axes}
         try:
             start(row)
@@ -328,7 +343,7 @@ def test_what_has_no_meaning_is_refused_with_the_reason(start: Callable[[Row], T
 
 
 def test_mnrl_on_a_range_asks_where_positive_begins(base: dict[str, Any]) -> None:
-    row = next(row for row in covering_rows(AXES, RULES) if row["tasks.close.loss"] == "mnrl")
+    row = next(row for row in allowed() if row["tasks.close.loss"] == "mnrl")
     tree = recipe_of(row, base)
     tree["tasks"]["close"]["loss"] = "mnrl"
     with pytest.raises(UserError, match=r"tasks\.close: loss 'mnrl' does not fit: .*'threshold' must say"):
