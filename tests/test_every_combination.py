@@ -27,7 +27,6 @@ from minbert.multitask.combination import Combination, Surgeon
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.running.prepare import prepare, step_gradients
 from minbert.tasks.losses import Loss
-from minbert.training import loop as loop_module
 from minbert.training.loop import TrainingLoop
 from recipe_schema import is_method, keys, parts
 
@@ -263,8 +262,8 @@ def start(
     base: dict[str, Any], quiet: Display, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Row], TrainingLoop]:
     """From a row to a loop that is ready to run and writes nothing."""
-    for writer in ("write_text", "save_weights", "save_checkpoint"):
-        monkeypatch.setattr(loop_module, writer, lambda *_arguments: None)
+    for writer in ("loop.save_weights", "stepper.write_history", "stepper.save_checkpoint"):
+        monkeypatch.setattr(f"minbert.training.{writer}", lambda *_arguments: None)
 
     def begin(row: Row) -> TrainingLoop:
         recipe = parse_recipe(recipe_of(row, base), "test")
@@ -273,12 +272,7 @@ def start(
         return TrainingLoop(
             gradients,
             prepared.dev,
-            recipe.schedule.method,
-            prepared.sizes,
-            recipe.combination,
-            recipe.training,
-            recipe.optimizer,
-            recipe.seed,
+            prepared.course,
             tmp_path,
             quiet,
         )

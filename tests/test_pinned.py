@@ -248,12 +248,7 @@ def six_steps(folder: Path, changes: dict[str, Any]) -> dict[str, float]:
     loop = TrainingLoop(
         step_gradients(recipe, prepared, display),
         prepared.dev,
-        recipe.schedule.method,
-        prepared.sizes,
-        recipe.combination,
-        recipe.training,
-        recipe.optimizer,
-        recipe.seed,
+        prepared.course,
         folder / "run",
         display,
     )

@@ -232,7 +232,7 @@ def test_they_train_the_task_and_leave_dev_and_test_alone(two_tasks: dict[str, A
     two_tasks["tasks"]["close"] |= {"also_train_on": [shared], "rows": 10}
     two_tasks["tasks"]["close"]["loss"] = [{"name": "mnrl", "threshold": 4}, "mse"]
     after = prepare(parse_recipe(two_tasks, "test"), quiet)
-    assert (before.sizes["close"].rows, after.sizes["close"].rows) == (24, 12)
+    assert (before.course.sizes["close"].rows, after.course.sizes["close"].rows) == (24, 12)
     rows = after.train["close"]
     assert rows.ids[-2:] == ["1", "2"]
     assert rows.known_labels[-2:].tolist() == [5.0, 0.0]

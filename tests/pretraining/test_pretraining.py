@@ -23,8 +23,10 @@ from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_reci
 from minbert.pretraining.run import pretrain_recipe, pretraining_loop, read_pretraining_run
 from minbert.randomness import generator
 from minbert.text.masking import mask_tokens
+from minbert.training.checkpoint import CHECKPOINT
+from minbert.training.history import HISTORY
 from minbert.training.interrupt import Interrupted
-from minbert.training.loop import CHECKPOINT, HISTORY, NotFiniteError
+from minbert.training.stepper import NotFiniteError
 
 
 def text(random: np.random.Generator) -> str:
@@ -68,7 +70,7 @@ def assert_same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -
 def test_the_held_out_loss_goes_down(tree: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
     tree["training"] |= {"epochs": 12, "evaluate_every": None}
     loop = loop_of(parse_pretraining_recipe(tree, "test"), tmp_path / "run", quiet)
-    history = loop.run(resume=False)
+    history = loop.run(resume=False).history
     assert len(history) == 13
     assert history[0]["loss"] is None
     losses = [line["held_out"]["overall"]["loss"] for line in history]
@@ -99,7 +101,7 @@ def test_training_equals_a_plain_loop(tree: dict[str, Any], tmp_path: Path, quie
             members = [p for p in module.parameters() if (p.dim() > 1) == decays]
             groups.append({"params": members, "base": rate, "weight_decay": 0.1 if decays else 0.0})
     optimizer = torch.optim.AdamW(groups, lr=1.0, eps=1e-6)
-    for step, numbers in enumerate(prepared.order.steps(0)):
+    for step, numbers in enumerate(prepared.course.order.steps(0)):
         batch = prepared.texts.train.pack(numbers)
         random = generator(recipe.seed, "masks", step)
         masked = mask_tokens(batch, prepared.texts.vocabulary, recipe.masking, random)
@@ -294,7 +296,9 @@ def test_numbers_that_are_not_finite_stop_the_run(
 
     monkeypatch.setattr(loop, "_accumulate", broken)
     before = weights(loop)
-    with pytest.raises(NotFiniteError, match=r"step 1: the (loss is nan|gradient's norm is inf)") as caught:
+    with pytest.raises(
+        NotFiniteError, match=r"step 1: the (loss of task 'masked LM' is nan|gradient's norm is inf)"
+    ) as caught:
         loop.run(resume=False)
     assert str(tmp_path / CHECKPOINT) in str(caught.value)
     assert_same(weights(loop), before)
@@ -323,7 +327,7 @@ def test_the_folder_is_an_encoder_for_training_and_for_transformers(
         ids = masked.batch.token_ids[: int(masked.batch.offsets[1])]
         shown = tokenizer.decode([t for t in ids.tolist() if t > 4])
         assert tokenizer(shown)["input_ids"] == [2, *[t for t in ids.tolist() if t > 4], 3]
-        first = next(masked.pieces(1))
+        first = next(masked.micro_batches(1))
         logits = theirs(input_ids=ids[None]).logits[0, first.positions]
         trained.model.eval()
         torch.testing.assert_close(trained.model(first.batch, first.positions), logits, atol=1e-4, rtol=1e-4)

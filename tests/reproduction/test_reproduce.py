@@ -13,7 +13,7 @@ import pytest
 from minbert.errors import UserError
 from minbert.reproduction import runs as runs_module
 from minbert.reproduction.tables import grids, markdown
-from minbert.training.loop import NotFiniteError
+from minbert.training.stepper import NotFiniteError
 
 
 def metrics_of(tmp_path: Path, system: str, seed: int = 11711) -> dict[str, Any]:

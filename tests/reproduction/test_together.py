@@ -16,7 +16,7 @@ from minbert.errors import UserError
 from minbert.reproduction import runs as runs_module
 from minbert.reproduction.papers import load_paper
 from minbert.reproduction.tables import grids
-from minbert.training.loop import NotFiniteError
+from minbert.training.stepper import NotFiniteError
 
 TOGETHER = """
       mixed: {label: soup, recipe: base.yaml, together: soup, asked: true}

@@ -16,7 +16,7 @@ from minbert.pretraining.recipe import parse_pretraining_recipe
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import prepare
 from minbert.running.run import train_recipe
-from minbert.training.loop import CHECKPOINT
+from minbert.training.checkpoint import CHECKPOINT
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -34,7 +34,7 @@ def test_training_rows_and_their_copies(two_tasks: dict[str, Any], tmp_path: Pat
     assert len(set(mood.ids)) == len(mood.ids) > 24 * 2
     label_of = dict(zip(mood.ids[:24], mood.known_labels[:24], strict=True))
     assert [label_of[new.split("~")[0]] for new in mood.ids[24:]] == mood.known_labels[24:].tolist()
-    assert prepared.sizes["mood"].rows == len(mood.ids)
+    assert prepared.course.sizes["mood"].rows == len(mood.ids)
     assert prepared.dev["mood"].ids == plain.dev["mood"].ids
     close = prepared.train["close"]
     assert {new.split("~")[0] for new in close.ids[10:]} <= set(close.ids[:10]), "of the rows that are trained on"
@@ -147,7 +147,8 @@ def test_pretraining_texts(pretraining: dict[str, Any], tmp_path: Path, quiet: D
     prepared = prepare_pretraining(recipe, quiet)
     pretrain_recipe(recipe, tmp_path / "run", False, quiet)
     kept = table(tmp_path / "run/augmented/one.tsv")
-    assert prepared.order.sizes == {"one": plain.order.sizes["one"] + len(kept), "two": plain.order.sizes["two"]}
+    before = plain.course.order.sizes
+    assert prepared.course.order.sizes == {"one": before["one"] + len(kept), "two": before["two"]}
     new = [row["text"] for row in kept]
     lines = (tmp_path / "one.txt").read_text().splitlines()
     assert kept[0].keys() == {"id", "origin", "method", "text"}

@@ -161,7 +161,7 @@ def test_a_piece_behind_a_special_token_is_a_word_of_its_own(vocabulary: Maskabl
 def test_pieces_put_together_are_the_whole(vocabulary: Maskable, lengths: list[int], budget: int, seed: int) -> None:
     batch = batch_of(*([9 + n] * length for n, length in enumerate(lengths)))
     whole = mask_tokens(batch, vocabulary, MaskingSettings(share=0.5), generator(seed))
-    pieces: list[MaskedBatch] = list(whole.pieces(budget))
+    pieces: list[MaskedBatch] = list(whole.micro_batches(budget))
     assert all(len(p.batch.token_ids) <= budget or len(p.batch.lengths) == 1 for p in pieces)
     assert all(len(p.batch.lengths) for p in pieces)
     together = concatenate([piece.batch for piece in pieces])

@@ -27,9 +27,10 @@ from minbert.tasks.heads import HeadOutput
 from minbert.together import teachers
 from minbert.together.ensemble import make_ensemble
 from minbert.together.teachers import TARGETS
+from minbert.training.checkpoint import CHECKPOINT
 from minbert.training.distillation import DistillationSettings
 from minbert.training.interrupt import Interrupted
-from minbert.training.loop import CHECKPOINT, TrainingLoop
+from minbert.training.loop import TrainingLoop
 from minbert.training.objective import Objective
 from short_runs import trained
 

@@ -19,7 +19,8 @@ from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.running.run import train_recipe
 from minbert.tracking import TRACKERS, find_trackers
 from minbert.tracking.tensorboard import TensorBoard, scalars
-from minbert.training.loop import HISTORY, TrainingLoop
+from minbert.training.history import HISTORY
+from minbert.training.loop import TrainingLoop
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
 

@@ -37,7 +37,7 @@ def gradients_of(recipe: dict[str, Any], name: Any, quiet: Display) -> tuple[Fla
     parsed = parse_recipe(recipe | {"combination": name}, "test")
     prepared = prepare(parsed, quiet)
     gradients = step_gradients(parsed, prepared, quiet)
-    _, step = next(parsed.schedule.method.steps(prepared.sizes, 1, 0))
+    _, step = next(parsed.schedule.method.steps(prepared.course.sizes, 1, 0))
 
     def take() -> Flat:
         named = {n: p.grad.to_dense().clone() for n, p in prepared.model.named_parameters() if p.grad is not None}
@@ -111,7 +111,7 @@ def test_gradnorm_reads_norms_at_the_layer_chosen(two_tasks: dict[str, Any], qui
     prepared = prepare(recipe, quiet)
     gradients = step_gradients(recipe, prepared, quiet)
     combination = StepCombination(recipe.combination, gradients, 0)
-    _, step = next(recipe.schedule.method.steps(prepared.sizes, 1, 0))
+    _, step = next(recipe.schedule.method.steps(prepared.course.sizes, 1, 0))
     norms = []
     for task, rows in step.items():
         gradients.accumulate({task: rows}, {task: 1.0})

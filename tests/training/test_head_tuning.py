@@ -16,9 +16,10 @@ from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.running.run import evaluate_run, train_recipe
 from minbert.training import head_tuning
+from minbert.training.checkpoint import CHECKPOINT
 from minbert.training.head_tuning import HEADS
 from minbert.training.interrupt import Interrupted
-from minbert.training.loop import CHECKPOINT, TrainingLoop
+from minbert.training.loop import TrainingLoop
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
 
@@ -67,7 +68,7 @@ def test_a_head_that_gets_worse_stays_as_it_was(
 
     def spoil(loop: TrainingLoop, step: Any) -> None:
         take(loop, step)
-        if loop.settings.encoder == "frozen":
+        if loop.course.settings.encoder == "frozen":
             for parameter in loop.model.heads.parameters():
                 parameter.data.fill_(-1e3 if parameter.dim() == 1 else 0.0)  # every score below the range
 
@@ -98,7 +99,7 @@ def test_cut_short_it_starts_anew_and_done_it_is_not_done_again(
 
     def step_and_signal(loop: TrainingLoop, step: Any) -> None:
         take(loop, step)
-        if loop.settings.encoder == "frozen" and loop.state.step == 3:
+        if loop.course.settings.encoder == "frozen" and loop.state.step == 3:
             press_ctrl_c()
 
     with monkeypatch.context() as patch:

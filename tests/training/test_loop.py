@@ -18,9 +18,11 @@ from minbert.multitask.network import Part
 from minbert.packed import concatenate
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.running.prepare import Prepared, prepare, step_gradients
-from minbert.training.checkpoint import load_checkpoint
+from minbert.training.checkpoint import CHECKPOINT, load_checkpoint
+from minbert.training.history import HISTORY
 from minbert.training.interrupt import Interrupted
-from minbert.training.loop import CHECKPOINT, HISTORY, NotFiniteError, TrainingLoop
+from minbert.training.loop import TrainingLoop
+from minbert.training.stepper import NotFiniteError
 
 SMOOTH = {"name": "linear", "dropout": 0.0, "features": ["u", "v", "u*v"]}
 """No |u-v|: for two equal texts its slope is the sign of a rounding error."""
@@ -31,12 +33,7 @@ def loop_of(recipe: Recipe, folder: Path, display: Display) -> TrainingLoop:
     return TrainingLoop(
         step_gradients(recipe, prepared, display),
         prepared.dev,
-        recipe.schedule.method,
-        prepared.sizes,
-        recipe.combination,
-        recipe.training,
-        recipe.optimizer,
-        recipe.seed,
+        prepared.course,
         folder,
         display,
     )
@@ -75,7 +72,7 @@ def test_training_equals_a_plain_loop(two_tasks: dict[str, Any], tmp_path: Path,
             members = [p for p in module.parameters() if (p.dim() > 1) == decays]
             groups.append({"params": members, "base": rate, "weight_decay": 0.1 if decays else 0.0})
     optimizer = torch.optim.AdamW(groups, lr=1.0, eps=1e-4)
-    for number, (_, step) in enumerate(recipe.schedule.method.steps(prepared.sizes, 1, recipe.seed)):
+    for number, (_, step) in enumerate(recipe.schedule.method.steps(prepared.course.sizes, 1, recipe.seed)):
         packed, total = [], torch.zeros(())
         for task, rows in step.items():
             sequences = prepared.train[task].sequences
@@ -252,7 +249,7 @@ def test_micro_batches_change_memory_not_gradients(two_tasks: dict[str, Any], qu
         prepared: Prepared = prepare(recipe, quiet)
         calls: list[int] = []
         prepared.model.encoder.register_forward_hook(lambda _m, args, _out: calls.append(len(args[0].token_ids)))
-        _, step = next(recipe.schedule.method.steps(prepared.sizes, 1, 0))
+        _, step = next(recipe.schedule.method.steps(prepared.course.sizes, 1, 0))
         losses = step_gradients(recipe, prepared, quiet).accumulate(step, dict.fromkeys(step, 1.0))
         return losses, {n: p.grad for n, p in prepared.model.named_parameters() if p.grad is not None}, calls
 
@@ -281,7 +278,7 @@ def test_a_frozen_encoder_scores_as_one_that_runs_every_time(two_tasks: dict[str
     gradients = step_gradients(recipe, prepared, quiet)
     assert reads == sum(len(rows.sequences) for rows in prepared.train.values())  # each distinct text once
     prepared.model.eval()
-    for _, step in recipe.schedule.method.steps(prepared.sizes, 3, 0):
+    for _, step in recipe.schedule.method.steps(prepared.course.sizes, 3, 0):
         gradients.accumulate(step, dict.fromkeys(step, 1.0))
     assert reads == sum(len(rows.sequences) for rows in prepared.train.values())
     for task, rows in prepared.dev.items():

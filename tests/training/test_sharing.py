@@ -57,7 +57,7 @@ def gradients_of(recipe: dict[str, Any], quiet: Display) -> tuple[Flat, list[Fla
         for parameter in prepared.model.fresh_modules().parameters():
             parameter += 0.1 * torch.randn_like(parameter)
     gradients = step_gradients(parsed, prepared, quiet)
-    _, step = next(parsed.schedule.method.steps(prepared.sizes, 1, 0))
+    _, step = next(parsed.schedule.method.steps(prepared.course.sizes, 1, 0))
 
     def take() -> Flat:
         named = {n: p.grad.clone() for n, p in prepared.model.named_parameters() if p.grad is not None}
@@ -129,7 +129,7 @@ def test_gradnorm_compares_norms_at_the_last_layer_that_tasks_share(
     assert all(name.startswith(norm_layer) for name in names)
     built.combiner.weights = lambda: torch.tensor([0.5, 3.0], dtype=torch.float64)  # type: ignore[attr-defined]
     parsed = parse_recipe(still(two_tasks, kind), "test")
-    _, step = next(parsed.schedule.method.steps(prepare(parsed, quiet).sizes, 1, 0))
+    _, step = next(parsed.schedule.method.steps(prepare(parsed, quiet).course.sizes, 1, 0))
     built.accumulate(step, 1)
     for weight, flat in zip((0.5, 3.0), own, strict=True):
         for name, gradient in flat.items():
@@ -234,12 +234,7 @@ def test_what_is_fresh_has_the_heads_learning_rate(two_tasks: dict[str, Any], tm
     loop = TrainingLoop(
         step_gradients(recipe, prepared, quiet),
         prepared.dev,
-        recipe.schedule.method,
-        prepared.sizes,
-        recipe.combination,
-        recipe.training,
-        recipe.optimizer,
-        recipe.seed,
+        prepared.course,
         tmp_path,
         quiet,
     )

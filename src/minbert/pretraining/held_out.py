@@ -59,15 +59,15 @@ def score_held_out(
     try:
         with torch.no_grad():
             for name, masked in held_out.items():
-                # In float64, because a sum over many pieces should not depend on how many there are.
+                # In float64, because a sum over many micro-batches should not depend on how many there are.
                 loss = torch.zeros((), dtype=torch.float64, device=device)
                 right = torch.zeros((), dtype=torch.int64, device=device)
-                for piece in masked.pieces(budget):
-                    part = piece.to(device)
+                for micro_batch in masked.micro_batches(budget):
+                    own = micro_batch.to(device)
                     with mixed_precision(device, precision):
-                        logits = model(part.batch, part.positions)
-                    loss += masked_lm_loss(logits, part.targets)
-                    right += (logits.argmax(-1) == part.targets).sum()
+                        logits = model(own.batch, own.positions)
+                    loss += masked_lm_loss(logits, own.targets)
+                    right += (logits.argmax(-1) == own.targets).sum()
                 tokens = len(masked.targets)
                 scores[name] = Score(float(loss) / max(tokens, 1), float(right) / max(tokens, 1), tokens)
     finally:

@@ -22,6 +22,7 @@ from minbert.machine.allocator import keep_freed_memory
 from minbert.machine.device import available_device
 from minbert.multitask.sequences import Indices, Sequences
 from minbert.pretraining.corpus_order import CorpusOrder, epoch_counts
+from minbert.pretraining.course import PretrainingCourse
 from minbert.pretraining.loop import PretrainingTexts
 from minbert.pretraining.recipe import CorpusSettings, PretrainingRecipe
 from minbert.randomness import generator
@@ -41,7 +42,7 @@ class Pretraining:
     """Whether the encoder's files had a masked-LM head; else it is fresh."""
     tokenizer: Tokenizer
     texts: PretrainingTexts
-    order: CorpusOrder
+    course: PretrainingCourse
     new_texts: dict[str, str]
     """Of corpora with augmentation, the table of the texts it made."""
 
@@ -81,11 +82,12 @@ def prepare_pretraining(recipe: PretrainingRecipe, display: Display) -> Pretrain
         texts=recipe.training.batch_size,
         tokens=recipe.training.tokens_per_step,
     )
+    course = PretrainingCourse(order, recipe.masking, recipe.training, recipe.optimizer)
     try:
-        recipe.optimizer.warmup_steps(sum(order.steps_in(recipe.training.epochs)))
+        recipe.optimizer.warmup_steps(course.total_steps)
     except ValueError as error:
         raise UserError(f"optimizer.warmup: {error}.") from None
-    return Pretraining(model.to(available_device()), head_was_there, tokenizer, texts, order, new_texts)
+    return Pretraining(model.to(available_device()), head_was_there, tokenizer, texts, course, new_texts)
 
 
 def _read_corpora(recipe: PretrainingRecipe) -> Iterator[tuple[str, Corpus]]:

@@ -21,7 +21,7 @@ from minbert.pretraining.loop import PretrainingLoop, PretrainingTexts
 from minbert.pretraining.prepare import Pretraining, prepare_pretraining
 from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_recipe
 from minbert.run_folder.folder import METRICS, NEW_ROWS, RECIPE, check_run_folder
-from minbert.training.loop import CHECKPOINT
+from minbert.training.checkpoint import CHECKPOINT
 
 
 def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display: Display) -> dict[str, Any]:
@@ -61,17 +61,8 @@ def resolve_pretraining(recipe: PretrainingRecipe) -> PretrainingRecipe:
 
 def pretraining_loop(recipe: PretrainingRecipe, prepared: Pretraining, out: Path, display: Display) -> PretrainingLoop:
     """Return the loop of a run in ``out``."""
-    return PretrainingLoop(
-        prepared.model,
-        prepared.texts,
-        prepared.order,
-        recipe.training,
-        recipe.masking,
-        recipe.optimizer,
-        out,
-        display,
-        precision=chosen_precision(recipe.training.precision),
-    )
+    precision = chosen_precision(recipe.training.precision)
+    return PretrainingLoop(prepared.model, prepared.texts, prepared.course, precision, out, display)
 
 
 def read_pretraining_run(folder: Path) -> PretrainingRecipe:
@@ -88,7 +79,7 @@ def read_pretraining_run(folder: Path) -> PretrainingRecipe:
 
 
 def _metrics(recipe: PretrainingRecipe, prepared: Pretraining, loop: PretrainingLoop) -> dict[str, Any]:
-    state = loop.state
+    state, order = loop.state, prepared.course.order
     assert state.best is not None
     kept = next(line for line in loop.history if line["step"] == state.best.step)
     by_frequency = {name: score.as_json() for name, score in _by_frequency(prepared.texts).items()}
@@ -99,10 +90,7 @@ def _metrics(recipe: PretrainingRecipe, prepared: Pretraining, loop: Pretraining
         "last": loop.history[-1]["held_out"],
         "kept_step": state.best.step,
         "steps": state.step,
-        "texts": {
-            name: {"train": size, "an_epoch": prepared.order.counts[name]}
-            for name, size in prepared.order.sizes.items()
-        },
+        "texts": {name: {"train": size, "an_epoch": order.counts[name]} for name, size in order.sizes.items()},
         "head": recipe.head if prepared.head_was_there else f"{recipe.head} (fresh)",
         "train_seconds": round(state.train_seconds, 3),
         "texts_per_second": round(state.examples / state.train_seconds, 2),

@@ -19,7 +19,7 @@ from minbert.tasks.kinds import Kind
 from minbert.tasks.metrics import METRICS as METRICS_OF_KIND
 from minbert.together.ensemble_file import ENSEMBLE
 from minbert.together.members import ensemble_recipe, trained_tasks
-from minbert.training.loop import HISTORY
+from minbert.training.history import HISTORY
 
 Origin = Literal["run", "ensemble", "soup"]
 

@@ -18,8 +18,8 @@ from minbert.run_folder.folder import METRICS, PRETRAINING, check_run_folder, dr
 from minbert.running.prepare import resolve
 from minbert.running.run import train_recipe
 from minbert.tasks.settings import TaskSettings
-from minbert.training.loop import NotFiniteError
 from minbert.training.scoring import check_select
+from minbert.training.stepper import NotFiniteError
 
 FAILURE = "failure.json"
 """In a run's folder, where its training could not be carried to the end: why."""

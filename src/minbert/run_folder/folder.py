@@ -11,7 +11,8 @@ import yaml
 from minbert.errors import UserError
 from minbert.methods import Settings
 from minbert.recipe.recipe import Recipe, parse_recipe
-from minbert.training.loop import BEST, CHECKPOINT
+from minbert.training.checkpoint import CHECKPOINT
+from minbert.training.loop import BEST
 
 RECIPE = "recipe.yaml"
 METRICS = "metrics.json"

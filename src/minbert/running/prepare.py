@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 
 from minbert.data.examples import Split
-from minbert.data.schedules import TaskSize
 from minbert.display.progress import Display
 from minbert.encoder.sources import find_encoder, load_encoder
 from minbert.errors import UserError
@@ -23,6 +22,7 @@ from minbert.tasks.settings import TaskSettings
 from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
 from minbert.together.teachers import Teachers, find_teachers
+from minbert.training.course import Course
 from minbert.training.gradients import FinetunedGradients, FrozenGradients, StepGradients
 from minbert.training.rows import Rows
 from minbert.training.scoring import check_select
@@ -37,7 +37,7 @@ class Prepared:
     dev: dict[str, Rows]
     test: dict[str, Rows]
     """Only of tasks whose test file is there."""
-    sizes: dict[str, TaskSize]
+    course: Course
     new_rows: dict[str, str]
     """Of tasks with augmentation, the table of the training rows it made."""
     teachers: Teachers
@@ -65,8 +65,16 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
         {name: rows[split, name] for name in recipe.tasks if (split, name) in rows}
         for split in ("train", "dev", "test")
     )
+    course = Course(
+        recipe.schedule.method,
+        task_sizes(recipe, texts),
+        recipe.combination,
+        recipe.training,
+        recipe.optimizer,
+        recipe.seed,
+    )
     taught = {name: texts["train", name] for name in teachers}
-    return Prepared(model, train, dev, test, task_sizes(recipe, texts), new_rows, teachers, taught)
+    return Prepared(model, train, dev, test, course, new_rows, teachers, taught)
 
 
 def check_recipe(recipe: Recipe, display: Display) -> None:

@@ -33,10 +33,13 @@ from minbert.running.prepare import Prepared, check_recipe, prepare, resolve, st
 from minbert.tasks.predictions import Predictions, predictions
 from minbert.together.teachers import teach
 from minbert.tracking import Tracker
+from minbert.training.checkpoint import CHECKPOINT
 from minbert.training.head_tuning import tune_heads
-from minbert.training.loop import BEST, CHECKPOINT, OnEvaluation, TrainingLoop, TrainingResult, read_history
+from minbert.training.history import read_history
+from minbert.training.loop import BEST, TrainingLoop
 from minbert.training.plan import Plan, plan_run
 from minbert.training.scoring import DevScores, score_dev
+from minbert.training.stepper import OnEvaluation, TrainingResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +82,7 @@ def train_recipe(
         display.note(
             f"training on {available_device()} in {recipe.training.precision} ({chosen_by}); {out} keeps the run"
         )
-        loop = TrainingLoop(
-            gradients,
-            prepared.dev,
-            recipe.schedule.method,
-            prepared.sizes,
-            recipe.combination,
-            recipe.training,
-            recipe.optimizer,
-            recipe.seed,
-            out,
-            display,
-            on_evaluation,
-            trackers,
-        )
+        loop = TrainingLoop(gradients, prepared.dev, prepared.course, out, display, on_evaluation, trackers)
         if not (out / CHECKPOINT).is_file():
             write_text(out / RECIPE, recipe.to_yaml())
             prepared.model.save_pretrained(out)
@@ -116,14 +106,7 @@ def train_recipe(
 def plan_recipe(recipe: Recipe, display: Display) -> Plan:
     """Return what training ``recipe`` would do and cost on this machine; writes nothing."""
     prepared = prepare(recipe, display)
-    return plan_run(
-        step_gradients(recipe, prepared, display),
-        prepared.dev,
-        recipe.schedule.method,
-        prepared.sizes,
-        recipe.training,
-        recipe.seed,
-    )
+    return plan_run(step_gradients(recipe, prepared, display), prepared.dev, prepared.course)
 
 
 def evaluate_run(folder: Path, data: str | None, split: Literal["train", "dev", "test"], display: Display) -> DevScores:

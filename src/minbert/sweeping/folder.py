@@ -26,7 +26,7 @@ from minbert.sweeping.records import (
     write_record,
 )
 from minbert.sweeping.results import Results, Row, write_results
-from minbert.training.loop import OnEvaluation
+from minbert.training.stepper import OnEvaluation
 
 SWEEP = "sweep.yaml"
 

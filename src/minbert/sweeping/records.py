@@ -14,7 +14,7 @@ from minbert.errors import UserError
 from minbert.files import read_json, write_json
 from minbert.recipe.recipe import Recipe
 from minbert.sweeping.plan import Run
-from minbert.training.loop import HISTORY
+from minbert.training.history import HISTORY
 
 
 class Record(BaseModel):

@@ -76,8 +76,8 @@ class MaskedBatch:
             self.targets.to(device, non_blocking=True),
         )
 
-    def pieces(self, budget: int) -> Iterator[MaskedBatch]:
-        """Yield it in pieces of whole sequences, of at most ``budget`` tokens each; a longer sequence stands alone."""
+    def micro_batches(self, budget: int) -> Iterator[MaskedBatch]:
+        """Yield it cut into whole sequences, at most ``budget`` tokens at a time; a longer sequence stands alone."""
         offsets = self.batch.offsets.numpy()
         start = 0
         while start < len(offsets) - 1:

@@ -17,6 +17,9 @@ from torch.optim import Optimizer
 from minbert.errors import UserError
 from minbert.files import atomic_path
 
+CHECKPOINT = "checkpoints/last.safetensors"
+"""In a run's folder."""
+
 
 class Best(BaseModel):
     """The best value of a score so far, and where it was seen."""

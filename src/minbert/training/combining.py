@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from minbert.data.schedules import Step
 from minbert.errors import UserError
 from minbert.multitask.combination import Combination, Surgeon, Weigher
 from minbert.randomness import generator
 from minbert.training.gradients import StepGradients
-from minbert.training.micro_batches import Step
 from minbert.training.task_gradients import TaskGradients
 from minbert.training.weather import Weather
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minbert.data.schedules import Step
 from minbert.machine.precision import Precision, mixed_precision
 from minbert.multitask.inference import Progress, head_logits, sentence_vectors, task_logits
 from minbert.multitask.model import MultitaskModel
@@ -18,7 +19,7 @@ from minbert.multitask.regularization import Passes, TwinPasses
 from minbert.packed import PackedBatch, concatenate
 from minbert.tasks.heads import HeadOutput
 from minbert.training.gradient_cache import Chunk, add_cached_gradients
-from minbert.training.micro_batches import Piece, Step, micro_batches, row_lengths
+from minbert.training.micro_batches import Piece, micro_batches, row_lengths
 from minbert.training.objective import Objective
 from minbert.training.regularizing import Chosen, Regularizing
 from minbert.training.rows import Rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -66,33 +67,30 @@ def tune_heads(trained: TrainingLoop) -> dict[str, Any]:
 
 def _tune_head(trained: TrainingLoop, task: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return what tuning one task's head brought, and its best weights by their names among all heads'."""
-    rows, display = trained.gradients.train[task], trained.display
+    rows, course, display = trained.gradients.train[task], trained.course, trained.display
     model = MultitaskModel.from_pretrained(trained.folder).to(trained.model.device)
     precision, budget = trained.gradients.precision, trained.gradients.budget
     with display.counting(f"encoding {task} once", len(rows.sequences)) as bar:
         gradients = FrozenGradients(model, {task: rows}, precision, budget, bar.advance)
-    torch.manual_seed(int(generator(trained.seed, "head tuning", task).integers(2**63)))
+    torch.manual_seed(int(generator(course.seed, "head tuning", task).integers(2**63)))
     scratch = trained.folder / _SCRATCH
     changes = {
         "encoder": "frozen",
-        "epochs": trained.settings.head_epochs,
+        "epochs": course.settings.head_epochs,
         "evaluate_every": None,
         "patience": None,
         "select": task,
         "keep_best_of_tasks": False,
     }
-    loop = TrainingLoop(
-        gradients,
-        {task: trained.dev[task]},
-        Schedule.model_validate("round_robin"),
-        {task: trained.sizes[task]},
-        Combination.model_validate("sum"),
-        trained.settings.model_copy(update=changes),
-        trained.optimizer_settings.model_copy(update={"warmup": 0, "ema_decay": None}),
-        trained.seed,
-        scratch,
-        display,
+    alone = replace(
+        course,
+        schedule=Schedule.model_validate("round_robin"),
+        sizes={task: course.sizes[task]},
+        combination=Combination.model_validate("sum"),
+        settings=course.settings.model_copy(update=changes),
+        optimizer=course.optimizer.model_copy(update={"warmup": 0, "ema_decay": None}),
     )
+    loop = TrainingLoop(gradients, {task: trained.dev[task]}, alone, scratch, display)
     display.note(f"tuning the head of {task} alone")
     result = loop.run(resume=False)
     assert result.state.best is not None

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minbert.data.schedules import Step
 from minbert.multitask.sequences import Indices
 from minbert.training.rows import Rows
-
-Step = Mapping[str, Indices]
-"""Task name to row numbers."""
 
 
 @dataclass(frozen=True, slots=True)

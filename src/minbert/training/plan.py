@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import torch
 
-from minbert.data.schedules import Schedule, TaskSize
 from minbert.machine.memory import peak_bytes
+from minbert.training.course import Course
 from minbert.training.gradients import FrozenGradients, StepGradients
 from minbert.training.micro_batches import row_lengths, step_tokens
 from minbert.training.rows import Rows
-from minbert.training.settings import TrainingSettings
 
 _TRIAL_STEPS = 5
 
@@ -51,52 +50,37 @@ class Plan:
     """Memory: what the trial steps needed, plus the optimizer's two moments."""
 
 
-def plan_run(
-    gradients: StepGradients,
-    dev: Mapping[str, Rows],
-    schedule: Schedule,
-    sizes: Mapping[str, TaskSize],
-    settings: TrainingSettings,
-    seed: int,
-) -> Plan:
+def plan_run(gradients: StepGradients, dev: Mapping[str, Rows], course: Course) -> Plan:
     """Return the plan of a run. Takes a few steps to time them; their gradients are thrown away."""
     lengths = row_lengths(gradients.train)
-    steps_per_epoch = schedule.steps_per_epoch(sizes)
-    counts = dict.fromkeys(sizes, (0, 0, 0))
-    for _, step in schedule.steps(sizes, settings.epochs, seed):
+    counts = dict.fromkeys(course.sizes, (0, 0, 0))
+    evaluations = 1
+    for step, evaluate in course.steps():
+        evaluations += evaluate
         for task, rows in step.items():
             batches, examples, tokens = counts[task]
             counts[task] = (batches + 1, examples + len(rows), tokens + int(lengths[task][rows].sum()))
     tasks = {
         task: TaskPlan(size.rows, size.batch_size, *counts[task], gradients.train[task].sequences.truncated())
-        for task, size in sizes.items()
+        for task, size in course.sizes.items()
     }
     total = sum(task.tokens for task in tasks.values())
-    steps = steps_per_epoch * settings.epochs
-    evaluations = steps // (settings.evaluate_every or steps_per_epoch) + 1
-    seconds_per_token = _trial(gradients, schedule, sizes, settings, seed)
+    seconds_per_token = _trial(gradients, course)
     dev_tokens = sum(int(rows.sequences.lengths().sum()) for rows in dev.values())
     # A forward pass is a third of the arithmetic of forward and backward.
     evaluated = dev_tokens if isinstance(gradients, FrozenGradients) else dev_tokens * evaluations
     seconds = seconds_per_token * (total + evaluated / 3)
     trained = sum(parameter.numel() for parameter in gradients.model.parameters() if parameter.requires_grad)
-    return Plan(
-        tasks, steps_per_epoch, steps, total, evaluations, seconds, peak_bytes(torch.device("cpu")) + 8 * trained
-    )
+    peak = peak_bytes(torch.device("cpu")) + 8 * trained
+    return Plan(tasks, course.steps_per_epoch, course.total_steps, total, evaluations, seconds, peak)
 
 
-def _trial(
-    gradients: StepGradients,
-    schedule: Schedule,
-    sizes: Mapping[str, TaskSize],
-    settings: TrainingSettings,
-    seed: int,
-) -> float:
+def _trial(gradients: StepGradients, course: Course) -> float:
     """Return seconds a token: the median of a few steps, the first (which warms up) left out."""
     lengths = row_lengths(gradients.train)
     gradients.model.train()
     rates = []
-    for _, step in itertools.islice(schedule.steps(sizes, settings.epochs, seed), _TRIAL_STEPS + 1):
+    for step, _ in itertools.islice(course.steps(), _TRIAL_STEPS + 1):
         started = time.perf_counter()
         gradients.accumulate(step, dict.fromkeys(step, 1.0))
         gradients.model.zero_grad(set_to_none=True)

@@ -15,7 +15,7 @@ from minbert.data.schedules.stream import RowStream
 from minbert.errors import did_you_mean
 from minbert.methods import Method
 
-Step = dict[str, NDArray[np.int64]]
+Step = Mapping[str, NDArray[np.int64]]
 """The row numbers of each task that takes part in a step."""
 
 StepCount = Annotated[int, Field(ge=1, strict=True)]

@@ -1,0 +1,263 @@
+"""What every loop does alike: the optimizer's step, counters, history, evaluations, checkpoints, stopping, resuming."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from minbert.display.progress import Display
+from minbert.errors import UserError
+from minbert.optim.ema import ExponentialMovingAverage
+from minbert.optim.gradients import clip_, stored_gradients
+from minbert.optim.settings import OptimizerSettings, make_optimizer
+from minbert.tracking import Tracker
+from minbert.training.checkpoint import CHECKPOINT, LoopState, load_checkpoint, load_more, save_checkpoint
+from minbert.training.history import read_history, write_history
+from minbert.training.interrupt import Interrupted, StopRequest, stop_on_signal
+
+StepT = TypeVar("StepT")
+StepT_co = TypeVar("StepT_co", covariant=True)
+
+OnEvaluation = Callable[[int, float], None]
+"""Told of every evaluation but the last, after its checkpoint: which it is (from 1), and the best score so far.
+
+What it raises ends the run there.
+"""
+
+
+class NotFiniteError(UserError):
+    """A loss or gradient became infinite or no number, so training stopped."""
+
+
+class Steps(Protocol[StepT_co]):
+    """What a stepper must know of a run's course."""
+
+    @property
+    def optimizer(self) -> OptimizerSettings:
+        """Of which optimizer the steps are."""
+
+    @property
+    def total_steps(self) -> int:
+        """How many they are."""
+
+    def steps(self, skip: int) -> Iterator[tuple[StepT_co, bool]]:
+        """Yield the steps but the first ``skip``, each with whether an evaluation follows it. One follows the last."""
+
+
+class Remembers(Protocol):
+    """A part of a loop that changes from step to step, so that a checkpoint must hold it."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what the checkpoint must hold, by name."""
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what ``state`` returned."""
+
+
+class Counts(NamedTuple):
+    """What a step has read."""
+
+    tasks: list[str]
+    """Whose losses it has, in their order."""
+    examples: int
+    tokens: int
+
+
+@dataclass(slots=True)
+class TrainingResult:
+    """How a run ended. The kept model's weights are in the run folder."""
+
+    state: LoopState
+    history: list[dict[str, Any]]
+    """What ``history.jsonl`` holds; the first entry is the untrained model."""
+
+
+class Stepper(ABC, Generic[StepT]):
+    """One run of steps in one folder. Call ``run`` once.
+
+    Each loop is a stepper, and says what the gradient of a step is (``_accumulate``), what the step has read
+    (``_counts``), and what an evaluation says of the model (``_judge``). A stepper knows no rows and no scores but the
+    one that decides.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        groups: list[dict[str, Any]],
+        course: Steps[StepT],
+        checkpoint_minutes: float,
+        folder: Path,
+        display: Display,
+        on_evaluation: OnEvaluation | None = None,
+        trackers: Sequence[Tracker] = (),
+    ) -> None:
+        """Train what may learn in ``model``, in place, by an optimizer of ``groups`` (see ``parameter_groups``).
+
+        A checkpoint is written at each evaluation and after so many minutes. All records go to ``folder``; ``trackers``
+        are told of every line of its history.
+        """
+        self.model = model
+        self.course = course
+        self.checkpoint_minutes = checkpoint_minutes
+        self.folder = folder
+        self.display = display
+        self.on_evaluation = on_evaluation
+        self.trackers = trackers
+        self.total_steps = course.total_steps
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.optimizer = make_optimizer(groups, course.optimizer)
+        decay = course.optimizer.ema_decay
+        self.average = ExponentialMovingAverage(self.parameters, decay) if decay else None
+        self.remembered: dict[str, Remembers] = {} if self.average is None else {"average": self.average}
+        self.state = LoopState()
+        self.history: list[dict[str, Any]] = []
+        self.last_checkpoint = time.monotonic()
+
+    @abstractmethod
+    def _accumulate(self, step: StepT) -> Tensor:
+        """Add a step's gradient to the parameters; return its losses (K,), detached."""
+
+    @abstractmethod
+    def _counts(self, step: StepT) -> Counts:
+        """Return what a step has read."""
+
+    @abstractmethod
+    def _judge(self) -> None:
+        """Score the weights as they stand, ``_record`` it, and save them where they are to be kept."""
+
+    def _rows_told(self, step: StepT, tasks: Sequence[str]) -> str:  # noqa: ARG002
+        """Return a sentence on which rows of a step are to blame, or nothing."""
+        return ""
+
+    def run(self, resume: bool) -> TrainingResult:
+        """Train to the end, or from the last checkpoint to the end if ``resume``.
+
+        Raises:
+            NotFiniteError: a loss or gradient is not finite; names the step, the task and the rows.
+            Interrupted: the user asked to stop; a checkpoint has been written.
+            UserError: the checkpoint is damaged, or the disk is full.
+        """
+        if resume:
+            self._resume()
+        else:
+            self._evaluate()  # what training must beat
+            self._checkpoint()
+        if not self.state.finished:
+            with stop_on_signal() as stop, self.display.training(self.total_steps, self.state.step):
+                self._steps(stop)
+        return TrainingResult(self.state, self.history)
+
+    def _steps(self, stop: StopRequest) -> None:
+        self.model.train()
+        for step, evaluate in self.course.steps(self.state.step):
+            self._step(step)
+            if evaluate:
+                self._evaluate()
+                self.state.finished |= self.state.step == self.total_steps
+                self._checkpoint()
+                if self.state.finished:
+                    return
+                if self.on_evaluation is not None and self.state.best is not None:
+                    self.on_evaluation(len(self.history) - 1, self.state.best.score)
+            elif time.monotonic() - self.last_checkpoint > 60 * self.checkpoint_minutes:
+                self._checkpoint()
+            if stop.made:
+                self._checkpoint()
+                raise Interrupted
+
+    def _step(self, step: StepT) -> None:
+        started = time.perf_counter()
+        factor = self.course.optimizer.factor(self.state.step, self.total_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base_learning_rate"] * factor
+        losses = self._accumulate(step)
+        self._optimize(step, losses)
+        state, counts = self.state, self._counts(step)
+        state.step += 1
+        state.train_seconds += time.perf_counter() - started
+        state.examples += counts.examples
+        state.tokens += counts.tokens
+        for task, loss in zip(counts.tasks, losses.tolist(), strict=True):
+            total, count = state.loss_sums.get(task, (0.0, 0))
+            state.loss_sums[task] = (total + loss, count + 1)
+        self.display.step(state.step, self._mean_losses(), state.examples / state.train_seconds)
+
+    def _optimize(self, step: StepT, losses: Tensor) -> None:
+        """Check the step's losses and its gradient, which is whole now, and make the optimizer's step."""
+        gradients = stored_gradients(self.parameters)
+        norm = torch.nn.utils.get_total_norm(gradients)
+        self._check_finite(step, losses, norm)
+        if (limit := self.course.optimizer.max_gradient_norm) is not None:
+            clip_(gradients, norm, limit)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update()
+
+    def _check_finite(self, step: StepT, losses: Tensor, norm: Tensor) -> None:
+        if torch.isfinite(losses).all() and torch.isfinite(norm):
+            return
+        tasks = self._counts(step).tasks
+        what = f"the gradient's norm is {norm.item()}"
+        for task, loss in zip(tasks, losses.tolist(), strict=True):
+            if not math.isfinite(loss):
+                what, tasks = f"the loss of task '{task}' is {loss}", [task]
+                break
+        raise self._not_finite(self.state.step + 1, what, self._rows_told(step, tasks))
+
+    def _not_finite(self, step: int, what: str, rows: str = "") -> NotFiniteError:
+        """Return the error that says so; ``what`` and ``rows`` tell where."""
+        return NotFiniteError(
+            f"step {step}: {what}, so training stopped. {rows}The last good checkpoint is {self.folder / CHECKPOINT}. "
+            "Try a lower optimizer.learning_rate, or training.precision=fp32."
+        )
+
+    def _mean_losses(self) -> dict[str, float]:
+        """Return each task's mean loss since the last evaluation."""
+        return {task: total / count for task, (total, count) in self.state.loss_sums.items()}
+
+    def _evaluate(self) -> None:
+        """Judge the weights or, with an exponential moving average, the averaged weights."""
+        # Before the first step there is nothing to average.
+        with self.average.swap() if self.average is not None and self.state.step else nullcontext():
+            self._judge()
+        self.state.loss_sums = {}
+
+    def _record(self, said: Mapping[str, Any]) -> None:
+        """Write a line of history: what an evaluation has ``said``."""
+        line = {"step": self.state.step, "seconds": round(self.state.train_seconds, 3), **said}
+        self.history.append(line)
+        write_history(self.folder, self.history)
+        for tracker in self.trackers:
+            tracker.recorded(line)
+
+    def _is_better(self, score: float) -> bool:
+        """Return whether ``score`` is above that of the best weights so far."""
+        return self.state.best is None or score > self.state.best.score
+
+    def _checkpoint(self) -> None:
+        more = {
+            f"{part}.{name}": tensor for part, one in self.remembered.items() for name, tensor in one.state().items()
+        }
+        save_checkpoint(self.folder / CHECKPOINT, self.state, self.model, self.optimizer, more)
+        self.last_checkpoint = time.monotonic()
+
+    def _resume(self) -> None:
+        path = self.folder / CHECKPOINT
+        self.state = load_checkpoint(path, self.model, self.optimizer)
+        for part, one in self.remembered.items():
+            one.restore(load_more(path, f"{part}."))
+        # An evaluation after the checkpoint will come again.
+        self.history = [line for line in read_history(self.folder) if line["step"] <= self.state.step]
+        for line in self.history:
+            for tracker in self.trackers:
+                tracker.recorded(line)
