@@ -25,7 +25,7 @@ from minbert.errors import UserError
 from minbert.methods import families
 from minbert.multitask.combination import Combination, Surgeon
 from minbert.recipe.recipe import Recipe, parse_recipe
-from minbert.running.prepare import prepare, step_gradients
+from minbert.running.prepare import make_learner, prepare
 from minbert.tasks.losses import Loss
 from minbert.training.loop import TrainingLoop
 from recipe_schema import is_method, keys, parts
@@ -268,9 +268,9 @@ def start(
     def begin(row: Row) -> TrainingLoop:
         recipe = parse_recipe(recipe_of(row, base), "test")
         prepared = prepare(recipe, quiet)
-        gradients = step_gradients(recipe, prepared, quiet)
+        learner = make_learner(recipe, prepared, quiet)
         return TrainingLoop(
-            gradients,
+            learner,
             prepared.dev,
             prepared.course,
             tmp_path,

@@ -32,7 +32,7 @@ from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.sources import save_encoder
 from minbert.recipe.recipe import parse_recipe
-from minbert.running.prepare import prepare, step_gradients
+from minbert.running.prepare import make_learner, prepare
 from minbert.tracking.tensorboard import scalars
 from minbert.training.loop import TrainingLoop
 
@@ -246,7 +246,7 @@ def six_steps(folder: Path, changes: dict[str, Any]) -> dict[str, float]:
     display = Display(Console(file=io.StringIO()))
     prepared = prepare(recipe, display)
     loop = TrainingLoop(
-        step_gradients(recipe, prepared, display),
+        make_learner(recipe, prepared, display),
         prepared.dev,
         prepared.course,
         folder / "run",

@@ -24,6 +24,10 @@ class PackedBatch:
     offsets: Tensor
     """(N+1,) int64 on the CPU: sequence ``i`` is tokens ``offsets[i]`` to ``offsets[i+1]``."""
 
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.offsets) - 1
+
     @property
     def lengths(self) -> Tensor:
         """(N,) int64 on the CPU: the number of tokens of each sequence."""

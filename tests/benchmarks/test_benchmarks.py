@@ -22,7 +22,7 @@ from inference import difference, file_name
 from minbert.display.progress import Display
 from minbert.encoder.config import EncoderConfig
 from minbert.running.prepare import prepare
-from minbert.training.gradients import row_lengths
+from minbert.training.learner import row_lengths
 from texts import FILES, TOKEN_QUANTILES, TextGenerator, benchmark_recipe, real_tokens, training_rows, write_generated
 from training import CONTESTANTS
 

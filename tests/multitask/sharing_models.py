@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from minbert.encoder.sources import load_encoder
 from minbert.multitask.adapters import Adapters
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.network import Part, Share
+from minbert.multitask.network import Span
 from minbert.multitask.shared_layers import SharedLayer
 from minbert.packed import PackedBatch, concatenate
 from minbert.tasks.settings import TaskSettings
@@ -53,20 +53,19 @@ def stir(module: nn.Module) -> None:
             parameter += 0.3 * torch.randn_like(parameter)
 
 
-def joint(model: MultitaskModel, tasks: list[str]) -> tuple[PackedBatch, list[Part], list[Share]]:
+def joint(model: MultitaskModel, tasks: list[str]) -> tuple[PackedBatch, list[Span]]:
     """Return one batch of the tasks' texts, and whose they are."""
-    packs, parts, shares = [], [], []
+    packs, spans = [], []
     for task in tasks:
         sequences = model.sequences(task, TEXTS[task])
         numbers = sequences.of(np.arange(len(TEXTS[task])))
         packs.append(sequences.pack(numbers))
-        parts.append(Part(task, len(TEXTS[task])))
-        shares.append(Share(task, len(numbers)))
-    return concatenate(packs), parts, shares
+        spans.append(Span(task, len(numbers)))
+    return concatenate(packs), spans
 
 
 def states(model: MultitaskModel, task: str | None, of: str) -> Tensor:
     """Return the token states of the texts of task ``of``, read for ``task``."""
-    batch, _, shares = joint(model, [of])
+    batch, [span] = joint(model, [of])
     with torch.no_grad():
-        return model.read(batch, None if task is None else [Share(task, shares[0].sequences)]).hidden_states
+        return model.read(batch, None if task is None else [Span(task, span.sequences)]).hidden_states

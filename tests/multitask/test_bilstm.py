@@ -54,11 +54,11 @@ def test_states_are_those_of_torch_with_padding(lengths: list[int]) -> None:
 
 def test_predictions_do_not_depend_on_company(tiny_encoder: Path) -> None:
     model = build(tiny_encoder, shared_layer="bilstm")
-    batch, parts, _ = joint(model, list(TASKS))
+    batch, spans = joint(model, list(TASKS))
     with torch.no_grad():
-        together = model(batch, parts)
-        for part, output in zip(parts, together, strict=True):
-            pack, own, _ = joint(model, [part.task])
+        together = model(batch, spans)
+        for span, output in zip(spans, together, strict=True):
+            pack, own, _ = joint(model, [span.task])
             [alone] = model(pack, own)
             torch.testing.assert_close(output.logits, alone.logits, atol=1e-5, rtol=1e-5)
     values = model.predict("close", TEXTS["close"]).values
@@ -70,12 +70,12 @@ def test_heads_see_the_lstms_states_pooled_as_their_task_says(tiny_encoder: Path
     model = build(tiny_encoder, shared_layer={"name": "bilstm", "size": 5})
     assert model.shared_layer is not None
     for task in TASKS:
-        batch, parts, _ = joint(model, [task])
+        batch, spans = joint(model, [task])
         with torch.no_grad():
             output = model.shared_layer(model.encoder(batch).hidden_states, batch.offsets)
             vectors = pool(output, batch.offsets, model.tasks[task].pooling)
             assert vectors.shape[1] == 10
-            [got] = model(batch, parts)
+            [got] = model(batch, spans)
             torch.testing.assert_close(got.logits, model.head(task)(vectors).logits)
             assert got.vectors is None or got.vectors[0].shape[1] == 10
 

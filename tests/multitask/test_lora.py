@@ -50,10 +50,10 @@ def test_shared_matrices_are_the_formula(tiny_encoder: Path, targets: list[str])
     model = build(tiny_encoder, LORA | {"targets": targets}).double()
     assert model.shared_adapter is not None
     plain = changed_by_hand(model.encoder, model.shared_adapter, 5.0 / 3)
-    batch, _, shares = joint(model, list(TASKS))
+    batch, spans = joint(model, list(TASKS))
     with torch.no_grad():
         expected = plain(batch)
-        for whose in (shares, None):
+        for whose in (spans, None):
             torch.testing.assert_close(model.read(batch, whose), expected, rtol=0, atol=1e-12)
         assert (model.encoder(batch).hidden_states - expected.hidden_states).abs().max() > 1e-3
 
@@ -61,9 +61,9 @@ def test_shared_matrices_are_the_formula(tiny_encoder: Path, targets: list[str])
 def test_each_tasks_own_matrices_are_the_formula_in_a_joint_batch(tiny_encoder: Path) -> None:
     model = build(tiny_encoder, LORA | {"per_task": True}).double()
     order = ["close", "mood", "same", "mood"]
-    batch, _, shares = joint(model, order)
+    batch, spans = joint(model, order)
     with torch.no_grad():
-        together = model.read(batch, shares).hidden_states
+        together = model.read(batch, spans).hidden_states
         seen = 0
         for task in order:
             alone, _, _ = joint(model, [task])
@@ -77,17 +77,17 @@ def test_each_tasks_own_matrices_are_the_formula_in_a_joint_batch(tiny_encoder: 
 @pytest.mark.parametrize("adapters", [LORA, LORA | {"per_task": True}, "pals"])
 def test_fresh_adapters_leave_the_encoder_as_it_was(tiny_encoder: Path, adapters: Any) -> None:
     model = build(tiny_encoder, adapters, stirred=False)
-    batch, _, shares = joint(model, list(TASKS))
+    batch, spans = joint(model, list(TASKS))
     with torch.no_grad():
-        got, expected = model.read(batch, shares), model.encoder(batch)
+        got, expected = model.read(batch, spans), model.encoder(batch)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("adapters", [LORA, LORA | {"per_task": True}, "pals"])
 def test_fresh_adapters_can_learn_from_the_first_step(tiny_encoder: Path, adapters: Any) -> None:
     model = build(tiny_encoder, adapters, stirred=False)
-    batch, parts, _ = joint(model, list(TASKS))
-    torch.stack([output.logits.square().sum() for output in model(batch, parts)]).sum().backward()
+    batch, spans = joint(model, list(TASKS))
+    torch.stack([output.logits.square().sum() for output in model(batch, spans)]).sum().backward()
     adapter = model.shared_adapter or model.adapters["mood"]
     gradients = {name: parameter.grad for name, parameter in adapter.named_parameters()}
     ups = [gradients[name] for name in gradients if name.endswith(".b") or name == "up.weight"]
@@ -98,11 +98,11 @@ def test_fresh_adapters_can_learn_from_the_first_step(tiny_encoder: Path, adapte
 @pytest.mark.parametrize("adapters", [LORA | {"per_task": True}, "pals"])
 def test_a_tasks_adapter_touches_no_other_task(tiny_encoder: Path, adapters: Any) -> None:
     model = build(tiny_encoder, adapters)
-    batch, parts, _ = joint(model, list(TASKS))
+    batch, spans = joint(model, list(TASKS))
 
     def run() -> dict[str, Any]:
         model.zero_grad(set_to_none=True)
-        outputs = model(batch, parts)
+        outputs = model(batch, spans)
         torch.stack([output.logits.square().sum() for output in outputs]).sum().backward()
         gradients = {
             task: [parameter.grad.clone() for parameter in model.private_parameters(task)]  # type: ignore[union-attr]
@@ -126,8 +126,8 @@ def test_a_tasks_gradient_in_a_joint_batch_is_its_own(tiny_encoder: Path, adapte
 
     def gradients(tasks: list[str]) -> dict[str, torch.Tensor]:
         model.zero_grad(set_to_none=True)
-        batch, parts, _ = joint(model, tasks)
-        torch.stack([output.logits.double().square().sum() for output in model(batch, parts)]).sum().backward()
+        batch, spans = joint(model, tasks)
+        torch.stack([output.logits.double().square().sum() for output in model(batch, spans)]).sum().backward()
         named = model.adapters.named_parameters()
         return {name: parameter.grad.clone() for name, parameter in named if parameter.grad is not None}
 

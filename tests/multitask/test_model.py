@@ -14,7 +14,7 @@ from minbert.errors import UserError
 from minbert.files import read_json, write_json
 from minbert.multitask.inference import _batches
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.network import Part
+from minbert.multitask.network import Span
 from minbert.packed import concatenate
 from minbert.tasks.settings import TaskSettings
 from minbert.text.packing import pack_joined
@@ -41,17 +41,17 @@ def model(tiny_encoder: Path) -> MultitaskModel:
 def test_one_packed_call_equals_a_call_a_task(model: MultitaskModel) -> None:
     calls = []
     model.encoder.register_forward_hook(lambda _m, _a, _o: calls.append(1))
-    packs, parts = [], []
+    packs, spans = [], []
     for task in TASKS:
         texts: list[Any] = ["a good film", "rice"] if task == "mood" else PAIRS
         sequences = model.sequences(task, texts)
         packs.append(sequences.pack(sequences.of(np.arange(len(texts)))))
-        parts.append(Part(task, len(texts)))
+        spans.append(Span(task, len(packs[-1])))
     with torch.no_grad():
-        together = model(concatenate(packs), parts)
+        together = model(concatenate(packs), spans)
         assert len(calls) == 1
-        for pack, part, output in zip(packs, parts, together, strict=True):
-            [alone] = model(pack, [part])
+        for pack, span, output in zip(packs, spans, together, strict=True):
+            [alone] = model(pack, [span])
             torch.testing.assert_close(output.logits, alone.logits, atol=1e-6, rtol=1e-5)
 
 

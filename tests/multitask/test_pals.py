@@ -65,9 +65,9 @@ def padded_bert(encoder: BertEncoder, pal: nn.Module, heads: int, batch: PackedB
 def test_a_joint_batch_equals_each_task_computed_with_padding(tiny_encoder: Path, settings: dict[str, Any]) -> None:
     model = build(tiny_encoder, {"name": "pals", **settings}).double()
     order = ["same", "close", "mood", "close"]
-    batch, _, shares = joint(model, order)
+    batch, spans = joint(model, order)
     with torch.no_grad():
-        together = model.read(batch, shares).hidden_states
+        together = model.read(batch, spans).hidden_states
         expected = [
             padded_bert(model.encoder, model.adapters[task], settings.get("heads", 6), joint(model, [task])[0])
             for task in order

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from minbert.display.progress import Display
-from minbert.multitask.network import Part
 from minbert.multitask.regularization import Passes, Regularization
 from minbert.recipe.recipe import parse_recipe
-from minbert.running.prepare import prepare, step_gradients
-from minbert.training.gradients import StepGradients
+from minbert.running.prepare import make_learner, prepare
+from minbert.training.learner import Learner
 
 SMOOTH = {"name": "linear", "dropout": 0.0, "features": ["u", "v", "u*v"]}
 """No |u-v|: for two equal texts its slope is the sign of a rounding error."""
@@ -40,12 +39,12 @@ def still(two_tasks: dict[str, Any]) -> dict[str, Any]:
     return two_tasks
 
 
-def gradients_for(two_tasks: dict[str, Any], quiet: Display, **training: Any) -> StepGradients:
-    """Return what computes the gradients of a recipe, in training mode."""
+def learner_for(two_tasks: dict[str, Any], quiet: Display, **training: Any) -> Learner:
+    """Return the learner of a recipe, in training mode."""
     recipe = parse_recipe(two_tasks | {"training": two_tasks["training"] | training}, "test")
-    gradients = step_gradients(recipe, prepare(recipe, quiet), quiet)
-    gradients.model.train()
-    return gradients
+    learner = make_learner(recipe, prepare(recipe, quiet), quiet)
+    learner.model.train()
+    return learner
 
 
 def only(two_tasks: dict[str, Any], name: str, **settings: Any) -> dict[str, Any]:
@@ -53,17 +52,17 @@ def only(two_tasks: dict[str, Any], name: str, **settings: Any) -> dict[str, Any
     return two_tasks | {"tasks": {name: two_tasks["tasks"][name] | settings}}
 
 
-def passes_of(gradients: StepGradients, task: str, rows: int = 6, start: int = 0) -> Passes:
+def passes_of(learner: Learner, task: str, rows: int = 6, start: int = 0) -> Passes:
     """Return the first pass of a few rows of a task."""
-    sequences = gradients.train[task].sequences
+    sequences = learner.train[task].sequences
     batch = sequences.pack(sequences.of(np.arange(start, start + rows)))
-    return Passes(gradients.model, batch, Part(task, rows), gradients.precision)
+    return Passes(learner.model, task, batch, learner.precision)
 
 
-def taken(gradients: StepGradients) -> dict[str, Tensor]:
+def taken(learner: Learner) -> dict[str, Tensor]:
     """Return the gradients that are there, by name, and clear them."""
-    named = {name: p.grad.clone() for name, p in gradients.model.named_parameters() if p.grad is not None}
-    gradients.model.zero_grad(set_to_none=True)
+    named = {name: p.grad.clone() for name, p in learner.model.named_parameters() if p.grad is not None}
+    learner.model.zero_grad(set_to_none=True)
     return named
 
 

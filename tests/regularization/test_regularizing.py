@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from regularized_steps import FORMS, assert_close, gradients_for, only, passes_of, same_noise, still, taken
+from regularized_steps import FORMS, assert_close, learner_for, only, passes_of, same_noise, still, taken
 
 from minbert.display.progress import Display
 from minbert.errors import UserError
@@ -26,32 +26,32 @@ STEP = {"mood": np.arange(6), "close": np.arange(4)}
 
 def test_the_penalty_is_weighted_and_added_to_the_loss(two_tasks: dict[str, Any], quiet: Display) -> None:
     two_tasks["tasks"]["mood"] |= {"regularization": WIDE | {"weight": 3}, "weight": 0.5}
-    gradients = gradients_for(two_tasks, quiet)
+    learner = learner_for(two_tasks, quiet)
     rows = {"mood": STEP["mood"]}
     torch.manual_seed(1)
-    losses = gradients.accumulate(rows, {"mood": 0.25})
-    found = taken(gradients)
+    losses = learner.accumulate(rows, {"mood": 0.25})
+    found = taken(learner)
 
     torch.manual_seed(1)
-    first = passes_of(gradients, "mood")
+    first = passes_of(learner, "mood")
     loss = torch.nn.functional.cross_entropy(
-        first.clean.logits, torch.tensor(gradients.train["mood"].known_labels[:6], dtype=torch.long)
+        first.clean.logits, torch.tensor(learner.train["mood"].known_labels[:6], dtype=torch.long)
     )
-    [(_, regularizer)] = gradients.regularizing._of_task["mood"]
+    [(_, regularizer)] = learner.regularizing._of_task["mood"]
     penalty = regularizer.penalty(first).value
     assert float(penalty.detach()) > 0.01
     (0.125 * (loss + 3 * penalty)).backward()
-    assert_close(found, taken(gradients), 1e-6)
+    assert_close(found, taken(learner), 1e-6)
     torch.testing.assert_close(losses, loss.detach().unsqueeze(0))  # told without the penalty
-    assert gradients.regularizing.report()["mood"]["smart"]["divergence"] == pytest.approx(float(penalty.detach()))
+    assert learner.regularizing.report()["mood"]["smart"]["divergence"] == pytest.approx(float(penalty.detach()))
 
 
 def test_a_task_without_regularization_is_as_before(two_tasks: dict[str, Any], quiet: Display) -> None:
-    plain = gradients_for(still(two_tasks), quiet)
+    plain = learner_for(still(two_tasks), quiet)
     plain.accumulate(STEP, dict.fromkeys(STEP, 1.0))
     wanted = taken(plain)
     two_tasks["tasks"]["mood"]["regularization"] = WIDE | {"weight": 0}
-    beside = gradients_for(two_tasks, quiet)
+    beside = learner_for(two_tasks, quiet)
     beside.accumulate(STEP, dict.fromkeys(STEP, 1.0))
     assert_close(taken(beside), wanted)
     assert set(beside.regularizing.report()) == {"mood"}
@@ -66,15 +66,15 @@ def test_micro_batches_change_memory_not_gradients(
     recipe = only(still(two_tasks), task, regularization=[WIDE, "mbpp"], **settings)
     found = []
     for budget in (10_000, 60):
-        gradients = gradients_for(recipe, quiet, tokens_per_microbatch=budget)
+        learner = learner_for(recipe, quiet, tokens_per_microbatch=budget)
         calls: list[int] = []
-        gradients.model.encoder.register_forward_hook(lambda _m, a, _o, c=calls: c.append(len(a[0].token_ids)))
-        gradients.finish_step()
+        learner.model.encoder.register_forward_hook(lambda _m, a, _o, c=calls: c.append(len(a[0].token_ids)))
+        learner.finish_step()
         with torch.no_grad():
-            for parameter in gradients.model.heads.parameters():
+            for parameter in learner.model.heads.parameters():
                 parameter *= 1.5  # away from the teacher
-        losses = gradients.accumulate({task: np.arange(9)}, {task: 1.0})
-        found.append((losses, taken(gradients), gradients.regularizing.report()[task], calls))
+        losses = learner.accumulate({task: np.arange(9)}, {task: 1.0})
+        found.append((losses, taken(learner), learner.regularizing.report()[task], calls))
     (whole_losses, whole, whole_report, whole_calls), (losses, parts, report, calls) = found
     assert len(whole_calls) == 4  # clean, search, perturbed, teacher
     assert len(calls) > 8
@@ -91,12 +91,12 @@ def test_repeated_rows_have_the_same_mean(
 ) -> None:
     """A sum over rows would make the weight depend on the batch size."""
     same_noise(monkeypatch)
-    gradients = gradients_for(only(still(two_tasks), "mood", regularization=WIDE), quiet)
+    learner = learner_for(only(still(two_tasks), "mood", regularization=WIDE), quiet)
     reports = []
     for rows in (np.arange(4), np.tile(np.arange(4), 3)):
-        gradients.accumulate({"mood": rows}, {"mood": 1.0})
-        reports.append((taken(gradients), gradients.regularizing.report()["mood"]["smart"]["divergence"]))
-        gradients.regularizing.clear()
+        learner.accumulate({"mood": rows}, {"mood": 1.0})
+        reports.append((taken(learner), learner.regularizing.report()["mood"]["smart"]["divergence"]))
+        learner.regularizing.clear()
     assert reports[1][1] == pytest.approx(reports[0][1], rel=1e-4)
     assert_close(reports[1][0], reports[0][0])
 
@@ -110,14 +110,14 @@ def test_combinations_see_the_regularized_gradients(
     for task in two_tasks["tasks"].values():
         task["regularization"] = WIDE
     recipe = parse_recipe(two_tasks | {"combination": name}, "test")
-    gradients = gradients_for(two_tasks, quiet)
+    learner = learner_for(two_tasks, quiet)
     own = []
     for task, rows in STEP.items():
-        gradients.accumulate({task: rows}, {task: 1.0})
-        own.append(taken(gradients))
-    combination = StepCombination(recipe.combination, gradients, 0)
+        learner.accumulate({task: rows}, {task: 1.0})
+        own.append(taken(learner))
+    combination = StepCombination(recipe.combination, learner, 0)
     combination.accumulate(STEP, 0)
-    combined = taken(gradients)
+    combined = taken(learner)
     if name == "sum":
         names = combined.keys()
         assert_close(combined, {n: torch.stack([g[n] for g in own if n in g]).sum(0) for n in names})
@@ -132,20 +132,20 @@ def test_combinations_see_the_regularized_gradients(
 def test_every_regularization_trains_every_form_of_task(two_tasks: dict[str, Any], quiet: Display, form: str) -> None:
     task, settings = FORMS[form]
     names = sorted(Regularization.members)
-    gradients = gradients_for(only(two_tasks, task, regularization=names, **settings), quiet, precision="bf16")
+    learner = learner_for(only(two_tasks, task, regularization=names, **settings), quiet, precision="bf16")
     for _ in range(2):
-        gradients.begin_step(0.0)
-        losses = gradients.accumulate({task: np.arange(5)}, {task: 1.0})
-        found = taken(gradients)
+        learner.begin_step(0.0)
+        losses = learner.accumulate({task: np.arange(5)}, {task: 1.0})
+        found = taken(learner)
         assert bool(losses.isfinite().all())
         assert all(bool(gradient.isfinite().all()) for gradient in found.values())
         assert "encoder.embeddings.word.weight" in found
-        gradients.finish_step()
-    report = gradients.regularizing.report()[task]
+        learner.finish_step()
+    report = learner.regularizing.report()[task]
     assert set(report) == set(names)
     assert report["r_drop"]["divergence"] > report["smart"]["divergence"] > 0
-    gradients.regularizing.clear()
-    assert gradients.regularizing.report() == {}
+    learner.regularizing.clear()
+    assert learner.regularizing.report() == {}
 
 
 def test_one_teacher_serves_all_tasks_with_its_settings(two_tasks: dict[str, Any], quiet: Display) -> None:
@@ -153,7 +153,7 @@ def test_one_teacher_serves_all_tasks_with_its_settings(two_tasks: dict[str, Any
     two_tasks["tasks"]["close"]["regularization"] = "mbpp"
 
     def teachers() -> int:
-        state = gradients_for(two_tasks, quiet).regularizing.state()
+        state = learner_for(two_tasks, quiet).regularizing.state()
         return sum(key.endswith("updates") for key in state)
 
     assert teachers() == 1
@@ -201,10 +201,10 @@ def test_a_run_resumes_to_the_same_bits_and_the_same_record(
 
 def test_what_makes_no_sense_is_refused(two_tasks: dict[str, Any], quiet: Display) -> None:
     with pytest.raises(UserError, match=r"tasks\.mood.regularization: .* frozen"):
-        gradients_for(only(two_tasks, "mood", regularization="smart"), quiet, encoder="frozen")
+        learner_for(only(two_tasks, "mood", regularization="smart"), quiet, encoder="frozen")
     with pytest.raises(UserError, match=r"tasks\.close.regularization: 'smart' .* trained by no loss"):
-        gradients_for(only(two_tasks, "close", regularization="smart", loss="cosent"), quiet)
-    gradients_for(only(two_tasks, "close", regularization="smart", loss="cosent", head="cosine"), quiet)
+        learner_for(only(two_tasks, "close", regularization="smart", loss="cosent"), quiet)
+    learner_for(only(two_tasks, "close", regularization="smart", loss="cosent", head="cosine"), quiet)
     for wrong, message in {
         "smrt": "did you mean 'smart'",
         ("smart", "smart"): "each regularization once",

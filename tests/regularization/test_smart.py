@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from regularized_steps import FORMS, SMOOTH, gradients_for, only, passes_of, regularization, same_noise, taken
+from regularized_steps import FORMS, SMOOTH, learner_for, only, passes_of, regularization, same_noise, taken
 from torch import Tensor
 
 from minbert.display.progress import Display
-from minbert.multitask.network import Part
+from minbert.multitask.network import Span
 from minbert.multitask.regularization import Passes
 from minbert.multitask.regularization.divergences import divergences
 from minbert.multitask.regularization.smart import Smart, _SmartRegularizer
@@ -25,7 +25,7 @@ def smart(**settings: Any) -> _SmartRegularizer:
 
 def passes(two_tasks: dict[str, Any], quiet: Display, form: str, rows: int = 6) -> Passes:
     task, settings = FORMS[form]
-    return passes_of(gradients_for(only(two_tasks, task, **settings), quiet), task, rows)
+    return passes_of(learner_for(only(two_tasks, task, **settings), quiet), task, rows)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -48,11 +48,11 @@ def test_the_search_is_algorithm_1_row_by_row(
     same_noise(monkeypatch)
     task, changes = FORMS[form]
     head = SMOOTH | ({"name": "scale_softmax"} if form == "classes" else {})
-    gradients = gradients_for(only(two_tasks, task, **changes | {"head": head}), quiet)
-    model, sequences = gradients.model.eval(), gradients.train[task].sequences
+    learner = learner_for(only(two_tasks, task, **changes | {"head": head}), quiet)
+    model, sequences = learner.model.eval(), learner.train[task].sequences
     ids = model.special_tokens
     regularizer = smart(**settings)
-    company = passes_of(gradients, task, 3)
+    company = passes_of(learner, task, 3)
     found = regularizer._worst(company)
     kind = model.tasks[task].kind
     chosen = regularizer._settings
@@ -60,13 +60,13 @@ def test_the_search_is_algorithm_1_row_by_row(
         batch = sequences.pack(sequences.of(np.arange(row, row + 1)))
         words = model.encoder.word_embeddings(batch).detach()
         special = torch.isin(batch.token_ids, torch.tensor([ids.classification, ids.separator]))
-        [clean] = model(batch, [Part(task, 1)])
+        [clean] = model(batch, [Span(task, len(batch))])
         target = type(clean)(*(None if t is None or isinstance(t, tuple) else t.detach() for t in clean))
-        delta = passes_of(gradients, task, 1, row).noise(chosen.sigma)
+        delta = passes_of(learner, task, 1, row).noise(chosen.sigma)
         delta[special] = 0
         for _ in range(chosen.steps):
             delta = delta.clone().requires_grad_()
-            [moved] = model(batch, [Part(task, 1)], word_embeddings=words + delta)
+            [moved] = model(batch, [Span(task, len(batch))], word_embeddings=words + delta)
             divergences(kind, moved, target).squeeze().backward()
             slope = delta.grad
             assert slope is not None
@@ -121,14 +121,14 @@ def test_both_passes_carry_gradient_and_the_search_leaves_none(
     two_tasks: dict[str, Any], quiet: Display, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, settings = FORMS[form]
-    gradients = gradients_for(only(two_tasks, task, **settings), quiet)
-    first = passes_of(gradients, task)
+    learner = learner_for(only(two_tasks, task, **settings), quiet)
+    first = passes_of(learner, task)
     regularizer = smart(epsilon=0.05, sigma=0.01, step_size=1.0)
     perturbation = regularizer._worst(first)
     assert not perturbation.requires_grad
-    assert not taken(gradients)
+    assert not taken(learner)
     monkeypatch.setattr(regularizer, "_worst", lambda _: perturbation)
-    model = gradients.model
+    model = learner.model
     perturbed, constant = first.again(perturbation), first.constant()
     still_perturbed = type(perturbed)(perturbed.logits.detach(), None, None)
 
@@ -147,15 +147,15 @@ def test_both_passes_carry_gradient_and_the_search_leaves_none(
 
 def test_one_state_of_the_generator_follows_whatever_the_search(two_tasks: dict[str, Any], quiet: Display) -> None:
     task, settings = FORMS["bi"]
-    gradients = gradients_for(only(two_tasks, task, **settings), quiet)
+    learner = learner_for(only(two_tasks, task, **settings), quiet)
     states = []
     for steps in (1, 4):
         torch.manual_seed(4)
-        smart(steps=steps).penalty(passes_of(gradients, task)).value.backward()
+        smart(steps=steps).penalty(passes_of(learner, task)).value.backward()
         states.append(torch.get_rng_state())
     assert torch.equal(*states)
     torch.manual_seed(4)
-    passes_of(gradients, task).noise(1.0)
+    passes_of(learner, task).noise(1.0)
     assert torch.equal(torch.get_rng_state(), states[0])
 
 
@@ -177,10 +177,10 @@ def test_bf16_changes_no_bit_of_it(two_tasks: dict[str, Any], quiet: Display) ->
     step = {"mood": np.arange(8)}
     found = []
     for precision in ("fp32", "bf16"):
-        gradients = gradients_for(recipe, quiet, precision=precision)
+        learner = learner_for(recipe, quiet, precision=precision)
         torch.manual_seed(2)
-        gradients.accumulate(step, {"mood": 1.0})
-        found.append((gradients.regularizing.report()["mood"]["smart"], taken(gradients)))
+        learner.accumulate(step, {"mood": 1.0})
+        found.append((learner.regularizing.report()["mood"]["smart"], taken(learner)))
     assert found[0][0] == found[1][0]
     assert 0 < found[0][0]["divergence"] < 1e-4
     assert all(torch.equal(found[0][1][name], gradient) for name, gradient in found[1][1].items())

@@ -13,7 +13,7 @@ import torch
 from minbert.display.progress import Display
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import Prepared, prepare
-from minbert.training.gradients import FinetunedGradients, FrozenGradients
+from minbert.training.learner import FinetunedLearner, FrozenLearner
 
 MNRL = {"name": "mnrl", "threshold": 4}
 
@@ -35,11 +35,11 @@ def train_two_steps(prepared: Prepared, precision: Any = "fp32") -> tuple[list[f
     [task] = prepared.train
     model = prepared.model.train()
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    gradients = FinetunedGradients(model, prepared.train, precision, 10_000)
+    learner = FinetunedLearner(model, prepared.train, precision, 10_000)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
     losses = []
     for step in range(2):
-        losses.append(gradients.accumulate({task: np.arange(12) + 12 * step}, {task: 1.0}).item())
+        losses.append(learner.accumulate({task: np.arange(12) + 12 * step}, {task: 1.0}).item())
         optimizer.step()
         optimizer.zero_grad()
     return losses, {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
@@ -129,7 +129,7 @@ def test_a_batch_that_must_stay_whole_has_one_gradient_whatever_the_budget(
     for budget in (10_000, 16):
         prepared.model.zero_grad(set_to_none=True)
         step = {"close": np.arange(12)}
-        value = FinetunedGradients(prepared.model, prepared.train, "fp32", budget).accumulate(step, {"close": 1.0})
+        value = FinetunedLearner(prepared.model, prepared.train, "fp32", budget).accumulate(step, {"close": 1.0})
         found.append([value, *(p.grad for p in prepared.model.parameters() if p.grad is not None)])
     assert len(found[0]) > 5
     for large, small in zip(*found, strict=True):
@@ -143,14 +143,14 @@ def test_known_duplicates_of_all_training_rows_reach_the_loss(two_tasks: dict[st
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     prepared = prepared_with(two_tasks, quiet, loss=MNRL)
     step = {"close": np.arange(6)}
-    gradients = FinetunedGradients(prepared.model, prepared.train, "fp32", 10_000)
-    assert gradients.accumulate(step, {"close": 1.0}).item() == 0.0
-    gradients.objectives["close"].clusters = None
-    assert gradients.accumulate(step, {"close": 1.0}).item() > 0.1
+    learner = FinetunedLearner(prepared.model, prepared.train, "fp32", 10_000)
+    assert learner.accumulate(step, {"close": 1.0}).item() == 0.0
+    learner.objectives["close"].clusters = None
+    assert learner.accumulate(step, {"close": 1.0}).item() > 0.1
 
 
 def test_a_frozen_encoder_under_a_loss_over_vectors_is_left_alone(two_tasks: dict[str, Any], quiet: Display) -> None:
     prepared = prepared_with(two_tasks, quiet, loss="cosent")
-    gradients = FrozenGradients(prepared.model, prepared.train, "fp32", 10_000)
-    assert torch.isfinite(gradients.accumulate({"close": np.arange(12)}, {"close": 1.0})).all()
+    learner = FrozenLearner(prepared.model, prepared.train, "fp32", 10_000)
+    assert torch.isfinite(learner.accumulate({"close": np.arange(12)}, {"close": 1.0})).all()
     assert all(parameter.grad is None for parameter in prepared.model.parameters())

@@ -14,7 +14,7 @@ from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.multitask.combination import Combination
 from minbert.recipe.recipe import parse_recipe
-from minbert.running.prepare import prepare, step_gradients
+from minbert.running.prepare import make_learner, prepare
 from minbert.running.run import train_recipe
 from minbert.training.combining import StepCombination
 
@@ -36,7 +36,7 @@ def gradients_of(recipe: dict[str, Any], name: Any, quiet: Display) -> tuple[Fla
     """Return the combined gradient of a first step, each task's own, and the combination."""
     parsed = parse_recipe(recipe | {"combination": name}, "test")
     prepared = prepare(parsed, quiet)
-    gradients = step_gradients(parsed, prepared, quiet)
+    learner = make_learner(parsed, prepared, quiet)
     _, step = next(parsed.schedule.method.steps(prepared.course.sizes, 1, 0))
 
     def take() -> Flat:
@@ -46,9 +46,9 @@ def gradients_of(recipe: dict[str, Any], name: Any, quiet: Display) -> tuple[Fla
 
     own = []
     for task, rows in step.items():
-        gradients.accumulate({task: rows}, {task: 1.0})
+        learner.accumulate({task: rows}, {task: 1.0})
         own.append(take())
-    combination = StepCombination(parsed.combination, gradients, parsed.seed)
+    combination = StepCombination(parsed.combination, learner, parsed.seed)
     combination.accumulate(step, 0)
     return take(), own, combination
 
@@ -109,12 +109,12 @@ def test_sum_equals_the_tasks_own_gradients_added(two_tasks: dict[str, Any], qui
 def test_gradnorm_reads_norms_at_the_layer_chosen(two_tasks: dict[str, Any], quiet: Display, layer: Any) -> None:
     recipe = parse_recipe(still(two_tasks) | {"combination": {"name": "gradnorm", "layer": layer}}, "test")
     prepared = prepare(recipe, quiet)
-    gradients = step_gradients(recipe, prepared, quiet)
-    combination = StepCombination(recipe.combination, gradients, 0)
+    learner = make_learner(recipe, prepared, quiet)
+    combination = StepCombination(recipe.combination, learner, 0)
     _, step = next(recipe.schedule.method.steps(prepared.course.sizes, 1, 0))
     norms = []
     for task, rows in step.items():
-        gradients.accumulate({task: rows}, {task: 1.0})
+        learner.accumulate({task: rows}, {task: 1.0})
         prefix = {"all": "", 0: "layers.0."}.get(layer, "layers.1.")
         squares = [
             p.grad.to_dense().double().pow(2).sum()
@@ -192,4 +192,4 @@ def test_surgery_needs_every_task_in_a_step_and_an_encoder_that_learns(
     prepared = prepare(recipe, quiet)
     prepared.model.encoder.requires_grad_(False)
     with pytest.raises(UserError, match="frozen"):
-        StepCombination(recipe.combination, step_gradients(recipe, prepared, quiet), 0)
+        StepCombination(recipe.combination, make_learner(recipe, prepared, quiet), 0)

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from minbert.display.progress import Display
 from minbert.encoder.dropout import GeneratorState
-from minbert.multitask.network import Part
+from minbert.multitask.network import Span
 from minbert.multitask.regularization import Passes
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import Prepared, prepare
 from minbert.training.combining import StepCombination
 from minbert.training.gradient_cache import _joined, _parted
-from minbert.training.gradients import FinetunedGradients
+from minbert.training.learner import FinetunedLearner
 from minbert.training.micro_batches import micro_batches
 
 MNRL = {"name": "mnrl", "threshold": 4, "symmetric": True}
@@ -71,8 +71,8 @@ def test_without_dropout_it_is_the_gradient_of_the_whole_batch(
     prepared.model.encoder.register_forward_hook(lambda _m, arguments, _o: calls.append(len(arguments[0].token_ids)))
     for budget in (10_000, BUDGET):
         calls.clear()
-        gradients = FinetunedGradients(prepared.model, prepared.train, "fp32", budget)
-        losses = gradients.accumulate(STEP, {"close": 0.5})
+        learner = FinetunedLearner(prepared.model, prepared.train, "fp32", budget)
+        losses = learner.accumulate(STEP, {"close": 0.5})
         found.append((losses, taken(prepared)))
     torch.testing.assert_close(found[1][0], found[0][0])
     assert_close(found[1][1], found[0][1])
@@ -88,22 +88,22 @@ def test_with_dropout_it_is_the_gradient_of_the_whole_batch_with_the_same_masks(
     """The reference keeps the graphs of all chunks, whose masks it draws once, and walks them in one backward."""
     prepared = prepared_with(two_tasks, quiet, 0.1, loss=loss)
     model = prepared.model
-    gradients = FinetunedGradients(model, prepared.train, "fp32", BUDGET)
+    learner = FinetunedLearner(model, prepared.train, "fp32", BUDGET)
     torch.manual_seed(8)
-    losses = gradients.accumulate(STEP, {"close": 1.0})
+    losses = learner.accumulate(STEP, {"close": 1.0})
     found, after = taken(prepared), torch.get_rng_state()
 
     torch.manual_seed(8)
     sequences = prepared.train["close"].sequences
     first, second = [], []
-    for [piece] in micro_batches(STEP, gradients.lengths, BUDGET):
-        batch = sequences.pack(sequences.of(piece.rows))
-        [vectors] = model.vectors(batch, [Part("close", len(piece.rows))])
-        first.append(vectors[: len(piece.rows)])
-        second.append(vectors[len(piece.rows) :])
+    for [rows] in micro_batches(STEP, learner.lengths, BUDGET):
+        batch = sequences.pack(sequences.of(rows.numbers))
+        [vectors] = model.vectors(batch, [Span("close", len(batch))])
+        first.append(vectors[: len(rows.numbers)])
+        second.append(vectors[len(rows.numbers) :])
     assert len(first) > 2
     output = model.head("close")(torch.cat(first + second))
-    loss_value = gradients.objectives["close"].loss(output, STEP["close"], 0.0)
+    loss_value = learner.objectives["close"].loss(output, STEP["close"], 0.0)
     assert torch.equal(torch.get_rng_state(), after)  # it leaves the generator as one forward pass does
     loss_value.backward()
     torch.testing.assert_close(losses, loss_value.detach().float().unsqueeze(0))
@@ -115,12 +115,12 @@ def test_other_masks_give_another_gradient(
 ) -> None:
     """What the tests above would miss if dropout were off."""
     prepared = prepared_with(two_tasks, quiet, 0.1, loss=MNRL)
-    gradients = FinetunedGradients(prepared.model, prepared.train, "fp32", BUDGET)
+    learner = FinetunedLearner(prepared.model, prepared.train, "fp32", BUDGET)
     found = []
     for restore in (GeneratorState._restore, lambda _: None):
         monkeypatch.setattr(GeneratorState, "_restore", restore)
         torch.manual_seed(8)
-        gradients.accumulate(STEP, {"close": 1.0})
+        learner.accumulate(STEP, {"close": 1.0})
         found.append(taken(prepared))
     with pytest.raises(AssertionError):
         assert_close(*found, share=1e-2)
@@ -134,8 +134,8 @@ def test_a_step_of_several_tasks_and_surgery(two_tasks: dict[str, Any], quiet: D
     step = {"mood": np.arange(6), "close": np.arange(12)}
     found = []
     for budget in (10_000, BUDGET):
-        gradients = FinetunedGradients(prepared.model, prepared.train, "fp32", budget)
-        losses = StepCombination(recipe.combination, gradients, 0).accumulate(step, 0)
+        learner = FinetunedLearner(prepared.model, prepared.train, "fp32", budget)
+        losses = StepCombination(recipe.combination, learner, 0).accumulate(step, 0)
         found.append((losses, taken(prepared)))
     torch.testing.assert_close(found[1][0], found[0][0])
     assert_close(found[1][1], found[0][1], 1e-5)
@@ -156,9 +156,9 @@ def test_regularization_of_a_cached_task(
     prepared.model.encoder.register_forward_hook(lambda _m, arguments, _o: calls.append(len(arguments[0].token_ids)))
     for budget in (10_000, 2 * BUDGET):
         calls.clear()
-        gradients = FinetunedGradients(prepared.model, prepared.train, "fp32", budget, chosen)
-        losses = gradients.accumulate(STEP, {"close": 0.5})
-        found.append((losses, taken(prepared), gradients.regularizing.report()["close"]["smart"]))
+        learner = FinetunedLearner(prepared.model, prepared.train, "fp32", budget, chosen)
+        losses = learner.accumulate(STEP, {"close": 0.5})
+        found.append((losses, taken(prepared), learner.regularizing.report()["close"]["smart"]))
     torch.testing.assert_close(found[1][0], found[0][0])
     assert_close(found[1][1], found[0][1], 1e-5)
     assert found[1][2] == pytest.approx(found[0][2], rel=1e-3)
@@ -172,8 +172,8 @@ def test_a_teacher_with_nothing_to_say_yet_changes_no_gradient(two_tasks: dict[s
     chosen = {"close": parse_recipe(two_tasks, "test").tasks["close"].regularization}
     found = []
     for regularization in (None, chosen):
-        gradients = FinetunedGradients(prepared.model, prepared.train, "fp32", BUDGET, regularization)
-        gradients.accumulate(STEP, {"close": 1.0})
+        learner = FinetunedLearner(prepared.model, prepared.train, "fp32", BUDGET, regularization)
+        learner.accumulate(STEP, {"close": 1.0})
         found.append(taken(prepared))
     assert_close(found[1], found[0])
 
@@ -182,10 +182,10 @@ def test_a_row_over_the_budget_is_a_chunk_of_its_own(two_tasks: dict[str, Any], 
     prepared = prepared_with(two_tasks, quiet, 0.0, loss="pearson")
     found = []
     for budget in (10_000, 1):
-        gradients = FinetunedGradients(prepared.model, prepared.train, "fp32", budget)
-        gradients.accumulate({"close": np.arange(5)}, {"close": 1.0})
+        learner = FinetunedLearner(prepared.model, prepared.train, "fp32", budget)
+        learner.accumulate({"close": np.arange(5)}, {"close": 1.0})
         found.append(taken(prepared))
-        gradients.accumulate({"close": np.arange(1)}, {"close": 1.0})  # a single row has nothing to be cut
+        learner.accumulate({"close": np.arange(1)}, {"close": 1.0})  # a single row has nothing to be cut
         taken(prepared)
     assert_close(found[1], found[0])
 
@@ -194,7 +194,7 @@ def test_bf16(two_tasks: dict[str, Any], quiet: Display) -> None:
     prepared = prepared_with(two_tasks, quiet, 0.0, torch.float32, loss=[MNRL, "mse"], pooling="cls")
     found = []
     for budget in (10_000, BUDGET):
-        FinetunedGradients(prepared.model, prepared.train, "bf16", budget).accumulate(STEP, {"close": 1.0})
+        FinetunedLearner(prepared.model, prepared.train, "bf16", budget).accumulate(STEP, {"close": 1.0})
         found.append(taken(prepared))
     assert_close(found[1], found[0], 0.03)
 

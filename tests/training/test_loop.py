@@ -14,10 +14,10 @@ from command_line import press_ctrl_c
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.network import Part
+from minbert.multitask.network import Span
 from minbert.packed import concatenate
 from minbert.recipe.recipe import Recipe, parse_recipe
-from minbert.running.prepare import Prepared, prepare, step_gradients
+from minbert.running.prepare import Prepared, make_learner, prepare
 from minbert.training.checkpoint import CHECKPOINT, load_checkpoint
 from minbert.training.history import HISTORY
 from minbert.training.interrupt import Interrupted
@@ -31,7 +31,7 @@ SMOOTH = {"name": "linear", "dropout": 0.0, "features": ["u", "v", "u*v"]}
 def loop_of(recipe: Recipe, folder: Path, display: Display) -> TrainingLoop:
     prepared = prepare(recipe, display)
     return TrainingLoop(
-        step_gradients(recipe, prepared, display),
+        make_learner(recipe, prepared, display),
         prepared.dev,
         prepared.course,
         folder,
@@ -77,7 +77,7 @@ def test_training_equals_a_plain_loop(two_tasks: dict[str, Any], tmp_path: Path,
         for task, rows in step.items():
             sequences = prepared.train[task].sequences
             packed.append(sequences.pack(sequences.of(rows)))
-        outputs = model(concatenate(packed), [Part(task, len(rows)) for task, rows in step.items()])
+        outputs = model(concatenate(packed), [Span(task, len(batch)) for task, batch in zip(step, packed, strict=True)])
         for (task, rows), output in zip(step.items(), outputs, strict=True):
             labels = torch.tensor(prepared.train[task].known_labels[rows], dtype=torch.float32)
             if task == "mood":
@@ -214,16 +214,16 @@ def test_numbers_that_are_not_finite_stop_the_run(
     recipe = parse_recipe(two_tasks, "test")
     loop = loop_of(recipe, tmp_path, quiet)
     if where == "loss":
-        loop.gradients.objectives["close"].labels[:] = float("nan")
+        loop.learner.objectives["close"].labels[:] = float("nan")
     else:
-        accumulate = loop.gradients.accumulate
+        accumulate = loop.learner.accumulate
 
         def broken(step: Any, given: Any) -> torch.Tensor:
             losses = accumulate(step, given)
             next(iter(loop.model.heads.parameters())).grad[0] = float("inf")  # type: ignore[index]
             return losses
 
-        monkeypatch.setattr(loop.gradients, "accumulate", broken)
+        monkeypatch.setattr(loop.learner, "accumulate", broken)
     before = weights(loop.model)
     with pytest.raises(NotFiniteError) as caught:
         loop.run(resume=False)
@@ -250,7 +250,7 @@ def test_micro_batches_change_memory_not_gradients(two_tasks: dict[str, Any], qu
         calls: list[int] = []
         prepared.model.encoder.register_forward_hook(lambda _m, args, _out: calls.append(len(args[0].token_ids)))
         _, step = next(recipe.schedule.method.steps(prepared.course.sizes, 1, 0))
-        losses = step_gradients(recipe, prepared, quiet).accumulate(step, dict.fromkeys(step, 1.0))
+        losses = make_learner(recipe, prepared, quiet).accumulate(step, dict.fromkeys(step, 1.0))
         return losses, {n: p.grad for n, p in prepared.model.named_parameters() if p.grad is not None}, calls
 
     whole_losses, whole, whole_calls = gradients_with(10_000)
@@ -275,16 +275,16 @@ def test_a_frozen_encoder_scores_as_one_that_runs_every_time(two_tasks: dict[str
         reads += len(arguments[0].lengths)
 
     prepared.model.encoder.register_forward_hook(count)
-    gradients = step_gradients(recipe, prepared, quiet)
+    learner = make_learner(recipe, prepared, quiet)
     assert reads == sum(len(rows.sequences) for rows in prepared.train.values())  # each distinct text once
     prepared.model.eval()
     for _, step in recipe.schedule.method.steps(prepared.course.sizes, 3, 0):
-        gradients.accumulate(step, dict.fromkeys(step, 1.0))
+        learner.accumulate(step, dict.fromkeys(step, 1.0))
     assert reads == sum(len(rows.sequences) for rows in prepared.train.values())
     for task, rows in prepared.dev.items():
         texts = rows.sequences.pack(rows.sequences.of(np.arange(len(rows))))
-        [plain] = prepared.model(texts, [Part(task, len(rows))])
-        torch.testing.assert_close(gradients.logits(task, rows), plain.logits, atol=1e-5, rtol=1e-5)
+        [plain] = prepared.model(texts, [Span(task, len(texts))])
+        torch.testing.assert_close(learner.logits(task, rows), plain.logits, atol=1e-5, rtol=1e-5)
     encoder_gradients = [p.grad for p in prepared.model.encoder.parameters()]
     assert all(gradient is None for gradient in encoder_gradients)
 

@@ -19,27 +19,27 @@ def test_every_row_once_in_order_within_the_budget(
     step = {task: np.arange(len(values))[::-1] for task, values in row_lengths.items()}
     groups = list(micro_batches(step, lengths, budget, whole))
     for task, rows in step.items():
-        pieces = [piece for group in groups for piece in group if piece.task == task]
-        np.testing.assert_array_equal(np.concatenate([piece.rows for piece in pieces]), rows)
-        assert abs(sum(piece.share for piece in pieces) - 1) < 1e-12
-        for piece in pieces:
-            assert piece.share == len(piece.rows) / len(rows)
-            assert task not in whole or piece.share == 1
+        parts = [own for group in groups for own in group if own.task == task]
+        np.testing.assert_array_equal(np.concatenate([own.numbers for own in parts]), rows)
+        assert abs(sum(own.share for own in parts) - 1) < 1e-12
+        for own in parts:
+            assert own.share == len(own.numbers) / len(rows)
+            assert task not in whole or own.share == 1
     for group in groups:
-        tokens = sum(int(lengths[piece.task][piece.rows].sum()) for piece in group)
-        assert tokens <= budget or (len(group) == 1 and (len(group[0].rows) == 1 or group[0].task in whole))
+        tokens = sum(int(lengths[own.task][own.numbers].sum()) for own in group)
+        assert tokens <= budget or (len(group) == 1 and (len(group[0].numbers) == 1 or group[0].task in whole))
 
 
 def test_a_step_that_fits_is_one_group() -> None:
     lengths = {"a": np.full(4, 5), "b": np.full(2, 10)}
     groups = list(micro_batches({"a": np.arange(4), "b": np.arange(2)}, lengths, 40))
-    assert [[piece.task for piece in group] for group in groups] == [["a", "b"]]
+    assert [[own.task for own in group] for group in groups] == [["a", "b"]]
 
 
 def test_whole_rows_that_do_not_fit_leave_their_neighbours_cut_as_before() -> None:
     lengths = {"a": np.full(3, 10), "b": np.full(3, 10), "c": np.full(2, 10)}
     groups = list(micro_batches({task: np.arange(len(part)) for task, part in lengths.items()}, lengths, 25, {"b"}))
-    assert [[(piece.task, len(piece.rows)) for piece in group] for group in groups] == [
+    assert [[(own.task, len(own.numbers)) for own in group] for group in groups] == [
         [("a", 2)],
         [("a", 1)],
         [("b", 3)],

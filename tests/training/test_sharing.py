@@ -16,7 +16,7 @@ from minbert.encoder.sources import load_encoder
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import parse_recipe
-from minbert.running.prepare import prepare, step_gradients
+from minbert.running.prepare import make_learner, prepare
 from minbert.running.run import train_recipe
 from minbert.training.combining import StepCombination
 from minbert.training.loop import TrainingLoop
@@ -56,7 +56,7 @@ def gradients_of(recipe: dict[str, Any], quiet: Display) -> tuple[Flat, list[Fla
     with torch.no_grad():  # fresh adapters change nothing, so much of their gradient would be zero
         for parameter in prepared.model.fresh_modules().parameters():
             parameter += 0.1 * torch.randn_like(parameter)
-    gradients = step_gradients(parsed, prepared, quiet)
+    learner = make_learner(parsed, prepared, quiet)
     _, step = next(parsed.schedule.method.steps(prepared.course.sizes, 1, 0))
 
     def take() -> Flat:
@@ -66,9 +66,9 @@ def gradients_of(recipe: dict[str, Any], quiet: Display) -> tuple[Flat, list[Fla
 
     own = []
     for task, rows in step.items():
-        gradients.accumulate({task: rows}, {task: 1.0})
+        learner.accumulate({task: rows}, {task: 1.0})
         own.append(take())
-    combination = StepCombination(parsed.combination, gradients, parsed.seed)
+    combination = StepCombination(parsed.combination, learner, parsed.seed)
     combination.accumulate(step, 0)
     return take(), own, combination
 
@@ -122,7 +122,7 @@ def test_gradnorm_compares_norms_at_the_last_layer_that_tasks_share(
     """And weighs what is private as it weighs the task's loss."""
     combination = {"name": "gradnorm", "layer": "last"}
     combined, own, built = gradients_of(still(two_tasks, kind, combination=combination), quiet)
-    model = built.gradients.model
+    model = built.learner.model
     name_of = {id(parameter): name for name, parameter in model.named_parameters()}
     assert built.norm_places
     names = [name_of[id(built.shared[place])] for place in built.norm_places]
@@ -232,7 +232,7 @@ def test_what_is_fresh_has_the_heads_learning_rate(two_tasks: dict[str, Any], tm
     recipe = parse_recipe(two_tasks, "test")
     prepared = prepare(recipe, quiet)
     loop = TrainingLoop(
-        step_gradients(recipe, prepared, quiet),
+        make_learner(recipe, prepared, quiet),
         prepared.dev,
         prepared.course,
         tmp_path,
@@ -258,6 +258,6 @@ def test_a_task_that_a_step_leaves_out_keeps_its_adapter(two_tasks: dict[str, An
     """None, not zeros: weight decay and momentum must not move what the step has nothing to say about."""
     recipe = parse_recipe(two_tasks | {"encoder": two_tasks["encoder"] | OWN_LORA}, "test")
     prepared = prepare(recipe, quiet)
-    step_gradients(recipe, prepared, quiet).accumulate({"mood": np.arange(4)}, {"mood": 1.0})
+    make_learner(recipe, prepared, quiet).accumulate({"mood": np.arange(4)}, {"mood": 1.0})
     assert all(parameter.grad is None for parameter in prepared.model.private_parameters("close"))
     assert any(parameter.grad is not None for parameter in prepared.model.private_parameters("mood"))

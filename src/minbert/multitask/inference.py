@@ -10,7 +10,7 @@ from torch import Tensor
 
 from minbert.encoder.pooling import Taken
 from minbert.machine.precision import Precision, mixed_precision
-from minbert.multitask.network import MultitaskNetwork, Share
+from minbert.multitask.network import MultitaskNetwork, Span
 from minbert.multitask.sequences import Indices, Sequences
 from minbert.tasks.heads import HeadOutput
 
@@ -44,8 +44,8 @@ def sentence_vectors(
             for mixed in _batches(sequences.lengths()):
                 numbers = np.sort(mixed)  # joined sequences have the higher numbers, and are packed last
                 batch = sequences.pack(numbers).to(network.device)
-                shares = None if task is None else [Share(task, len(numbers))]
-                vectors[torch.from_numpy(numbers)] = network.pooled(batch, shares, [taken])[taken].float()
+                spans = None if task is None else [Span(task, len(numbers))]
+                vectors[torch.from_numpy(numbers)] = network.pooled(batch, spans, [taken])[taken].float()
                 progress(len(numbers))
     finally:
         network.train(was_training)

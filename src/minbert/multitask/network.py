@@ -23,15 +23,8 @@ from minbert.tasks.heads.base import HeadModule
 from minbert.tasks.settings import TaskSettings
 
 
-class Part(NamedTuple):
-    """One task's share of a packed batch: its next ``rows`` rows."""
-
-    task: str
-    rows: int
-
-
-class Share(NamedTuple):
-    """One task's share of a packed batch: its next ``sequences`` sequences."""
+class Span(NamedTuple):
+    """The next ``sequences`` sequences of a packed batch, which are one task's."""
 
     task: str
     sequences: int
@@ -101,7 +94,7 @@ class MultitaskNetwork(nn.Module):
     def read(
         self,
         batch: PackedBatch,
-        shares: Sequence[Share] | None,
+        spans: Sequence[Span] | None,
         *,
         word_embeddings: Tensor | None = None,
         only_first: bool = False,
@@ -110,7 +103,7 @@ class MultitaskNetwork(nn.Module):
 
         Args:
             batch: on the model's device.
-            shares: whose sequences they are, in order: they go through their own task's adapter and the shared layer.
+            spans: whose sequences they are, in order: they go through their own task's adapter and the shared layer.
                 None is for no task in particular: the encoder alone, with the adapter that all tasks share.
             word_embeddings: (T, hidden), to take the place of the encoder's own.
             only_first: whether the hidden states of first tokens, (N, hidden), are all that is wanted.
@@ -119,12 +112,12 @@ class MultitaskNetwork(nn.Module):
         tokens = [len(batch.token_ids)]
         if self.shared_adapter is not None:
             adapters = [self.shared_adapter]
-        elif shares is not None and len(self.adapters):
-            adapters = [self.adapters[share.task] for share in shares]  # type: ignore[misc]  # they are Adapters
-            ends = np.cumsum([share.sequences for share in shares])
+        elif spans is not None and len(self.adapters):
+            adapters = [self.adapters[span.task] for span in spans]  # type: ignore[misc]  # they are Adapters
+            ends = np.cumsum([span.sequences for span in spans])
             tokens = np.diff(batch.offsets.numpy()[ends], prepend=0).tolist()
         adaptations = adapters[0].adaptations(adapters, batch, tokens) if adapters else None
-        above = None if shares is None else self.shared_layer
+        above = None if spans is None else self.shared_layer
         output: EncoderOutput = self.encoder(
             batch,
             word_embeddings=word_embeddings,
@@ -139,7 +132,7 @@ class MultitaskNetwork(nn.Module):
     def pooled(
         self,
         batch: PackedBatch,
-        shares: Sequence[Share] | None,
+        spans: Sequence[Span] | None,
         wanted: Collection[Taken],
         *,
         word_embeddings: Tensor | None = None,
@@ -149,7 +142,7 @@ class MultitaskNetwork(nn.Module):
         Where no kind needs the states of all tokens, those of the first are all that the last layer computes.
         """
         only_first = not {"mean", "texts"} & set(wanted)
-        output = self.read(batch, shares, word_embeddings=word_embeddings, only_first=only_first)
+        output = self.read(batch, spans, word_embeddings=word_embeddings, only_first=only_first)
         offsets = torch.arange(len(batch.offsets)) if only_first else batch.offsets
         return {
             how: mean_tokens_of_texts(output.hidden_states, batch.segment_ids, offsets)
@@ -159,25 +152,24 @@ class MultitaskNetwork(nn.Module):
         }
 
     def forward(
-        self, batch: PackedBatch, parts: Sequence[Part], *, word_embeddings: Tensor | None = None
+        self, batch: PackedBatch, spans: Sequence[Span], *, word_embeddings: Tensor | None = None
     ) -> list[HeadOutput]:
-        """Return the head output of each part; see ``vectors``."""
-        vectors = self.vectors(batch, parts, word_embeddings=word_embeddings)
-        return [self.head(part.task)(own) for part, own in zip(parts, vectors, strict=True)]
+        """Return the head output of each span; see ``vectors``."""
+        vectors = self.vectors(batch, spans, word_embeddings=word_embeddings)
+        return [self.head(span.task)(own) for span, own in zip(spans, vectors, strict=True)]
 
     def vectors(
-        self, batch: PackedBatch, parts: Sequence[Part], *, word_embeddings: Tensor | None = None
+        self, batch: PackedBatch, spans: Sequence[Span], *, word_embeddings: Tensor | None = None
     ) -> list[Tensor]:
-        """Return the sentence vectors that each part's head sees: (N, hidden) or, of ``joint`` pairs, (N, 2 hidden).
+        """Return the sentence vectors that each span's head sees: (N, hidden) or, of ``joint`` pairs, (N, 2 hidden).
 
-        ``batch`` holds the parts' sequences in order: of each part all (first) texts, then the second texts of a
-        ``bi`` pair. All of them go through the encoder in one call. ``word_embeddings`` (T, hidden) take the place of
-        the encoder's own.
+        ``batch`` holds the spans' sequences in order. A span is of whole rows: all (first) texts, then the second texts
+        of a ``bi`` pair. All of them go through the encoder in one call. ``word_embeddings`` (T, hidden) take the place
+        of the encoder's own.
         """
-        counts = [part.rows * self.tasks[part.task].sequences_per_row for part in parts]
-        shares = [Share(part.task, count) for part, count in zip(parts, counts, strict=True)]
-        taken = [self.tasks[part.task].taken for part in parts]
-        vectors = self.pooled(batch, shares, dict.fromkeys(taken), word_embeddings=word_embeddings)
+        counts = [span.sequences for span in spans]
+        taken = [self.tasks[span.task].taken for span in spans]
+        vectors = self.pooled(batch, spans, dict.fromkeys(taken), word_embeddings=word_embeddings)
         split = {how: torch.split(pooled, counts) for how, pooled in vectors.items()}
         return [split[how][index] for index, how in enumerate(taken)]
 

@@ -23,7 +23,7 @@ from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
 from minbert.together.teachers import Teachers, find_teachers
 from minbert.training.course import Course
-from minbert.training.gradients import FinetunedGradients, FrozenGradients, StepGradients
+from minbert.training.learner import FinetunedLearner, FrozenLearner, Learner
 from minbert.training.rows import Rows
 from minbert.training.scoring import check_select
 
@@ -94,7 +94,7 @@ def resolve(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"training": training})
 
 
-def step_gradients(recipe: Recipe, prepared: Prepared, display: Display) -> StepGradients:
+def make_learner(recipe: Recipe, prepared: Prepared, display: Display) -> Learner:
     """Return what computes the run's gradients; with a frozen encoder, all training texts are encoded now."""
     settings = recipe.training
     arguments = (
@@ -105,7 +105,7 @@ def step_gradients(recipe: Recipe, prepared: Prepared, display: Display) -> Step
     )
     regularization = {name: task.regularization for name, task in recipe.tasks.items() if task.regularization}
     if settings.encoder == "finetuned":
-        return FinetunedGradients(*arguments, regularization)
+        return FinetunedLearner(*arguments, regularization)
     if regularization:
         raise UserError(
             f"tasks.{next(iter(regularization))}.regularization: it compares passes through the encoder, and a frozen "
@@ -113,7 +113,7 @@ def step_gradients(recipe: Recipe, prepared: Prepared, display: Display) -> Step
         )
     sequences = sum(len(rows.sequences) for rows in prepared.train.values())
     with display.counting("encoding texts once", sequences) as bar:
-        return FrozenGradients(*arguments, bar.advance)
+        return FrozenLearner(*arguments, bar.advance)
 
 
 def _checked_texts(recipe: Recipe, display: Display) -> Texts:

@@ -29,7 +29,7 @@ from minbert.pretraining.run import pretrain_recipe
 from minbert.recipe.recipe import Recipe
 from minbert.run_folder.card import write_model_card
 from minbert.run_folder.folder import BEST_OF, METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
-from minbert.running.prepare import Prepared, check_recipe, prepare, resolve, step_gradients
+from minbert.running.prepare import Prepared, check_recipe, make_learner, prepare, resolve
 from minbert.tasks.predictions import Predictions, predictions
 from minbert.together.teachers import teach
 from minbert.tracking import Tracker
@@ -78,18 +78,18 @@ def train_recipe(
     check_run_folder(out, recipe, resume, command="train", read=read_run)
     if not (resume and (out / METRICS).is_file()):
         prepared = prepare(_pretrained(recipe, out, resume, display), display)
-        gradients = step_gradients(recipe, prepared, display)
+        learner = make_learner(recipe, prepared, display)
         display.note(
             f"training on {available_device()} in {recipe.training.precision} ({chosen_by}); {out} keeps the run"
         )
-        loop = TrainingLoop(gradients, prepared.dev, prepared.course, out, display, on_evaluation, trackers)
+        loop = TrainingLoop(learner, prepared.dev, prepared.course, out, display, on_evaluation, trackers)
         if not (out / CHECKPOINT).is_file():
             write_text(out / RECIPE, recipe.to_yaml())
             prepared.model.save_pretrained(out)
             if recipe.training.keep_best_of_tasks:
                 _begin_best_of_tasks(recipe, prepared.model, out)
         keep_new_rows(out / NEW_ROWS, prepared.new_rows, resumed=(out / CHECKPOINT).is_file())
-        teach(recipe, prepared.teachers, prepared.taught, gradients, out, display)
+        teach(recipe, prepared.teachers, prepared.taught, learner, out, display)
         for tracker in trackers:
             tracker.started(recipe.model_dump(mode="json"))
         result = loop.run(resume=(out / CHECKPOINT).is_file())
@@ -106,7 +106,7 @@ def train_recipe(
 def plan_recipe(recipe: Recipe, display: Display) -> Plan:
     """Return what training ``recipe`` would do and cost on this machine; writes nothing."""
     prepared = prepare(recipe, display)
-    return plan_run(step_gradients(recipe, prepared, display), prepared.dev, prepared.course)
+    return plan_run(make_learner(recipe, prepared, display), prepared.dev, prepared.course)
 
 
 def evaluate_run(folder: Path, data: str | None, split: Literal["train", "dev", "test"], display: Display) -> DevScores:

@@ -21,7 +21,7 @@ from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe
 from minbert.tasks.distillation import teacher_targets
 from minbert.together.members import check_same_labels, find_member, names_apart, weighted_runs
-from minbert.training.gradients import StepGradients
+from minbert.training.learner import Learner
 
 TARGETS = "teachers.safetensors"
 """In a run's folder: what its teachers said of its training rows."""
@@ -76,7 +76,7 @@ def teach(
     recipe: Recipe,
     teachers: Teachers,
     texts: Mapping[str, Split],
-    gradients: StepGradients,
+    learner: Learner,
     out: Path,
     display: Display,
 ) -> None:
@@ -88,7 +88,7 @@ def teach(
         recipe: the run's.
         teachers: see ``find_teachers``.
         texts: the training rows of every task with teachers.
-        gradients: whose objectives are to learn from them.
+        learner: whose objectives are to learn from them.
         out: the run's folder.
         display: shows progress.
     """
@@ -98,18 +98,18 @@ def teach(
     targets = _kept_targets(out / TARGETS, key)
     if targets is None:
         with torch.random.fork_rng(devices=[]):  # loading draws heads; with answers kept nothing must be drawn less
-            targets = _ask(recipe.distillation.temperature, teachers, texts, gradients, display)
+            targets = _ask(recipe.distillation.temperature, teachers, texts, learner, display)
         with atomic_path(out / TARGETS) as temporary:
             save_file(targets, temporary, metadata={"key": key})
     for name, answers in targets.items():
-        gradients.objectives[name].learn_from(answers, recipe.distillation)
+        learner.objectives[name].learn_from(answers, recipe.distillation)
 
 
 def _ask(
     temperature: float,
     teachers: Teachers,
     texts: Mapping[str, Split],
-    gradients: StepGradients,
+    learner: Learner,
     display: Display,
 ) -> dict[str, Tensor]:
     """Return the weighted mean of each task's ``teacher_targets``, fp32 on the CPU. One teacher is loaded at a time."""
@@ -117,16 +117,16 @@ def _ask(
     totals: dict[str, Tensor] = {}
     display.note(f"asking {len(runs)} {'teachers' if len(runs) > 1 else 'teacher'} about the training rows, once")
     for run, shown in zip(runs, names_apart(runs), strict=True):
-        model = MultitaskModel.from_pretrained(run).to(gradients.model.device)
+        model = MultitaskModel.from_pretrained(run).to(learner.model.device)
         for name in (name for name, those in teachers.items() if run in those):
             sequences = model.sequences(name, texts[name].texts)
             taken = model.tasks[name].taken
             with display.counting(f"teacher {shown}: {name}", len(sequences)) as bar:
-                vectors = sentence_vectors(model, sequences, taken, gradients.precision, bar.advance)
+                vectors = sentence_vectors(model, sequences, taken, learner.precision, bar.advance)
             logits = head_logits(model, name, sequences, vectors).double()
             classes = class_logits(model, name, sequences, vectors)
             answers = teacher_targets(
-                logits, None if classes is None else classes.double(), gradients.model.tasks[name], temperature
+                logits, None if classes is None else classes.double(), learner.model.tasks[name], temperature
             )
             if not torch.isfinite(answers).all():
                 raise UserError(f"distillation.teachers: {run} gives answers to '{name}' that are no finite numbers.")

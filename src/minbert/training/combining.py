@@ -11,7 +11,7 @@ from minbert.data.schedules import Step
 from minbert.errors import UserError
 from minbert.multitask.combination import Combination, Surgeon, Weigher
 from minbert.randomness import generator
-from minbert.training.gradients import StepGradients
+from minbert.training.learner import Learner
 from minbert.training.task_gradients import TaskGradients
 from minbert.training.weather import Weather
 
@@ -19,17 +19,17 @@ from minbert.training.weather import Weather
 class StepCombination:
     """Leaves the combined gradient of each step in the parameters, and keeps the weather of the steps gone by."""
 
-    def __init__(self, combination: Combination, gradients: StepGradients, seed: int) -> None:
-        """Start ``combination`` for the tasks of ``gradients``.
+    def __init__(self, combination: Combination, learner: Learner, seed: int) -> None:
+        """Start ``combination`` for the tasks of ``learner``.
 
         Raises:
             UserError: it works on shared gradients, and the encoder is frozen or has no such layer.
         """
-        self.gradients = gradients
-        self.tasks = list(gradients.train)
+        self.learner = learner
+        self.tasks = list(learner.train)
         self.seed = seed
         self.combiner = combination.start(len(self.tasks))
-        self.shared = gradients.model.shared_parameters()
+        self.shared = learner.model.shared_parameters()
         self.weather = Weather(self.tasks)
         layer = combination.norm_layer
         if not self.shared and (layer is not None or isinstance(self.combiner, Surgeon)):
@@ -63,7 +63,7 @@ class StepCombination:
             gradients.combine(weights)
             self.weather.add(weights, products)
         else:
-            losses = self.gradients.accumulate(step, dict(zip(self.tasks, weights.tolist(), strict=True)))
+            losses = self.learner.accumulate(step, dict(zip(self.tasks, weights.tolist(), strict=True)))
             self.weather.add(weights)
         if len(step) == len(self.tasks):
             self.combiner.update(losses.double().cpu(), norms, random)
@@ -84,7 +84,7 @@ class StepCombination:
 
     def _places(self, layer: str | int) -> list[int]:
         """Return which of the shared parameters belong to a layer (see ``Combination.norm_layer``)."""
-        model = self.gradients.model
+        model = self.learner.model
         encoder = model.encoder
         if layer == "all":
             return list(range(len(self.shared)))
@@ -112,11 +112,11 @@ class StepCombination:
         """
         losses, parts = [], []
         for index, task in enumerate(self.tasks):
-            losses.append(self.gradients.accumulate({task: step[task]}, {task: 1.0}))
+            losses.append(self.learner.accumulate({task: step[task]}, {task: 1.0}))
             parts.append([parameter.grad for parameter in self.shared])
             for parameter in self.shared:
                 parameter.grad = None
-            for parameter in self.gradients.model.private_parameters(task):
+            for parameter in self.learner.model.private_parameters(task):
                 if private_weights is not None and parameter.grad is not None:
                     parameter.grad *= float(private_weights[index])
         return torch.cat(losses), TaskGradients(self.shared, parts)

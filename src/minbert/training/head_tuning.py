@@ -19,7 +19,7 @@ from minbert.multitask.combination import Combination
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
 from minbert.randomness import generator
-from minbert.training.gradients import FrozenGradients
+from minbert.training.learner import FrozenLearner
 from minbert.training.loop import TrainingLoop
 
 HEADS = "checkpoints/heads.safetensors"
@@ -67,11 +67,11 @@ def tune_heads(trained: TrainingLoop) -> dict[str, Any]:
 
 def _tune_head(trained: TrainingLoop, task: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return what tuning one task's head brought, and its best weights by their names among all heads'."""
-    rows, course, display = trained.gradients.train[task], trained.course, trained.display
+    rows, course, display = trained.learner.train[task], trained.course, trained.display
     model = MultitaskModel.from_pretrained(trained.folder).to(trained.model.device)
-    precision, budget = trained.gradients.precision, trained.gradients.budget
+    precision, budget = trained.learner.precision, trained.learner.budget
     with display.counting(f"encoding {task} once", len(rows.sequences)) as bar:
-        gradients = FrozenGradients(model, {task: rows}, precision, budget, bar.advance)
+        learner = FrozenLearner(model, {task: rows}, precision, budget, bar.advance)
     torch.manual_seed(int(generator(course.seed, "head tuning", task).integers(2**63)))
     scratch = trained.folder / _SCRATCH
     changes = {
@@ -90,7 +90,7 @@ def _tune_head(trained: TrainingLoop, task: str) -> tuple[dict[str, Any], dict[s
         settings=course.settings.model_copy(update=changes),
         optimizer=course.optimizer.model_copy(update={"warmup": 0, "ema_decay": None}),
     )
-    loop = TrainingLoop(gradients, {task: trained.dev[task]}, alone, scratch, display)
+    loop = TrainingLoop(learner, {task: trained.dev[task]}, alone, scratch, display)
     display.note(f"tuning the head of {task} alone")
     result = loop.run(resume=False)
     assert result.state.best is not None

@@ -18,7 +18,7 @@ from minbert.tracking import Tracker
 from minbert.training.checkpoint import Best
 from minbert.training.combining import StepCombination
 from minbert.training.course import Course
-from minbert.training.gradients import StepGradients
+from minbert.training.learner import Learner
 from minbert.training.micro_batches import step_tokens
 from minbert.training.rows import Rows
 from minbert.training.scoring import DevScores, score_dev
@@ -36,7 +36,7 @@ class TrainingLoop(Stepper[Step]):
 
     def __init__(
         self,
-        gradients: StepGradients,
+        learner: Learner,
         dev: Mapping[str, Rows],
         course: Course,
         folder: Path,
@@ -44,10 +44,10 @@ class TrainingLoop(Stepper[Step]):
         on_evaluation: OnEvaluation | None = None,
         trackers: Sequence[Tracker] = (),
     ) -> None:
-        """Train ``gradients.model`` in place; the best one's weights and all records go to ``folder``."""
-        self.gradients = gradients
+        """Train ``learner.model`` in place; the best one's weights and all records go to ``folder``."""
+        self.learner = learner
         self.dev = dev
-        settings, model = course.settings, gradients.model
+        settings, model = course.settings, learner.model
         frozen = settings.encoder == "frozen" or not model.adapters_settings.trains_encoder
         model.encoder.requires_grad_(not frozen)
         # Our optimizers take sparse gradients (optim/gradients.py). On a GPU zeros cost less than finding out, and
@@ -55,22 +55,22 @@ class TrainingLoop(Stepper[Step]):
         model.encoder.embeddings.word.sparse = model.device.type == "cpu"
         groups = parameter_groups(model.encoder, model.fresh_modules(), course.optimizer)
         super().__init__(model, groups, course, settings.checkpoint_minutes, folder, display, on_evaluation, trackers)
-        self.combination = StepCombination(course.combination, gradients, course.seed)
-        self.remembered |= {"combination": self.combination, "regularization": gradients.regularizing}
+        self.combination = StepCombination(course.combination, learner, course.seed)
+        self.remembered |= {"combination": self.combination, "regularization": learner.regularizing}
 
     def _accumulate(self, step: Step) -> Tensor:
-        self.gradients.begin_step(self.state.step / self.total_steps)
+        self.learner.begin_step(self.state.step / self.total_steps)
         return self.combination.accumulate(step, self.state.step)
 
     def _optimize(self, step: Step, losses: Tensor) -> None:
         super()._optimize(step, losses)
-        self.gradients.finish_step()
+        self.learner.finish_step()
 
     def _counts(self, step: Step) -> Counts:
-        return Counts(list(step), sum(len(rows) for rows in step.values()), step_tokens(step, self.gradients.lengths))
+        return Counts(list(step), sum(len(rows) for rows in step.values()), step_tokens(step, self.learner.lengths))
 
     def _rows_told(self, step: Step, tasks: Sequence[str]) -> str:
-        ids = {task: self.gradients.train[task].ids for task in tasks}
+        ids = {task: self.learner.train[task].ids for task in tasks}
         rows = "; ".join(f"{task}: {', '.join(ids[task][row] for row in step[task][:32])}" for task in tasks)
         return f"Rows of the step: {rows}. "
 
@@ -81,7 +81,7 @@ class TrainingLoop(Stepper[Step]):
             {
                 "losses": losses,
                 "combination": self.combination.weather.report(),
-                "regularization": self.gradients.regularizing.report(),
+                "regularization": self.learner.regularizing.report(),
                 "dev": dev.as_json(),
             }
         )
@@ -94,7 +94,7 @@ class TrainingLoop(Stepper[Step]):
         if kept:
             save_weights(self.model, *kept)
         self.combination.weather.clear()
-        self.gradients.regularizing.clear()
+        self.learner.regularizing.clear()
         self.display.evaluated(
             state.step, state.step / self.course.steps_per_epoch, losses, dev.primary, dev.overall["overall"], improved
         )
@@ -112,7 +112,7 @@ class TrainingLoop(Stepper[Step]):
     def _dev_scores(self) -> DevScores:
         answers = {}
         for task, rows in self.dev.items():
-            logits = self.gradients.logits(task, rows)
+            logits = self.learner.logits(task, rows)
             if not torch.isfinite(logits).all():
                 raise self._not_finite(self.state.step, f"a dev prediction of task '{task}' is not a finite number")
             answers[task] = (predictions(logits, self.model.tasks[task]), rows.known_labels)

@@ -1,4 +1,4 @@
-"""Cutting a step into pieces that fit in memory."""
+"""Cutting a step into micro-batches that fit in memory."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from minbert.training.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TaskRows:
     """Some of one task's rows of a step."""
 
     task: str
-    rows: Indices
+    numbers: Indices
     share: float
     """These rows as a share of the task's rows in the step: what their mean loss counts."""
 
 
 def micro_batches(
     step: Step, lengths: Mapping[str, Indices], budget: int, whole: Collection[str] = ()
-) -> Iterator[list[Piece]]:
-    """Yield the step's rows in groups of at most ``budget`` tokens, each row once, tasks in order.
+) -> Iterator[list[TaskRows]]:
+    """Yield the step's micro-batches of at most ``budget`` tokens, each row once, tasks in order.
 
-    ``lengths`` holds each task's tokens a row. The rows of a task in ``whole`` stay in one piece. A single row, or a
-    task's whole rows, longer than the budget is a group of its own: nothing smaller can be computed.
+    ``lengths`` holds each task's tokens a row. The rows of a task in ``whole`` stay together. A single row, or a task's
+    whole rows, longer than the budget is a micro-batch of its own: nothing smaller can be computed.
     """
-    group: list[Piece] = []
+    micro_batch: list[TaskRows] = []
     room = budget
     for task, rows in step.items():
         start = 0
@@ -41,16 +41,16 @@ def micro_batches(
             if task in whole and stop < len(rows):
                 stop = start
             if stop <= start:  # nothing more fits; less than nothing does behind a row over the budget
-                if group:
-                    yield group
-                    group, room = [], budget
+                if micro_batch:
+                    yield micro_batch
+                    micro_batch, room = [], budget
                     continue
                 stop = len(rows) if task in whole else start + 1
-            group.append(Piece(task, rows[start:stop], (stop - start) / len(rows)))
+            micro_batch.append(TaskRows(task, rows[start:stop], (stop - start) / len(rows)))
             room -= int(ends[stop - 1]) - done
             start = stop
-    if group:
-        yield group
+    if micro_batch:
+        yield micro_batch
 
 
 def step_tokens(step: Step, lengths: Mapping[str, Indices]) -> int:
@@ -60,4 +60,4 @@ def step_tokens(step: Step, lengths: Mapping[str, Indices]) -> int:
 
 def row_lengths(rows: Mapping[str, Rows]) -> dict[str, Indices]:
     """Return each task's tokens a row."""
-    return {task: part.sequences.row_lengths() for task, part in rows.items()}
+    return {task: own.sequences.row_lengths() for task, own in rows.items()}

@@ -12,7 +12,7 @@ import torch
 
 from minbert.machine.memory import peak_bytes
 from minbert.training.course import Course
-from minbert.training.gradients import FrozenGradients, StepGradients
+from minbert.training.learner import Learner
 from minbert.training.micro_batches import row_lengths, step_tokens
 from minbert.training.rows import Rows
 
@@ -50,9 +50,9 @@ class Plan:
     """Memory: what the trial steps needed, plus the optimizer's two moments."""
 
 
-def plan_run(gradients: StepGradients, dev: Mapping[str, Rows], course: Course) -> Plan:
+def plan_run(learner: Learner, dev: Mapping[str, Rows], course: Course) -> Plan:
     """Return the plan of a run. Takes a few steps to time them; their gradients are thrown away."""
-    lengths = row_lengths(gradients.train)
+    lengths = row_lengths(learner.train)
     counts = dict.fromkeys(course.sizes, (0, 0, 0))
     evaluations = 1
     for step, evaluate in course.steps():
@@ -61,29 +61,29 @@ def plan_run(gradients: StepGradients, dev: Mapping[str, Rows], course: Course) 
             batches, examples, tokens = counts[task]
             counts[task] = (batches + 1, examples + len(rows), tokens + int(lengths[task][rows].sum()))
     tasks = {
-        task: TaskPlan(size.rows, size.batch_size, *counts[task], gradients.train[task].sequences.truncated())
+        task: TaskPlan(size.rows, size.batch_size, *counts[task], learner.train[task].sequences.truncated())
         for task, size in course.sizes.items()
     }
     total = sum(task.tokens for task in tasks.values())
-    seconds_per_token = _trial(gradients, course)
+    seconds_per_token = _trial(learner, course)
     dev_tokens = sum(int(rows.sequences.lengths().sum()) for rows in dev.values())
     # A forward pass is a third of the arithmetic of forward and backward.
-    evaluated = dev_tokens if isinstance(gradients, FrozenGradients) else dev_tokens * evaluations
+    evaluated = dev_tokens if learner.encodes_once else dev_tokens * evaluations
     seconds = seconds_per_token * (total + evaluated / 3)
-    trained = sum(parameter.numel() for parameter in gradients.model.parameters() if parameter.requires_grad)
+    trained = sum(parameter.numel() for parameter in learner.model.parameters() if parameter.requires_grad)
     peak = peak_bytes(torch.device("cpu")) + 8 * trained
     return Plan(tasks, course.steps_per_epoch, course.total_steps, total, evaluations, seconds, peak)
 
 
-def _trial(gradients: StepGradients, course: Course) -> float:
+def _trial(learner: Learner, course: Course) -> float:
     """Return seconds a token: the median of a few steps, the first (which warms up) left out."""
-    lengths = row_lengths(gradients.train)
-    gradients.model.train()
+    lengths = row_lengths(learner.train)
+    learner.model.train()
     rates = []
     for step, _ in itertools.islice(course.steps(), _TRIAL_STEPS + 1):
         started = time.perf_counter()
-        gradients.accumulate(step, dict.fromkeys(step, 1.0))
-        gradients.model.zero_grad(set_to_none=True)
-        gradients.finish_step()
+        learner.accumulate(step, dict.fromkeys(step, 1.0))
+        learner.model.zero_grad(set_to_none=True)
+        learner.finish_step()
         rates.append((time.perf_counter() - started) / step_tokens(step, lengths))
     return statistics.median(rates[1:] or rates)

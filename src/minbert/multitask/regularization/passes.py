@@ -13,7 +13,7 @@ from torch.func import functional_call
 from minbert.encoder.dropout import GeneratorState
 from minbert.machine.precision import Precision, mixed_precision
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.network import Part
+from minbert.multitask.network import Span
 from minbert.multitask.regularization.divergences import divergences
 from minbert.packed import PackedBatch
 from minbert.tasks.heads import HeadOutput
@@ -30,23 +30,24 @@ class Passes:
     def __init__(
         self,
         model: MultitaskModel,
+        task: str,
         batch: PackedBatch,
-        part: Part,
         precision: Precision,
         masks: GeneratorState | None = None,
     ) -> None:
-        """Run ``batch``, on the model's device, through the encoder and the head of ``part``.
+        """Run ``batch``, on the model's device, through the encoder and the head of ``task``.
 
         ``masks`` is where that pass takes its dropout masks from; it draws new ones, as any pass does, where not given.
         """
         self._model = model
+        self._task = task
         self._batch = batch
-        self._part = part
+        self._spans = [Span(task, len(batch))]
         self._precision = precision
         self._masks = GeneratorState(model.device) if masks is None else masks
         with nullcontext() if masks is None else masks.replayed(), mixed_precision(model.device, precision):
-            [self.vectors] = model.vectors(batch, [part])
-            self.clean: HeadOutput = model.head(part.task)(self.vectors)
+            [self.vectors] = model.vectors(batch, self._spans)
+            self.clean: HeadOutput = model.head(task)(self.vectors)
 
     def again(self, perturbation: Tensor | None = None, weights: Mapping[str, Tensor] | None = None) -> HeadOutput:
         """Return the head output of another pass with the dropout masks of the first, which leaves no other trace.
@@ -64,7 +65,7 @@ class Passes:
 
     def divergences(self, one: HeadOutput, other: HeadOutput) -> Tensor:
         """Return how far two predictions lie apart, (R,): see ``divergences.divergences``."""
-        return divergences(self._model.tasks[self._part.task].kind, one, other)
+        return divergences(self._model.tasks[self._task].kind, one, other)
 
     def constant(self) -> HeadOutput:
         """Return the head output of the first pass without its graph."""
@@ -88,12 +89,16 @@ class Passes:
     def row_of_token(self) -> Tensor:
         """(T,): the row that each token belongs to, whichever of its texts it stands in."""
         # All first texts come first, then all second ones.
-        rows = torch.arange(self._part.rows).repeat(len(self._batch.lengths) // self._part.rows)
+        rows = torch.arange(self._rows).repeat(len(self._batch) // self._rows)
         return rows.repeat_interleave(self._batch.lengths).to(self._batch.token_ids.device, non_blocking=True)
+
+    @property
+    def _rows(self) -> int:
+        return len(self._batch) // self._model.tasks[self._task].sequences_per_row
 
     def largest(self, values: Tensor) -> Tensor:
         """Return the largest absolute value (R,) among all ``values`` (T, hidden) of each row's tokens."""
-        largest = values.new_zeros(self._part.rows)
+        largest = values.new_zeros(self._rows)
         return largest.scatter_reduce(0, self.row_of_token, values.abs().amax(-1), "amax")
 
     def _run(self, perturbation: Tensor | None, weights: Mapping[str, Tensor] | None) -> HeadOutput:
@@ -101,7 +106,7 @@ class Passes:
         with mixed_precision(model.device, self._precision):
             if perturbation is not None:
                 words = model.encoder.word_embeddings(self._batch) + perturbation
-            arguments = (self._batch, [self._part])
+            arguments = (self._batch, self._spans)
             outputs: list[HeadOutput] = functional_call(
                 model, dict(weights or {}), arguments, {"word_embeddings": words}
             )
@@ -111,10 +116,10 @@ class Passes:
 class TwinPasses(Passes):
     """Two passes of the same rows that ran in one call: ``clean``, and what ``anew`` returns. There is no other."""
 
-    def __init__(self, model: MultitaskModel, part: Part, clean: HeadOutput, twin: HeadOutput) -> None:
+    def __init__(self, model: MultitaskModel, task: str, clean: HeadOutput, twin: HeadOutput) -> None:
         """Take the head outputs of both."""
         self._model = model
-        self._part = part
+        self._task = task
         self.clean = clean
         self._twin = twin
 

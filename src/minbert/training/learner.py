@@ -1,10 +1,10 @@
-"""A step's losses and gradients, with the encoder trained or frozen."""
+"""Learners: from rows to losses and gradients, with the encoder trained or frozen."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,19 +14,27 @@ from minbert.data.schedules import Step
 from minbert.machine.precision import Precision, mixed_precision
 from minbert.multitask.inference import Progress, head_logits, sentence_vectors, task_logits
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.network import Part
+from minbert.multitask.network import Span
 from minbert.multitask.regularization import Passes, TwinPasses
 from minbert.packed import PackedBatch, concatenate
 from minbert.tasks.heads import HeadOutput
-from minbert.training.gradient_cache import Chunk, add_cached_gradients
-from minbert.training.micro_batches import Piece, micro_batches, row_lengths
+from minbert.training.gradient_cache import add_cached_gradients
+from minbert.training.micro_batches import TaskRows, micro_batches, row_lengths
 from minbert.training.objective import Objective
 from minbert.training.regularizing import Chosen, Regularizing
 from minbert.training.rows import Rows
 
 
-class StepGradients(ABC):
-    """What the loop needs of a model: a step's gradients, and logits for scoring."""
+class Learner(ABC):
+    """What learns: a model, the training rows of its tasks, and what they ask of it.
+
+    It knows how the model reads rows, in which number format and how many at a time, and what each task's losses,
+    teachers and regularization make of the answers: from rows it comes to losses and gradients, and to answers. It does
+    not know which rows come when, how the tasks' gradients combine, how the optimizer uses them, or what dev says.
+    """
+
+    encodes_once: ClassVar[bool] = False
+    """Whether the encoder reads each text once in a run, not at every step and evaluation."""
 
     def __init__(
         self,
@@ -61,10 +69,11 @@ class StepGradients(ABC):
         self.regularizing.finish_step(self.progress)
 
     @abstractmethod
-    def add_gradients(self, pieces: Sequence[Piece], factors: Sequence[float]) -> list[Tensor]:
-        """Add the gradient of the pieces' shares of their tasks' losses, each times its factor, to the parameters.
+    def add_gradients(self, micro_batch: Sequence[TaskRows], factors: Sequence[float]) -> list[Tensor]:
+        """Add the gradient of a micro-batch to the parameters: of its tasks' losses, each times its factor.
 
-        Returns the pieces' shares of the losses, detached and not multiplied.
+        Of a task's mean loss over the step, rows count their share. Returns what that makes of each loss, detached and
+        without the factor.
         """
 
     @abstractmethod
@@ -82,103 +91,102 @@ class StepGradients(ABC):
         names = list(step)
         whole = [name for name in names if self.model.tasks[name].whole_batches]
         losses = torch.zeros(len(names), device=self.model.device)
-        for pieces in micro_batches(step, self.held, self.budget, whole):
-            factors = [self.model.tasks[piece.task].weight * weights[piece.task] for piece in pieces]
-            for piece, loss in zip(pieces, self.add_gradients(pieces, factors), strict=True):
-                losses[names.index(piece.task)] += loss
+        for micro_batch in micro_batches(step, self.held, self.budget, whole):
+            factors = [self.model.tasks[rows.task].weight * weights[rows.task] for rows in micro_batch]
+            for rows, loss in zip(micro_batch, self.add_gradients(micro_batch, factors), strict=True):
+                losses[names.index(rows.task)] += loss
         return losses
 
-    def loss(self, piece: Piece, output: HeadOutput) -> Tensor:
-        """Return a piece's share of its task's loss: a scalar with its graph."""
-        return self.objectives[piece.task].loss(output, piece.rows, self.progress) * piece.share
+    def loss(self, rows: TaskRows, output: HeadOutput) -> Tensor:
+        """Return the rows' share of their task's loss: a scalar with its graph."""
+        return self.objectives[rows.task].loss(output, rows.numbers, self.progress) * rows.share
 
 
-class FinetunedGradients(StepGradients):
+class FinetunedLearner(Learner):
     """The encoder is trained: every step runs it, all tasks of a micro-batch in one call.
 
-    Two kinds of piece have a call of their own: those of a task whose regularization repeats its pass with a
-    difference, and those that must be whole and do not fit in memory, whose gradients are cached.
+    Two kinds of rows have a call of their own: those of a task whose regularization repeats its pass with a difference,
+    and those that must stay together and do not fit in memory, whose gradients are cached.
     """
 
-    def add_gradients(self, pieces: Sequence[Piece], factors: Sequence[float]) -> list[Tensor]:
-        """Add the gradient of the pieces' shares of their tasks' losses, each times its factor, to the parameters.
-
-        Returns the pieces' shares of the losses, detached and not multiplied.
-        """
+    def add_gradients(self, micro_batch: Sequence[TaskRows], factors: Sequence[float]) -> list[Tensor]:
+        """Add the gradient of a micro-batch to the parameters; see ``Learner.add_gradients``."""
         losses: dict[int, Tensor] = {}
         together = []
-        for index, piece in enumerate(pieces):
-            if len(piece.rows) > 1 and self.held[piece.task][piece.rows].sum() > self.budget:
-                losses[index] = self._add_cached(piece, factors[index])
-            elif piece.task in self.regularizing and not self.regularizing.twin(piece.task):
-                losses[index] = self._add_regularized(piece, factors[index])
+        for index, rows in enumerate(micro_batch):
+            if len(rows.numbers) > 1 and self.held[rows.task][rows.numbers].sum() > self.budget:
+                losses[index] = self._add_cached(rows, factors[index])
+            elif rows.task in self.regularizing and not self.regularizing.twin(rows.task):
+                losses[index] = self._add_regularized(rows, factors[index])
             else:
                 together.append(index)
         if together:
-            found = self._add_together([pieces[index] for index in together], [factors[index] for index in together])
+            chosen = [micro_batch[index] for index in together]
+            found = self._add_together(chosen, [factors[index] for index in together])
             losses |= dict(zip(together, found, strict=True))
-        return [losses[index] for index in range(len(pieces))]
+        return [losses[index] for index in range(len(micro_batch))]
 
-    def _add_together(self, pieces: Sequence[Piece], factors: Sequence[float]) -> list[Tensor]:
+    def _add_together(self, micro_batch: Sequence[TaskRows], factors: Sequence[float]) -> list[Tensor]:
         # Rows whose regularization compares two passes stand twice in the batch: a long call costs less than two.
-        copies = [2 if self.regularizing.twin(piece.task) else 1 for piece in pieces]
-        batches = [[self._packed(piece)] * times for piece, times in zip(pieces, copies, strict=True)]
-        parts = [[Part(piece.task, len(piece.rows))] * times for piece, times in zip(pieces, copies, strict=True)]
+        copies = [2 if self.regularizing.twin(rows.task) else 1 for rows in micro_batch]
+        packed, spans = [], []
+        for rows, times in zip(micro_batch, copies, strict=True):
+            batch = self._packed(rows)
+            packed += [batch] * times
+            spans += [Span(rows.task, len(batch))] * times
         with mixed_precision(self.model.device, self.precision):
-            batch = concatenate(list(chain(*batches))).to(self.model.device)
-            outputs = iter(self.model(batch, list(chain(*parts))))
+            outputs = iter(self.model(concatenate(packed).to(self.model.device), spans))
         losses, totals = [], []
-        for piece, factor, [part, *twin] in zip(pieces, factors, parts, strict=True):
+        for rows, factor, times in zip(micro_batch, factors, copies, strict=True):
             clean = next(outputs)
-            loss = self.loss(piece, clean)
-            if twin:
+            loss = self.loss(rows, clean)
+            if times == 2:
                 other = next(outputs)
-                loss = (loss + self.loss(piece, other)) / 2
-                passes = TwinPasses(self.model, part, clean, other)
-                totals.append(factor * piece.share * self.regularizing.penalty(passes, piece.task, piece.share))
+                loss = (loss + self.loss(rows, other)) / 2
+                passes = TwinPasses(self.model, rows.task, clean, other)
+                totals.append(factor * rows.share * self.regularizing.penalty(passes, rows.task, rows.share))
             losses.append(loss)
             totals.append(factor * loss)
         torch.stack(totals).sum().backward()  # type: ignore[no-untyped-call]
         return [loss.detach() for loss in losses]
 
-    def _add_regularized(self, piece: Piece, factor: float) -> Tensor:
-        batch, part = self._chunk(piece)
-        passes = Passes(self.model, batch, part, self.regularizing.precision(piece.task, self.precision))
-        loss = self.loss(piece, passes.clean)
-        penalty = piece.share * self.regularizing.penalty(passes, piece.task, piece.share)
+    def _add_regularized(self, rows: TaskRows, factor: float) -> Tensor:
+        precision = self.regularizing.precision(rows.task, self.precision)
+        passes = Passes(self.model, rows.task, self._packed(rows).to(self.model.device), precision)
+        loss = self.loss(rows, passes.clean)
+        penalty = rows.share * self.regularizing.penalty(passes, rows.task, rows.share)
         (factor * (loss + penalty)).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _add_cached(self, piece: Piece, factor: float) -> Tensor:
-        task = piece.task
-        chunks = [self._chunk(chunk) for [chunk] in micro_batches({task: piece.rows}, self.held, self.budget)]
-        losses = []
+    def _add_cached(self, rows: TaskRows, factor: float) -> Tensor:
+        task, losses = rows.task, []
+        parts = micro_batches({task: rows.numbers}, self.held, self.budget)
+        batches = [self._packed(own).to(self.model.device) for [own] in parts]
 
         def loss(output: HeadOutput) -> Tensor:
-            losses.append(self.loss(piece, output))
+            losses.append(self.loss(rows, output))
             return factor * losses[0]
 
         def penalty(passes: Passes, share: float) -> Tensor:
             return factor * share * self.regularizing.penalty(passes, task, share)
 
         precision = self.regularizing.precision(task, self.precision)
-        add_cached_gradients(self.model, chunks, precision, loss, penalty if task in self.regularizing else None)
+        add_cached_gradients(self.model, task, batches, precision, loss, penalty if task in self.regularizing else None)
         return losses[0].detach()
 
-    def _chunk(self, piece: Piece) -> Chunk:
-        return Chunk(self._packed(piece).to(self.model.device), Part(piece.task, len(piece.rows)))
-
-    def _packed(self, piece: Piece) -> PackedBatch:
-        sequences = self.train[piece.task].sequences
-        return sequences.pack(sequences.of(piece.rows))
+    def _packed(self, rows: TaskRows) -> PackedBatch:
+        sequences = self.train[rows.task].sequences
+        return sequences.pack(sequences.of(rows.numbers))
 
     def logits(self, task: str, rows: Rows) -> Tensor:
         """Return a task's logits (R, outputs) for rows of any split, dropout off, on the CPU."""
         return task_logits(self.model, task, rows.sequences, self.precision)
 
 
-class FrozenGradients(StepGradients):
+class FrozenLearner(Learner):
     """The encoder is frozen: it reads each distinct sequence once, without dropout; heads train on what it said."""
+
+    encodes_once = True
 
     def __init__(
         self,
@@ -190,7 +198,7 @@ class FrozenGradients(StepGradients):
     ) -> None:
         """Run the encoder over ``train``; other splits follow when their logits are first asked for."""
         super().__init__(model, train, precision, budget)
-        # A frozen step costs no tokens: rows of any length fit in one piece.
+        # A frozen step costs no tokens: rows of any length fit in one micro-batch.
         self.lengths = self.held = {task: np.zeros(len(rows), dtype=np.int64) for task, rows in train.items()}
         self.on_encoded = progress
         self.vectors: dict[int, Tensor] = {}
@@ -204,18 +212,15 @@ class FrozenGradients(StepGradients):
             self.vectors[key] = sentence_vectors(self.model, rows.sequences, taken, self.precision, self.on_encoded)
         return self.vectors[key]
 
-    def add_gradients(self, pieces: Sequence[Piece], factors: Sequence[float]) -> list[Tensor]:
-        """Add the gradient of the pieces' shares of their tasks' losses, each times its factor, to the parameters.
-
-        Returns the pieces' shares of the losses, detached and not multiplied.
-        """
+    def add_gradients(self, micro_batch: Sequence[TaskRows], factors: Sequence[float]) -> list[Tensor]:
+        """Add the gradient of a micro-batch to the parameters; see ``Learner.add_gradients``."""
         losses = []
-        for piece in pieces:
-            rows = self.train[piece.task]
-            vectors = self._vectors(piece.task, rows)[torch.from_numpy(rows.sequences.of(piece.rows))]
+        for rows in micro_batch:
+            train = self.train[rows.task]
+            vectors = self._vectors(rows.task, train)[torch.from_numpy(train.sequences.of(rows.numbers))]
             with mixed_precision(self.model.device, self.precision):
-                output = self.model.head(piece.task)(vectors)
-            losses.append(self.loss(piece, output))
+                output = self.model.head(rows.task)(vectors)
+            losses.append(self.loss(rows, output))
         total = torch.stack([factor * loss for factor, loss in zip(factors, losses, strict=True)]).sum()
         if total.requires_grad:  # not where no task of the step has a head to train
             total.backward()  # type: ignore[no-untyped-call]
