@@ -116,14 +116,6 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
         lambda method, encoder: method != "none" and encoder == "frozen",
         "a frozen one reads each text once",
     )
-    weightless = ["cosine"] if kind == "regression" else []
-    yield Rule(
-        (f"{key}.regularization", f"{key}.loss", *([f"{key}.head"] if weightless else [])),
-        lambda method, loss, head="": (
-            method != "none" and head not in weightless and all(part.over_vectors for part in losses(loss))
-        ),
-        "its head is trained by no loss",
-    )
     fits = {"cosine": ["regression"], "scale_softmax": ["regression"], "cosine_linear": ["binary", "regression"]}
     yield Rule((f"{key}.head",), lambda head: kind not in fits.get(head, [kind]), "does not fit: it scores")
     yield Rule(
@@ -137,6 +129,13 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
         "takes means over each text's states",
     )
     if pairs:
+        yield Rule(
+            (f"{key}.loss", f"{key}.head", "schedule.method"),
+            lambda loss, head, schedule: (
+                head != "cosine" and schedule != "single" and all(part.over_vectors for part in losses(loss))
+            ),
+            "no loss trains the head",
+        )
         yield Rule(
             (f"{key}.head", f"{key}.pair"),
             lambda head, pair: (

@@ -176,12 +176,12 @@ def test_a_combination_that_a_frozen_encoder_refuses_leaves_no_folder(
     train_recipe(parse_recipe(two_tasks, "test"), out, False, quiet)  # the corrected recipe goes to the same place
 
 
-@pytest.mark.parametrize(("head", "loss"), [("cosine", "mse"), ("linear", "cosent")])
+@pytest.mark.parametrize("loss", ["mse", "cosent"])
 def test_a_frozen_encoder_with_nothing_to_train_is_refused(
-    two_tasks: dict[str, Any], quiet: Display, head: str, loss: str
+    two_tasks: dict[str, Any], quiet: Display, loss: str
 ) -> None:
     two_tasks["training"]["encoder"] = "frozen"
-    two_tasks["tasks"]["close"] |= {"head": head, "loss": loss}
+    two_tasks["tasks"]["close"] |= {"head": "cosine", "loss": loss}
     plan_recipe(parse_recipe(two_tasks, "test"), quiet)  # the other task's head learns
     del two_tasks["tasks"]["mood"]
     with pytest.raises(UserError, match="'frozen' leaves nothing to train"):

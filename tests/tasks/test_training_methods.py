@@ -18,6 +18,12 @@ from minbert.training.learner import FinetunedLearner, FrozenLearner
 MNRL = {"name": "mnrl", "threshold": 4}
 
 
+@pytest.fixture(autouse=True)
+def _untrained_heads_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients are right beside a head that nothing trains, too; a run would be refused."""
+    monkeypatch.setattr("minbert.running.prepare.check_heads_learn", lambda *_: None)
+
+
 def prepared_with(two_tasks: dict[str, Any], quiet: Display, name: str = "close", **settings: Any) -> Prepared:
     """Prepare one of the two tasks alone, changed by ``settings``; ``kind: binary`` rewrites its labels."""
     task = two_tasks["tasks"][name] | settings

@@ -26,6 +26,12 @@ BUDGET = 40
 STEP = {"close": np.arange(12)}
 
 
+@pytest.fixture(autouse=True)
+def _untrained_heads_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients are right beside a head that nothing trains, too; a run would be refused."""
+    monkeypatch.setattr("minbert.running.prepare.check_heads_learn", lambda *_: None)
+
+
 def prepared_with(
     two_tasks: dict[str, Any], quiet: Display, dropout: float, dtype: torch.dtype = torch.float64, **settings: Any
 ) -> Prepared:

@@ -93,6 +93,6 @@ class MaskedLM(nn.Module):
 def masked_lm_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Return the summed cross entropy of ``logits`` (M, vocabulary) and token ids ``targets`` (M,), in fp32.
 
-    A sum, because a step is computed in micro-batches and its mean is over all of its masked tokens. Without any it is 0.
+    A sum, because a step is computed in micro-batches and its mean is over all its masked tokens. Without any it is 0.
     """
     return functional.cross_entropy(logits.float(), targets, reduction="sum")

@@ -50,6 +50,11 @@ def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display:
         loop.run(resume=(out / CHECKPOINT).is_file())
         write_json(out / METRICS, _metrics(recipe, prepared, loop))
     metrics: dict[str, Any] = read_json(out / METRICS)
+    if metrics["kept_step"] == 0:
+        display.note(
+            "the encoder that is kept is the one it began with (step 0): no evaluation had a lower loss on held-out "
+            "texts. Train longer, or try another learning rate"
+        )
     return metrics
 
 

@@ -18,9 +18,11 @@ from minbert.multitask.model import MultitaskModel
 from minbert.multitask.sequences import Sequences
 from minbert.recipe.recipe import Recipe
 from minbert.running.texts import Texts, add_new_rows, check_steps, read_texts, task_sizes
-from minbert.tasks.settings import TaskSettings
+from minbert.tasks.heads import Head
+from minbert.tasks.settings import TaskSettings, default_loss
 from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
+from minbert.together.members import trained_tasks
 from minbert.together.teachers import Teachers, find_teachers
 from minbert.training.course import Course
 from minbert.training.learner import FinetunedLearner, FrozenLearner, Learner
@@ -53,10 +55,10 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
     """
     keep_freed_memory()
     teachers = find_teachers(recipe)
+    check_heads_learn(recipe, teachers)
     texts = _checked_texts(recipe, display)
     new_rows = add_new_rows(recipe, texts, available_device(), display)
     model = _build(recipe)
-    _check_learns(recipe, model)
     rows = _tokenize(model, texts, display)
     for (split, name), part in rows.items():
         if cut := part.sequences.truncated():
@@ -83,7 +85,7 @@ def check_recipe(recipe: Recipe, display: Display) -> None:
     Raises:
         UserError: see ``prepare``.
     """
-    find_teachers(recipe)
+    check_heads_learn(recipe, find_teachers(recipe))
     _checked_texts(recipe, display)
     find_encoder(recipe.encoder.name)
 
@@ -155,17 +157,29 @@ def _build(recipe: Recipe) -> MultitaskModel:
     return model.to(available_device())
 
 
-def _check_learns(recipe: Recipe, model: MultitaskModel) -> None:
-    """Refuse a frozen encoder where no loss reaches weights of a head."""
-    reached = [
-        name
-        for name, task in recipe.tasks.items()
-        if list(model.head(name).parameters()) and not all(loss.over_vectors for loss in task.losses)
-    ]
-    if recipe.training.encoder == "frozen" and not reached:
+def check_heads_learn(recipe: Recipe, teachers: Teachers) -> None:
+    """Refuse a head with weights that nothing trains, and a frozen encoder where no head has weights.
+
+    Teachers train a head as a task's own losses do. Tuning heads after training (``head_epochs``) does not help: by
+    then the untrained one has chosen the model.
+    """
+    trained = {name: recipe.tasks[name] for name in trained_tasks(recipe)}
+    for name, task in trained.items():
+        if task.head.has_weights and not task.trains_head and name not in teachers:
+            own, best = [loss.name for loss in task.losses if loss.weight], default_loss(task.kind)
+            heads = [Head.model_validate(head) for head in Head.members]
+            fitting = [head.name for head in heads if not head.has_weights and not head.refusal(task, task.pair)]
+            raise UserError(
+                f"tasks.{name}.loss: no loss trains the head '{task.head.name}' ({', '.join(own) or 'no weight is above 0'}"
+                "), so it would answer at random, and its answers on dev choose the model that is kept. Add a loss that "
+                f"trains it (loss: [{', '.join([*own, best])}])"
+                + "".join(f", or take a head without weights (head: {head})" for head in fitting)
+                + "."
+            )
+    if recipe.training.encoder == "frozen" and not any(task.head.has_weights for task in trained.values()):
         raise UserError(
-            "training.encoder: 'frozen' leaves nothing to train: every task has a head without weights, or losses that "
-            "train the encoder alone. Use 'finetuned', or another head or loss."
+            "training.encoder: 'frozen' leaves nothing to train: every task has a head without weights. "
+            "Use 'finetuned', or another head."
         )
 
 

@@ -98,6 +98,11 @@ def train_recipe(
     elif trackers:
         _tell_again(recipe, out, trackers)
     summary = _summary(recipe, out)
+    if summary.metrics["best_step"] == 0:
+        display.note(
+            "the model that is kept is the untrained one (step 0): no evaluation had a better "
+            f"{recipe.training.select}. Train longer, or try another learning rate"
+        )
     for tracker in trackers:
         tracker.finished(summary.metrics)
     return summary

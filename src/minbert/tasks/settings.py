@@ -16,13 +16,22 @@ from minbert.errors import did_you_mean
 from minbert.tasks.clusters import duplicate_clusters
 from minbert.tasks.heads import Head, HeadOutput, Pair
 from minbert.tasks.heads.base import two_vectors
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind, LabelSettings
 from minbert.tasks.losses import Loss
 from minbert.tasks.metrics import METRICS
 
-_DEFAULT_LOSS = {"classification": "cross_entropy", "binary": "binary_cross_entropy", "regression": "mse"}
+_DEFAULT_LOSS: dict[Kind, str] = {
+    "classification": "cross_entropy",
+    "binary": "binary_cross_entropy",
+    "regression": "mse",
+}
 _LOSSES = TypeAdapter(Annotated[list[Loss], Field(min_length=1)])
 _BY_KIND: JsonDict = {"default": "follows from the kind"}
+
+
+def default_loss(kind: Kind) -> str:
+    """Return the name of the loss that a task of this kind has where it names none."""
+    return _DEFAULT_LOSS[kind]
 
 
 class TaskSettings(LabelSettings):
@@ -67,7 +76,7 @@ class TaskSettings(LabelSettings):
         # A linear layer has to learn likeness from nothing; the cosine starts from what a sentence encoder knows.
         scores_pairs = kind == "regression" and two_vectors(value.get("pair"))
         head = {"name": "cosine_linear", "features": ["|u-v|", "u*v"]} if scores_pairs else "linear"
-        return {"head": head, "loss": _DEFAULT_LOSS[kind], "metric": next(iter(METRICS[kind])), **value}
+        return {"head": head, "loss": default_loss(kind), "metric": next(iter(METRICS[kind])), **value}
 
     @field_validator("loss", mode="wrap")
     @classmethod
@@ -120,6 +129,11 @@ class TaskSettings(LabelSettings):
     def whole_batches(self) -> bool:
         """Whether a batch must not be cut: a loss of it is no mean over rows."""
         return not all(loss.over_rows for loss in self.losses)
+
+    @property
+    def trains_head(self) -> bool:
+        """Whether a loss of the task trains weights of its head."""
+        return self.head.has_weights and any(loss.weight and not loss.over_vectors for loss in self.losses)
 
     def compute_loss(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:
         """Return the weighted sum of the task's losses (a scalar) for rows with labels (R,).

@@ -35,7 +35,7 @@ def tune_heads(trained: TrainingLoop) -> dict[str, Any]:
     rate, without warm-up or averaged weights, and the task's own loss, without teachers. Of its evaluations, one an
     epoch, the best by the task's own metric is kept; the start counts too, and wins ties.
 
-    Returns, for each task with a head to train: its metric, and its score before and after.
+    Returns, for each task whose losses train its head: its metric, and its score before and after.
 
     When this is cut short it has changed nothing, and starts anew when called again; when it is done it only sees to
     it that the model's file holds the tuned heads.
@@ -50,7 +50,7 @@ def tune_heads(trained: TrainingLoop) -> dict[str, Any]:
         report: dict[str, Any] = {}
         tuned: dict[str, Tensor] = {}
         try:
-            for task in (task for task in model.tasks if list(model.head(task).parameters())):
+            for task in (task for task, settings in model.tasks.items() if settings.trains_head):
                 report[task], head = _tune_head(trained, task)
                 tuned |= head
         finally:

@@ -111,11 +111,8 @@ class Regularizing:
 
 def refusal(model: MultitaskModel, task: str, method: Regularization) -> str | None:
     """Return why a regularization can do nothing for a task, or None where it can."""
-    head = model.head(task)
-    if all(loss.over_vectors for loss in model.tasks[task].losses) and any(True for _ in head.parameters()):
-        return "its head is trained by no loss, so there is no prediction to regularize"
     config = model.encoder.config
-    dropped = [part.p for part in head.modules() if isinstance(part, nn.Dropout)]
+    dropped = [part.p for part in model.head(task).modules() if isinstance(part, nn.Dropout)]
     if method.needs_dropout and not any([config.hidden_dropout, config.attention_dropout, *dropped]):
         return "it compares dropout masks, and there is no dropout"
     return None

@@ -63,6 +63,8 @@ class Head(Method):
 
     family: ClassVar[str] = "head"
     default: ClassVar[str | None] = "linear"
+    has_weights: ClassVar[bool] = True
+    """Whether it has weights, so that a loss must train it."""
 
     def refusal(self, labels: LabelSettings, pair: Pair | None) -> str | None:  # noqa: ARG002
         """Return why this head cannot serve such a task, or None where it can."""

@@ -36,6 +36,7 @@ class Cosine(Head):
     name: ClassVar[str] = "cosine"
     title: ClassVar[str] = "cosine of the two sentence vectors, stretched to the labels' range"
     source: ClassVar[str] = "Reimers & Gurevych 2019, section 3 (regression objective); -1: Goel et al., section 3.2"
+    has_weights: ClassVar[bool] = False
 
     lowest_cosine: LowestCosine = lowest_cosine_field()
 
