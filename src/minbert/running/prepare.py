@@ -170,9 +170,9 @@ def check_heads_learn(recipe: Recipe, teachers: Teachers) -> None:
             heads = [Head.model_validate(head) for head in Head.members]
             fitting = [head.name for head in heads if not head.has_weights and not head.refusal(task, task.pair)]
             raise UserError(
-                f"tasks.{name}.loss: no loss trains the head '{task.head.name}' ({', '.join(own) or 'no weight is above 0'}"
-                "), so it would answer at random, and its answers on dev choose the model that is kept. Add a loss that "
-                f"trains it (loss: [{', '.join([*own, best])}])"
+                f"tasks.{name}.loss: no loss trains the head '{task.head.name}' ({', '.join(own) or 'all weigh 0'}), "
+                "so it would answer at random, and its answers on dev choose the model that is kept. "
+                f"Add a loss that trains it (loss: [{', '.join([*own, best])}])"
                 + "".join(f", or take a head without weights (head: {head})" for head in fitting)
                 + "."
             )
