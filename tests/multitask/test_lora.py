@@ -66,7 +66,7 @@ def test_each_tasks_own_matrices_are_the_formula_in_a_joint_batch(tiny_encoder: 
         together = model.read(batch, spans).hidden_states
         seen = 0
         for task in order:
-            alone, _, _ = joint(model, [task])
+            alone, _ = joint(model, [task])
             plain = changed_by_hand(model.encoder, model.adapters[task], 5.0 / 3)
             run = together[seen : seen + len(alone.token_ids)]
             torch.testing.assert_close(run, plain(alone).hidden_states, rtol=0, atol=1e-12)
@@ -145,7 +145,7 @@ def test_merging_gives_the_same_output_in_fp32(tiny_encoder: Path) -> None:
     merged = copy.deepcopy(model.encoder)
     assert model.shared_adapter is not None
     model.shared_adapter.merge(merged)
-    batch, _, _ = joint(model, ["same"])
+    batch, _ = joint(model, ["same"])
     with torch.no_grad():
         got = merged(batch).hidden_states
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)

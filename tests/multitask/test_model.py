@@ -213,3 +213,15 @@ def test_a_runs_folder_is_an_encoder_to_start_from(model: MultitaskModel, tmp_pa
     started = load_encoder(str(tmp_path))
     for name, tensor in model.encoder.state_dict().items():
         assert torch.equal(started.state_dict()[name], tensor), name
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_answer_that_is_no_finite_number_is_an_error(model: MultitaskModel, task: str, value: float) -> None:
+    """Not "very negative (nan)", nor a score cut off at the end of its range."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(value)
+    texts: list[Any] = ["a good film", "rice"] if task == "mood" else PAIRS
+    with pytest.raises(UserError, match=rf"^task '{task}': an answer of the model is not a finite number"):
+        model.predict(task, texts)

@@ -77,7 +77,7 @@ def test_a_joint_batch_equals_each_task_computed_with_padding(tiny_encoder: Path
 
 def test_the_padded_computation_without_pals_is_the_encoder(tiny_encoder: Path) -> None:
     model = build(tiny_encoder, "pals", stirred=False).double()
-    batch, _, _ = joint(model, ["close"])
+    batch, _ = joint(model, ["close"])
     with torch.no_grad():
         expected = model.encoder(batch).hidden_states
         torch.testing.assert_close(padded_bert(model.encoder, model.adapters["mood"], 6, batch), expected)

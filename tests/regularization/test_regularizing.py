@@ -202,7 +202,7 @@ def test_a_run_resumes_to_the_same_bits_and_the_same_record(
 def test_what_makes_no_sense_is_refused(two_tasks: dict[str, Any], quiet: Display) -> None:
     with pytest.raises(UserError, match=r"tasks\.mood.regularization: .* frozen"):
         learner_for(only(two_tasks, "mood", regularization="smart"), quiet, encoder="frozen")
-    with pytest.raises(UserError, match=r"tasks\.close\.loss: no loss trains the head 'linear' \(cosent\)"):
+    with pytest.raises(UserError, match=r"tasks\.close\.loss: no loss trains the head 'cosine_linear' \(cosent\)"):
         learner_for(only(two_tasks, "close", regularization="smart", loss="cosent"), quiet)
     learner_for(only(two_tasks, "close", regularization="smart", loss="cosent", head="cosine"), quiet)
     for wrong, message in {

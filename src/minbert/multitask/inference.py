@@ -9,16 +9,22 @@ import torch
 from torch import Tensor
 
 from minbert.encoder.pooling import Taken
+from minbert.errors import UserError
 from minbert.machine.precision import Precision, mixed_precision
 from minbert.multitask.network import MultitaskNetwork, Span
 from minbert.multitask.sequences import Indices, Sequences
 from minbert.tasks.heads import HeadOutput
+from minbert.tasks.predictions import Predictions, predictions
 
 TOKENS_PER_BATCH = 4096
 """Enough to keep two cores in large matrix products, few enough that hidden states stay near the cache."""
 
 Progress = Callable[[int], None]
 """Called with the number of sequences just finished."""
+
+
+class NotFiniteAnswersError(UserError):
+    """A model's answer is infinite or no number."""
 
 
 def sentence_vectors(
@@ -64,6 +70,34 @@ def task_logits(
     return head_logits(network, task, sequences, vectors)
 
 
+def task_predictions(
+    network: MultitaskNetwork,
+    task: str,
+    sequences: Sequences,
+    precision: Precision,
+    progress: Progress = lambda done: None,  # noqa: ARG005
+) -> Predictions:
+    """Return a task's predictions for all ``R`` rows of ``sequences``.
+
+    Raises:
+        NotFiniteAnswersError: one is no finite number.
+    """
+    return predictions_from(network, task, task_logits(network, task, sequences, precision, progress))
+
+
+def predictions_from(network: MultitaskNetwork, task: str, logits: Tensor) -> Predictions:
+    """Return the predictions that follow from a task's logits (R, outputs).
+
+    Raises:
+        NotFiniteAnswersError: one is no finite number.
+    """
+    if not torch.isfinite(logits).all():
+        raise NotFiniteAnswersError(
+            f"task '{task}': an answer of the model is not a finite number: its weights are damaged or far too large."
+        )
+    return predictions(logits, network.task(task))
+
+
 def head_logits(network: MultitaskNetwork, task: str, sequences: Sequences, vectors: Tensor) -> Tensor:
     """Return a task's logits (R, outputs) from the vectors (S, width) of its sequences, dropout off."""
     return torch.cat([output.logits for output in _head_outputs(network, task, sequences, vectors)])
@@ -82,9 +116,9 @@ def _head_outputs(network: MultitaskNetwork, task: str, sequences: Sequences, ve
     rows = np.arange(len(sequences.rows))
     head.eval()
     try:
-        for chunk in np.array_split(rows, max(1, -(-len(rows) // 8192))):
+        for some in np.array_split(rows, max(1, -(-len(rows) // 8192))):
             with torch.no_grad():
-                output = head(vectors[torch.from_numpy(sequences.of(chunk))])
+                output = head(vectors[torch.from_numpy(sequences.of(some))])
             classes = None if output.class_logits is None else output.class_logits.cpu()
             yield HeadOutput(output.logits.cpu(), None, classes)
     finally:

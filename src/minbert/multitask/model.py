@@ -15,12 +15,12 @@ from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError
 from minbert.machine.precision import Precision
 from minbert.multitask.adapters import Adapters
-from minbert.multitask.inference import sentence_vectors, task_logits
+from minbert.multitask.inference import sentence_vectors, task_predictions
 from minbert.multitask.model_files import load_weights, read_description, save_description, save_weights
 from minbert.multitask.network import MultitaskNetwork
 from minbert.multitask.sequences import Sequences
 from minbert.multitask.shared_layers import SharedLayer
-from minbert.tasks.predictions import Predictions, predictions
+from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 from minbert.text.packing import SpecialTokens
 from minbert.text.token_table import TokenTable
@@ -77,8 +77,7 @@ class MultitaskModel(MultitaskNetwork):
         Raises:
             UserError: the model has no such task, or the texts are not of its form.
         """
-        settings = self.task(task)
-        return predictions(task_logits(self, task, self.sequences(task, texts), precision), settings)
+        return task_predictions(self, task, self.sequences(task, texts), precision)
 
     def encode(
         self, texts: Sequence[str], pooling: Pooling = "mean", precision: Precision = "fp32"

@@ -15,22 +15,21 @@ from minbert.data.places import resolve_data
 from minbert.data.relabelling import labels_of
 from minbert.display.progress import Display
 from minbert.errors import UserError, did_you_mean
-from minbert.evaluation.answers import Answers, write_answers
 from minbert.evaluation.baselines import Baseline, baseline
-from minbert.evaluation.prediction_files import write_task_predictions
+from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
 from minbert.files import read_json, write_json, write_text
 from minbert.machine.device import available_device
 from minbert.machine.memory import peak_bytes
 from minbert.machine.precision import chosen_precision, fastest_precision
-from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
 from minbert.pretraining.recipe import load_pretraining_recipe
 from minbert.pretraining.run import pretrain_recipe
 from minbert.recipe.recipe import Recipe
+from minbert.run_folder.answers import write_predicted
 from minbert.run_folder.card import write_model_card
 from minbert.run_folder.folder import BEST_OF, METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
 from minbert.running.prepare import Prepared, check_recipe, make_learner, prepare, resolve
-from minbert.tasks.predictions import Predictions, predictions
+from minbert.tasks.predictions import Predictions
 from minbert.together.teachers import teach
 from minbert.tracking import Tracker
 from minbert.training.checkpoint import CHECKPOINT
@@ -38,7 +37,8 @@ from minbert.training.head_tuning import tune_heads
 from minbert.training.history import read_history
 from minbert.training.loop import BEST, TrainingLoop
 from minbert.training.plan import Plan, plan_run
-from minbert.training.scoring import DevScores, score_dev
+from minbert.training.rows import Rows
+from minbert.training.scoring import DevScores
 from minbert.training.stepper import OnEvaluation, TrainingResult
 
 
@@ -100,7 +100,7 @@ def train_recipe(
     summary = _summary(recipe, out)
     if summary.metrics["best_step"] == 0:
         display.note(
-            "the model that is kept is the untrained one (step 0): no evaluation had a better "
+            "step 0, the untrained model, is kept: no evaluation had a better "
             f"{recipe.training.select}. Train longer, or try another learning rate"
         )
     for tracker in trackers:
@@ -126,19 +126,12 @@ def evaluate_run(folder: Path, data: str | None, split: Literal["train", "dev", 
     if not named:
         raise UserError(f"{folder}: its recipe names no {split} file for any task.")
     model = MultitaskModel.from_pretrained(folder).to(available_device())
-    rows = {
-        name: read_split(place / task.files.by_split[split], task, labels_of(task, task))
-        for name, task in named.items()
-    }
-    answers = {}
+    rows: dict[SplitTask, Rows] = {}
     for name, task in named.items():
-        labels = rows[name].labels
-        assert labels is not None
-        sequences = model.sequences(name, rows[name].texts)
-        with display.counting(f"{name} ({split})", len(sequences)) as bar:
-            logits = task_logits(model, name, sequences, chosen_precision(recipe.training.precision), bar.advance)
-        answers[name] = (predictions(logits, task), labels)
-    return score_dev(model.tasks, answers)
+        read = read_split(place / task.files.by_split[split], task, labels_of(task, task))
+        rows[split, name] = Rows.of_split(model, name, read)
+    predicted = predict_rows(model, rows, chosen_precision(recipe.training.precision), display, f"predicting {split}")
+    return score_predictions(model.tasks, rows, predicted, split)
 
 
 def text_columns(run: str, task: str, chosen: Sequence[str]) -> Sequence[str]:
@@ -203,9 +196,12 @@ def _finish(
     assert state.best is not None
     assert state.best_overall is not None
     best_of = {**state.best_of_task, "overall": state.best_overall}
-    predicted = _predict(recipe, prepared, out, display)
+    rows = {("dev", name): part for name, part in prepared.dev.items()}
+    rows |= {("test", name): part for name, part in prepared.test.items()}
+    predicted = _predict(recipe, rows, out, display)
+    write_predicted(out, recipe.tasks, rows, predicted)
     metrics: dict[str, Any] = {
-        "dev": _write_predictions(recipe, prepared, predicted, out).as_json(),
+        "dev": score_predictions(recipe.tasks, rows, predicted).as_json(),
         "best_step": state.best.step,
         "best_of_task": {task: best.model_dump() for task, best in state.best_of_task.items()},
         "best_overall": state.best_overall.model_dump(),
@@ -230,8 +226,9 @@ def _finish(
     for name, best in best_of.items() if recipe.training.keep_best_of_tasks else ():
         folder = out / BEST / name
         if best.step not in at_step:
-            at_step[best.step] = _predict(recipe, prepared, folder, display)
-        dev = _write_predictions(recipe, prepared, at_step[best.step], folder).as_json()
+            at_step[best.step] = _predict(recipe, rows, folder, display)
+        write_predicted(folder, recipe.tasks, rows, at_step[best.step])
+        dev = score_predictions(recipe.tasks, rows, at_step[best.step]).as_json()
         chosen = f"Of its run, the model that was best on dev by `{name}`, at step {best.step} of {state.step}."
         write_model_card(folder, f"{out.resolve().name}-best-{name}", recipe, dev, chosen)
         write_json(folder / METRICS, {**metrics, "dev": dev, "best_step": best.step, "best_of": name})
@@ -243,38 +240,13 @@ def _finish(
     write_json(out / METRICS, metrics)
 
 
-def _predict(recipe: Recipe, prepared: Prepared, folder: Path, display: Display) -> dict[tuple[str, str], Predictions]:
-    """Return the predictions for every dev and test row of the model in ``folder``, by split and task.
-
-    The model is read back from its files, as a user would.
-    """
+def _predict(
+    recipe: Recipe, rows: Mapping[SplitTask, Rows], folder: Path, display: Display
+) -> dict[SplitTask, Predictions]:
+    """Return what the model in ``folder`` predicts, read back from its files, as a user would."""
     model = MultitaskModel.from_pretrained(folder).to(available_device())
     precision = chosen_precision(recipe.training.precision)
-    splits = {"dev": prepared.dev, "test": prepared.test}
-    total = sum(len(rows.sequences) for tasks in splits.values() for rows in tasks.values())
-    with display.counting("predicting dev and test", total) as bar:
-        return {
-            (split, name): predictions(
-                task_logits(model, name, rows.sequences, precision, bar.advance), recipe.tasks[name]
-            )
-            for split, tasks in splits.items()
-            for name, rows in tasks.items()
-        }
-
-
-def _write_predictions(
-    recipe: Recipe, prepared: Prepared, predicted: Mapping[tuple[str, str], Predictions], folder: Path
-) -> DevScores:
-    """Write prediction files and answers into ``folder``; return the scores on dev."""
-    for (split, name), values in predicted.items():
-        task = recipe.tasks[name]
-        rows = (prepared.dev if split == "dev" else prepared.test)[name]
-        write_task_predictions(folder, split, name, task.output, rows.ids, values, task.kind)
-        if split == "dev":
-            write_answers(folder, name, split, Answers(rows.ids, rows.known_labels, values))
-    return score_dev(
-        recipe.tasks, {name: (predicted["dev", name], rows.known_labels) for name, rows in prepared.dev.items()}
-    )
+    return predict_rows(model, rows, precision, display, "predicting dev and test")
 
 
 def _summary(recipe: Recipe, out: Path) -> RunSummary:

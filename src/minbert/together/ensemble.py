@@ -12,15 +12,14 @@ import numpy as np
 from minbert.data.examples import Split
 from minbert.display.progress import Display
 from minbert.errors import UserError
-from minbert.evaluation.answers import Answers, write_answers
-from minbert.evaluation.prediction_files import write_task_predictions
+from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
 from minbert.files import write_json
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
-from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
+from minbert.run_folder.answers import write_predicted
 from minbert.run_folder.folder import METRICS
-from minbert.tasks.predictions import Predictions, predictions
+from minbert.tasks.predictions import Predictions
 from minbert.together.averaging import Counts, HalfScores, average, choose_counts, held_out_scores
 from minbert.together.ensemble_file import EnsembleFile, EnsembleMember, write_ensemble
 from minbert.together.members import (
@@ -32,7 +31,8 @@ from minbert.together.members import (
     names_apart,
     trained_tasks,
 )
-from minbert.training.scoring import DevScores, score_dev
+from minbert.training.rows import Rows
+from minbert.training.scoring import DevScores
 
 Weights = Literal["uniform", "dev"]
 
@@ -88,7 +88,7 @@ def make_ensemble(
     return _write(out, weights, members, by_task, rows, answers, counts, held_out)
 
 
-def _rows(by_task: Mapping[str, Sequence[Member]], data: str | None, display: Display) -> dict[tuple[str, str], Split]:
+def _rows(by_task: Mapping[str, Sequence[Member]], data: str | None, display: Display) -> dict[SplitTask, Split]:
     """Return the dev rows of every task, and the test rows where all its members have them."""
     rows = {}
     for name, members in by_task.items():
@@ -104,19 +104,13 @@ def _rows(by_task: Mapping[str, Sequence[Member]], data: str | None, display: Di
 
 
 def _answers(
-    member: Member, run: str, rows: Mapping[tuple[str, str], Split], display: Display
-) -> dict[tuple[str, str], Predictions]:
+    member: Member, run: str, rows: Mapping[SplitTask, Split], display: Display
+) -> dict[SplitTask, Predictions]:
     """Return one run's predictions for the rows of its tasks; ``run`` is what progress calls it."""
     model = MultitaskModel.from_pretrained(member.folder).to(available_device())
-    precision = chosen_precision(member.recipe.training.precision)
-    answers = {}
-    for (split, name), part in rows.items():
-        if name in trained_tasks(member.recipe):
-            sequences = model.sequences(name, part.texts)
-            with display.counting(f"{run}: {name} ({split})", len(sequences)) as bar:
-                logits = task_logits(model, name, sequences, precision, bar.advance)
-            answers[split, name] = predictions(logits, model.tasks[name])
-    return answers
+    trained = trained_tasks(member.recipe)
+    own = {(split, name): Rows.of_split(model, name, part) for (split, name), part in rows.items() if name in trained}
+    return predict_rows(model, own, chosen_precision(member.recipe.training.precision), display, run)
 
 
 def _labels(split: Split) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -129,8 +123,8 @@ def _write(
     weights: Weights,
     members: Sequence[Member],
     by_task: Mapping[str, Sequence[Member]],
-    rows: Mapping[tuple[str, str], Split],
-    answers: Mapping[Path, Mapping[tuple[str, str], Predictions]],
+    rows: Mapping[SplitTask, Split],
+    answers: Mapping[Path, Mapping[SplitTask, Predictions]],
     counts: Mapping[str, Counts],
     held_out: dict[str, list[HalfScores]],
 ) -> EnsembleSummary:
@@ -139,14 +133,8 @@ def _write(
         (split, name): average([answers[m.folder][split, name] for m in by_task[name]], counts[name], tasks[name])
         for split, name in rows
     }
-    labels = {name: _labels(rows["dev", name]) for name in tasks}
-    dev = score_dev(tasks, {name: (averaged["dev", name], labels[name]) for name in tasks})
-    alone = {
-        member.folder: score_dev(
-            tasks, {name: (answers[member.folder]["dev", name], labels[name]) for name in trained_tasks(member.recipe)}
-        )
-        for member in members
-    }
+    dev = score_predictions(tasks, rows, averaged)
+    alone = {member.folder: score_predictions(tasks, rows, answers[member.folder]) for member in members}
     ensemble = EnsembleFile(
         tasks={
             name: [
@@ -157,11 +145,7 @@ def _write(
             for name, those in by_task.items()
         }
     )
-    for (split, name), predicted in averaged.items():
-        task = tasks[name]
-        write_task_predictions(out, split, name, task.output, rows[split, name].ids, predicted, task.kind)
-        if split == "dev":
-            write_answers(out, name, split, Answers(rows[split, name].ids, labels[name], predicted))
+    write_predicted(out, tasks, rows, averaged)
     metrics: dict[str, Any] = {
         "dev": dev.as_json(),
         "weights": weights,

@@ -11,20 +11,18 @@ from torch import Tensor
 from minbert.display.progress import Display
 from minbert.encoder.config import EncoderConfig
 from minbert.errors import UserError
-from minbert.evaluation.answers import Answers, write_answers
-from minbert.evaluation.prediction_files import write_task_predictions
+from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
 from minbert.files import write_json, write_text
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
-from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.sequences import Sequences
+from minbert.run_folder.answers import write_predicted
 from minbert.run_folder.card import write_model_card
 from minbert.run_folder.folder import METRICS, RECIPE, SOUP
-from minbert.tasks.predictions import Predictions, predictions
+from minbert.tasks.predictions import Predictions
 from minbert.together.members import Member, check_new_folder, check_same_labels, common_rows, find_members, names_apart
 from minbert.training.rows import Rows
-from minbert.training.scoring import DevScores, score_dev
+from minbert.training.scoring import DevScores
 
 Tensors = dict[str, Tensor]
 
@@ -76,8 +74,8 @@ def make_soup(folders: Sequence[Path], out: Path, data: str | None, display: Dis
     select = members[0].recipe.training.select
     if any(member.recipe.training.select != select for member in members):
         display.note(f"the runs were selected by different scores; the soup is by {select}, as {members[0].folder}")
-    rows = {split: _rows(members, model, split, data) for split in ("dev", "test")}
-    kitchen = _Kitchen(model, rows["dev"], members[0])
+    rows = _rows(members, model, data)
+    kitchen = _Kitchen(model, rows, members[0])
     names = names_apart([member.folder for member in members])
     scores = [
         kitchen.score(_weights(member), f"scoring {name}", display) for member, name in zip(members, names, strict=True)
@@ -100,30 +98,24 @@ def make_soup(folders: Sequence[Path], out: Path, data: str | None, display: Dis
     model.load_state_dict(kept)
     ingredients = [Ingredient(members[index].folder, scores[index], index in taken) for index in order]
     summary = SoupSummary(select, ingredients, best, uniform)
-    _write(out, members[order[0]], model, rows, kitchen, summary)
+    _write(out, members[order[0]], model, rows, kitchen.predict(rows, "predicting dev and test", display), summary)
     return summary
 
 
 class _Kitchen:
     """Scores weights on dev. Rows are tokenized once: all runs read alike."""
 
-    def __init__(self, model: MultitaskModel, dev: dict[str, Rows], first: Member) -> None:
+    def __init__(self, model: MultitaskModel, rows: dict[SplitTask, Rows], first: Member) -> None:
         self.model = model
-        self.dev = dev
+        self.dev = {(split, name): part for (split, name), part in rows.items() if split == "dev"}
         self.precision = chosen_precision(first.recipe.training.precision)
 
     def score(self, weights: Tensors, what: str, display: Display) -> DevScores:
         self.model.load_state_dict(weights)
-        total = sum(len(rows.sequences) for rows in self.dev.values())
-        answers = {}
-        with display.counting(what, total) as bar:
-            for name, rows in self.dev.items():
-                logits = task_logits(self.model, name, rows.sequences, self.precision, bar.advance)
-                answers[name] = (predictions(logits, self.model.tasks[name]), rows.known_labels)
-        return score_dev(self.model.tasks, answers)
+        return score_predictions(self.model.tasks, self.dev, self.predict(self.dev, what, display))
 
-    def predict(self, name: str, sequences: Sequences) -> Predictions:
-        return predictions(task_logits(self.model, name, sequences, self.precision), self.model.tasks[name])
+    def predict(self, rows: dict[SplitTask, Rows], what: str, display: Display) -> dict[SplitTask, Predictions]:
+        return predict_rows(self.model, rows, self.precision, display, what)
 
 
 def _weights(member: Member) -> Tensors:
@@ -177,12 +169,13 @@ def _architecture(model: MultitaskModel) -> EncoderConfig:
     return model.encoder.config.model_copy(update={"hidden_dropout": 0.0, "attention_dropout": 0.0})
 
 
-def _rows(members: Sequence[Member], model: MultitaskModel, split: str, data: str | None) -> dict[str, Rows]:
+def _rows(members: Sequence[Member], model: MultitaskModel, data: str | None) -> dict[SplitTask, Rows]:
     rows = {}
-    for name in model.tasks:
-        part = common_rows(members, name, split, data)
-        if part is not None:
-            rows[name] = Rows(part.ids, model.sequences(name, part.texts), part.labels)
+    for split in ("dev", "test"):
+        for name in model.tasks:
+            part = common_rows(members, name, split, data)
+            if part is not None:
+                rows[split, name] = Rows.of_split(model, name, part)
     return rows
 
 
@@ -190,8 +183,8 @@ def _write(
     out: Path,
     best: Member,
     model: MultitaskModel,
-    rows: dict[str, dict[str, Rows]],
-    kitchen: _Kitchen,
+    rows: dict[SplitTask, Rows],
+    predicted: dict[SplitTask, Predictions],
     summary: SoupSummary,
 ) -> None:
     """Write what a run's folder holds, the recipe being the best run's."""
@@ -201,13 +194,7 @@ def _write(
     write_json(out / SOUP, {"select": summary.select, "ingredients": ingredients, "uniform": summary.uniform.as_json()})
     model.save_pretrained(out)
     write_text(out / RECIPE, best.recipe.to_yaml())
-    for split, tasks in rows.items():
-        for name, part in tasks.items():
-            task = best.recipe.tasks[name]
-            predicted = kitchen.predict(name, part.sequences)
-            write_task_predictions(out, split, name, task.output, part.ids, predicted, task.kind)
-            if split == "dev":
-                write_answers(out, name, split, Answers(part.ids, part.known_labels, predicted))
+    write_predicted(out, best.recipe.tasks, rows, predicted)
     taken = sum(each.taken for each in summary.ingredients)
     chosen = (
         f"Its weights are the mean of {taken} runs', taken one by one as long as {summary.select} on dev did not fall."

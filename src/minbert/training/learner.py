@@ -12,12 +12,13 @@ from torch import Tensor
 
 from minbert.data.schedules import Step
 from minbert.machine.precision import Precision, mixed_precision
-from minbert.multitask.inference import Progress, head_logits, sentence_vectors, task_logits
+from minbert.multitask.inference import Progress, head_logits, predictions_from, sentence_vectors, task_logits
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.network import Span
 from minbert.multitask.regularization import Passes, TwinPasses
 from minbert.packed import PackedBatch, concatenate
 from minbert.tasks.heads import HeadOutput
+from minbert.tasks.predictions import Predictions
 from minbert.training.gradient_cache import add_cached_gradients
 from minbert.training.micro_batches import TaskRows, micro_batches, row_lengths
 from minbert.training.objective import Objective
@@ -79,6 +80,14 @@ class Learner(ABC):
     @abstractmethod
     def logits(self, task: str, rows: Rows) -> Tensor:
         """Return a task's logits (R, outputs) for rows of any split, dropout off, on the CPU."""
+
+    def predictions(self, task: str, rows: Rows) -> Predictions:
+        """Return a task's predictions for rows of any split, dropout off.
+
+        Raises:
+            NotFiniteAnswersError: one is no finite number.
+        """
+        return predictions_from(self.model, task, self.logits(task, rows))
 
     def accumulate(self, step: Step, weights: Mapping[str, float]) -> Tensor:
         """Add the gradient of the step's losses, each times its task's own weight and ``weights``', to the parameters.
@@ -196,7 +205,7 @@ class FrozenLearner(Learner):
         budget: int,
         progress: Progress = lambda done: None,  # noqa: ARG005
     ) -> None:
-        """Run the encoder over ``train``; other splits follow when their logits are first asked for."""
+        """Run the encoder over ``train``; other splits follow when their answers are first asked for."""
         super().__init__(model, train, precision, budget)
         # A frozen step costs no tokens: rows of any length fit in one micro-batch.
         self.lengths = self.held = {task: np.zeros(len(rows), dtype=np.int64) for task, rows in train.items()}

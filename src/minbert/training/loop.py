@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from minbert.data.schedules import Step
 from minbert.display.progress import Display
+from minbert.multitask.inference import NotFiniteAnswersError
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
 from minbert.optim.settings import parameter_groups
-from minbert.tasks.predictions import predictions
 from minbert.tracking import Tracker
 from minbert.training.checkpoint import Best
 from minbert.training.combining import StepCombination
@@ -112,8 +111,9 @@ class TrainingLoop(Stepper[Step]):
     def _dev_scores(self) -> DevScores:
         answers = {}
         for task, rows in self.dev.items():
-            logits = self.learner.logits(task, rows)
-            if not torch.isfinite(logits).all():
-                raise self._not_finite(self.state.step, f"a dev prediction of task '{task}' is not a finite number")
-            answers[task] = (predictions(logits, self.model.tasks[task]), rows.known_labels)
+            try:
+                answers[task] = (self.learner.predictions(task, rows), rows.known_labels)
+            except NotFiniteAnswersError:
+                what = f"a dev prediction of task '{task}' is not a finite number"
+                raise self._not_finite(self.state.step, what) from None
         return score_dev(self.model.tasks, answers)

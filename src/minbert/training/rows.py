@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from minbert.data.examples import Split
+from minbert.multitask.model import MultitaskModel
 from minbert.multitask.sequences import Sequences
 
 
@@ -18,6 +20,11 @@ class Rows:
     sequences: Sequences
     labels: NDArray[np.float64] | None
     """(R,) class numbers, 0/1 or scores; None where labels are withheld."""
+
+    @classmethod
+    def of_split(cls, model: MultitaskModel, task: str, split: Split) -> Rows:
+        """Return the rows of a file, tokenized for ``model``."""
+        return cls(split.ids, model.sequences(task, split.texts), split.labels)
 
     def __len__(self) -> int:
         """Return R."""
