@@ -42,6 +42,7 @@ def test_what_can_be_no_path(word: str, message: str) -> None:
 def test_what_can_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert to_path("~/runs") == tmp_path / "runs"
+    assert to_path(".") == Path()
     assert to_path("ü" * 127) == Path("ü" * 127)
     assert to_path("a/" * 400 + "b").name == "b"
     assert to_path("-") == Path("-")

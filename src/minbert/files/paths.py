@@ -22,7 +22,7 @@ def to_path(text: str) -> Path:
     shown = repr(text if len(text) <= 60 else f"{text[:57]}...")
     if "\0" in text:
         raise UserError(f"{shown}: has a NUL character, which no name of a file or folder can have.")
-    longest = max(len(os.fsencode(part)) for part in Path(text).parts)
+    longest = max((len(os.fsencode(part)) for part in Path(text).parts), default=0)  # "." has no parts
     if longest > LONGEST_NAME:
         raise UserError(
             f"{shown}: is expected to name a file or folder, and is too long for that ({longest} bytes; a name has at "
