@@ -47,7 +47,15 @@ NUMBERS: dict[str, list[Any]] = {
 """Numbers that change the way of a step."""
 OTHER_VALUES: dict[str, list[Any]] = {
     "training.precision": ["fp32", "bf16"],
-    "tasks.same.loss": [["binary_cross_entropy", {"name": "mnrl", "hard_negatives": True, "symmetric": True}]],
+    "tasks.same.loss": [
+        [
+            "binary_cross_entropy",
+            {"name": "mnrl", "hard_negatives": True, "symmetric": True},
+            "cosent",
+            "contrastive_mse",
+            "cosine_embedding",
+        ]
+    ],
     "tasks.close.loss": [["mse", {"name": "cosent", "weight": 0.5}]],
 }
 """Values that the schema alone does not tell; where it tells words, these replace them."""
@@ -129,13 +137,7 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
         "takes means over each text's states",
     )
     if pairs:
-        yield Rule(
-            (f"{key}.loss", f"{key}.head", "schedule.method"),
-            lambda loss, head, schedule: (
-                head != "cosine" and schedule != "single" and all(part.over_vectors for part in losses(loss))
-            ),
-            "no loss trains the head",
-        )
+        yield from untrained_heads(key, kind)
         yield Rule(
             (f"{key}.head", f"{key}.pair"),
             lambda head, pair: (
@@ -155,6 +157,24 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
             lambda loss, head: loss == "soft_cross_entropy" and head != "scale_softmax",
             "it needs the classes of head 'scale_softmax'",
         )
+
+
+def untrained_heads(key: str, kind: str) -> Iterator[Rule]:
+    """Yield which losses, alone, leave which heads of pairs untrained: all with weights. ``both`` has no other."""
+    reason = "no loss trains the head"
+    if kind != "regression":
+        yield Rule((f"{key}.loss",), leave_the_head_alone, reason)
+        return
+    yield Rule((f"{key}.loss", f"{key}.pair"), lambda loss, pair: pair == "both" and leave_the_head_alone(loss), reason)
+    yield Rule(
+        (f"{key}.loss", f"{key}.pair", f"{key}.head"),
+        lambda loss, pair, head: pair != "both" and head != "cosine" and leave_the_head_alone(loss),
+        reason,
+    )
+
+
+def leave_the_head_alone(loss: str) -> bool:
+    return all(part.over_vectors for part in losses(loss))
 
 
 def losses(value: str) -> list[type[Loss]]:

@@ -15,7 +15,7 @@ from minbert.pretraining.recipe import parse_pretraining_recipe
 from minbert.pretraining.run import pretrain_recipe
 from minbert.recipe.recipe import Recipe, load_recipe, parse_recipe
 from minbert.recipe.shipped import recipe_names
-from minbert.running.prepare import check_heads_learn, check_recipe
+from minbert.running.prepare import check_heads_learn, check_recipe, prepare
 from minbert.running.run import train_recipe
 from minbert.tasks.heads import Head
 from minbert.tasks.losses import Loss
@@ -78,13 +78,24 @@ def test_what_does_not_train_a_head_is_no_remedy() -> None:
         check_heads_learn(recipe_of("binary", "linear", "mnrl", training={"head_epochs": 3}), {})
 
 
-def test_only_tasks_that_are_trained_count(two_tasks: dict[str, Any]) -> None:
-    two_tasks["tasks"]["close"] |= {"head": "linear", "loss": "cosent"}
+def test_a_frozen_encoder_needs_a_head_to_train_in_a_task_that_is_trained(two_tasks: dict[str, Any]) -> None:
+    two_tasks["tasks"]["close"] |= {"head": "cosine", "loss": "cosent"}
+    two_tasks["training"]["encoder"] = "frozen"
     two_tasks["schedule"]["method"] = {"name": "single", "task": "mood"}
     check_heads_learn(parse_recipe(two_tasks, "test"), {})
     two_tasks["schedule"]["method"] = {"name": "single", "task": "close"}
-    with pytest.raises(UserError, match=r"^tasks\.close\.loss"):
+    with pytest.raises(UserError, match=r"'frozen' leaves nothing to train"):
         check_heads_learn(parse_recipe(two_tasks, "test"), {})
+
+
+@pytest.mark.parametrize(("select", "told"), [("overall", True), ("close.pearson", True), ("mood.accuracy", False)])
+def test_heads_that_a_schedule_leaves_untrained_are_told_of_where_they_count(
+    two_tasks: dict[str, Any], select: str, told: bool
+) -> None:
+    two_tasks["schedule"]["method"] = {"name": "single", "task": "mood"}
+    two_tasks["training"]["select"] = select
+    said = told_by(lambda display: prepare(parse_recipe(two_tasks, "test"), display))
+    assert (f"leaves the heads of close untrained, and training.select={select} counts" in said) == told
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -115,7 +126,7 @@ def test_a_kept_model_of_step_0_is_told_of(
     two_tasks["optimizer"] = {"learning_rate": learning_rate, "head_learning_rate": learning_rate}
     two_tasks["training"]["select"] = "mood"
     recipe = parse_recipe(two_tasks, "test")
-    note = "the model that is kept is the untrained one (step 0): no evaluation had a better mood"
+    note = "step 0, the untrained model, is kept: no evaluation had a better mood"
     for resume in (False, True):  # a finished run is summed up once more
         said = told_by(lambda display, resume=resume: train_recipe(recipe, tmp_path / "run", resume, display))
         assert (note in said) == told

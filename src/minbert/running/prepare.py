@@ -56,6 +56,7 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
     keep_freed_memory()
     teachers = find_teachers(recipe)
     check_heads_learn(recipe, teachers)
+    _tell_of_fresh_heads(recipe, display)
     texts = _checked_texts(recipe, display)
     new_rows = add_new_rows(recipe, texts, available_device(), display)
     model = _build(recipe)
@@ -163,8 +164,7 @@ def check_heads_learn(recipe: Recipe, teachers: Teachers) -> None:
     Teachers train a head as a task's own losses do. Tuning heads after training (``head_epochs``) does not help: by
     then the untrained one has chosen the model.
     """
-    trained = {name: recipe.tasks[name] for name in trained_tasks(recipe)}
-    for name, task in trained.items():
+    for name, task in recipe.tasks.items():
         if task.head.has_weights and not task.trains_head and name not in teachers:
             own, best = [loss.name for loss in task.losses if loss.weight], default_loss(task.kind)
             heads = [Head.model_validate(head) for head in Head.members]
@@ -176,10 +176,23 @@ def check_heads_learn(recipe: Recipe, teachers: Teachers) -> None:
                 + "".join(f", or take a head without weights (head: {head})" for head in fitting)
                 + "."
             )
-    if recipe.training.encoder == "frozen" and not any(task.head.has_weights for task in trained.values()):
+    if recipe.training.encoder == "frozen" and not any(
+        recipe.tasks[name].head.has_weights for name in trained_tasks(recipe)
+    ):
         raise UserError(
             "training.encoder: 'frozen' leaves nothing to train: every task has a head without weights. "
             "Use 'finetuned', or another head."
+        )
+
+
+def _tell_of_fresh_heads(recipe: Recipe, display: Display) -> None:
+    """Say where heads that the schedule leaves untrained have a say in which model is kept."""
+    trained, select = trained_tasks(recipe), recipe.training.select
+    fresh = [name for name in recipe.tasks if name not in trained]
+    if fresh and select.partition(".")[0] not in trained:
+        display.note(
+            f"the schedule leaves the heads of {', '.join(fresh)} untrained, and training.select={select} counts what "
+            f"they answer; training.select={trained[0]} would not"
         )
 
 
