@@ -23,6 +23,8 @@ class Rule:
     """From a value of each of ``axes``, in order."""
     reason: str
     """A regular expression for what the user is told."""
+    follows: bool = False
+    """Whether it follows from other rules, so that no row breaks it alone."""
 
     def broken_by(self, row: Mapping[str, str]) -> bool:
         """Return whether the row, complete or not, has such values."""
@@ -84,7 +86,7 @@ def completed(
 
 def forbidden_rows(axes: Axes, rules: Sequence[Rule]) -> Iterator[tuple[Row, Rule]]:
     """Yield, for each rule and each choice of values it forbids, a row that breaks this rule and no other."""
-    for rule in rules:
+    for rule in (rule for rule in rules if not rule.follows):
         choices: list[Row] = [{}]
         for axis in rule.axes:
             choices = [{**choice, axis: value} for choice in choices for value in axes[axis]]

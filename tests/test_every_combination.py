@@ -160,16 +160,19 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
 
 
 def untrained_heads(key: str, kind: str) -> Iterator[Rule]:
-    """Yield which losses, alone, leave which heads of pairs untrained: all with weights. ``both`` has no other."""
+    """Yield which losses, alone, leave which heads of pairs untrained: all but ``cosine``, which wants ``bi``."""
     reason = "no loss trains the head"
     if kind != "regression":
         yield Rule((f"{key}.loss",), leave_the_head_alone, reason)
         return
-    yield Rule((f"{key}.loss", f"{key}.pair"), lambda loss, pair: pair == "both" and leave_the_head_alone(loss), reason)
     yield Rule(
-        (f"{key}.loss", f"{key}.pair", f"{key}.head"),
-        lambda loss, pair, head: pair != "both" and head != "cosine" and leave_the_head_alone(loss),
+        (f"{key}.loss", f"{key}.head"), lambda loss, head: head != "cosine" and leave_the_head_alone(loss), reason
+    )
+    yield Rule(
+        (f"{key}.loss", f"{key}.pair"),
+        lambda loss, pair: pair != "bi" and leave_the_head_alone(loss),
         reason,
+        follows=True,
     )
 
 
