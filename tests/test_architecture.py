@@ -25,6 +25,7 @@ FLOORS = [
     {"reproduction", "sweeping", "comparing"},
     {"reporting"},
     {"cli"},
+    {"__main__"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

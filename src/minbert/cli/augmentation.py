@@ -35,12 +35,11 @@ def augment(
     force: Force = False,
 ) -> None:
     """Write a file's rows with new ones made from them: synonyms, swaps, back translation and the like."""
-    from rich.console import Console
-
     from minbert.augmentation.choosing import choose_methods
     from minbert.augmentation.rows import RowAugmenter
     from minbert.augmentation.tables import augment_file
     from minbert.data.row_writer import ROW_FORMATS
+    from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.files.outputs import check_output
     from minbert.machine.device import available_device
@@ -48,12 +47,10 @@ def augment(
     check_output(output, [source], force=force, suffixes=ROW_FORMATS)
     given = [*(settings or []), *([] if copies is None else [f"copies={copies}"])]
     chosen = choose_methods(methods, given)
-    console = Console(stderr=True)
-    with Display(console).counting("augmenting") as bar:
+    display = Display(terminal(stderr=True))
+    with display.counting("augmenting") as bar:
         augmenter = RowAugmenter(seed, available_device())
         summary = augment_file(source, columns, id_column, chosen, output, only_new, augmenter, bar.reached)
-    console.print(
-        f"{output}: {summary.new:,} new rows of {summary.rows:,}; {summary.dropped:,} that say nothing new are dropped",
-        soft_wrap=True,
-        highlight=False,
+    display.note(
+        f"{output}: {summary.new:,} new rows of {summary.rows:,}; {summary.dropped:,} that say nothing new are dropped"
     )

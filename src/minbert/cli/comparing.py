@@ -41,13 +41,13 @@ def compare(
     Intervals, a paired test of every difference to the baseline and to each task trained alone, and what they show.
     Runs of one recipe that differ in their seeds are taken together; an ensemble stands by itself.
     """
-    from rich.console import Console
-    from rich.markup import escape
+    from rich.text import Text
 
     from minbert.cli import tables
     from minbert.comparing.compare import compare as compare_runs
     from minbert.comparing.tables import as_csv, remarks, sentences
     from minbert.comparing.tables import markdown as as_markdown
+    from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.files import write_json, write_text
     from minbert.files.outputs import check_output
@@ -55,14 +55,14 @@ def compare(
     for path, suffix in ((json, ".json"), (csv, ".csv"), (markdown, ".md")):
         if path is not None:
             check_output(path, runs, force=force, suffixes=[suffix])
-    console = Console()
-    comparison = compare_runs(runs, baseline, Display(console))
+    display = Display(terminal())
+    comparison = compare_runs(runs, baseline, display)
     for table in tables.comparison(comparison):
-        console.print(table)
+        display.show(table)
     for system, parts in sentences(comparison).items():
-        console.print(f"[bold]{escape(system)}[/bold]: {escape('; '.join(parts))}.", highlight=False)
+        display.note(Text.assemble((system, "bold"), f": {'; '.join(parts)}."))
     for remark in remarks(comparison):
-        console.print(f"[dim]{escape(remark)}[/dim]", highlight=False)
+        display.note(Text(remark, style="dim"))
     if json is not None:
         write_json(json, comparison.as_json())
     for path, written in ((csv, as_csv), (markdown, as_markdown)):

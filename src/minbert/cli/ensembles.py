@@ -29,31 +29,28 @@ def ensemble(
     data: Data = None,
 ) -> None:
     """Average what several runs answer, task by task."""
-    from rich.console import Console
-
+    from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.together.ensemble import make_ensemble
 
-    console = Console()
-    summary = make_ensemble(runs, out, weights, data, Display(console))
-    console.print(_members(summary))
+    display = Display(terminal())
+    summary = make_ensemble(runs, out, weights, data, display)
+    display.show(_members(summary))
     if summary.held_out:
-        console.print(_held_out(summary))
-    console.print(f"The ensemble is in {out}: ensemble.json, metrics.json, predictions.", soft_wrap=True)
+        display.show(_held_out(summary))
+    display.note(f"The ensemble is in {out}: ensemble.json, metrics.json, predictions.")
 
 
 def soup(runs: Runs, out: Out, data: Data = None) -> None:
     """Average the weights of several runs into one model, as far as that helps on dev (greedy soup)."""
-    from rich.console import Console
-
+    from minbert.display.commands import command_line
+    from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.together.soup import make_soup
 
-    console = Console()
-    console.print(_soup(make_soup(runs, out, data, Display(console))))
-    console.print(
-        f"The soup is in {out}. Next, for example:\n  minbert evaluate {out}", soft_wrap=True, highlight=False
-    )
+    display = Display(terminal())
+    display.show(_soup(make_soup(runs, out, data, display)))
+    display.note(f"The soup is in {out}. Next, for example:\n  {command_line('evaluate', out)}")
 
 
 def _members(summary: EnsembleSummary) -> Table:

@@ -23,14 +23,13 @@ def evaluate(
     split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which labelled split to score.")] = "dev",
 ) -> None:
     """Score a run on a labelled split."""
-    from rich.console import Console
-
     from minbert.cli import tables
+    from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.running.run import evaluate_run
 
-    console = Console()
-    console.print(tables.scores(evaluate_run(run, data, split, Display(console)), split))
+    display = Display(terminal())
+    display.show(tables.scores(evaluate_run(run, data, split, display), split))
 
 
 def predict(
@@ -54,9 +53,8 @@ def predict(
     precision: PrecisionOption = "auto",
 ) -> None:
     """Predict one task for texts given here, or for every row of a file (of any size)."""
-    from rich.console import Console
-
     from minbert.data.row_writer import ROW_FORMATS
+    from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.errors import UserError
     from minbert.evaluation.streaming import predict_file
@@ -76,13 +74,13 @@ def predict(
     number_format = chosen_precision(precision)
     if source is not None:
         chosen = text_columns(run, task, columns or [])
-        with Display(Console(stderr=True)).counting(f"predicting {task}") as bar:
+        with Display(terminal(stderr=True)).counting(f"predicting {task}") as bar:
             predict_file(model, task, source, chosen, id_column, output, number_format, bar.advance)
         return
     from minbert.cli.tables import predicted
 
     rows = _rows(texts or [], model.task(task).pair is not None)
-    Console(soft_wrap=True).print(predicted(rows, model.predict(task, rows, number_format)))
+    Display(terminal()).show(predicted(rows, model.predict(task, rows, number_format)), in_full=True)
 
 
 def encode(
@@ -99,8 +97,7 @@ def encode(
     precision: PrecisionOption = "auto",
 ) -> None:
     """Write the sentence vector of every row of a file."""
-    from rich.console import Console
-
+    from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.evaluation.streaming import encode_file
     from minbert.files.outputs import check_output
@@ -110,10 +107,10 @@ def encode(
 
     check_output(output, [source, to_path(run)], force=force, suffixes=[".npy"])
     model = MultitaskModel.from_pretrained(run).to(available_device())
-    console = Console(stderr=True)
-    with Display(console).counting("encoding") as bar:
+    display = Display(terminal(stderr=True))
+    with display.counting("encoding") as bar:
         count = encode_file(model, source, column, output, pooling, chosen_precision(precision), bar.advance)
-    console.print(f"{output}: {count} vectors of {model.encoder.config.hidden_size} numbers")
+    display.note(f"{output}: {count} vectors of {model.encoder.config.hidden_size} numbers")
 
 
 def _rows(texts: list[str], pairs: bool) -> list[str | tuple[str, str]]:

@@ -41,14 +41,15 @@ def copy(
     force: Force = False,
 ) -> None:
     """Copy a recipe to a file of your own, to change there."""
+    from minbert.display.commands import command_line
     from minbert.files import write_text
     from minbert.files.outputs import check_output
 
     recipe = find_recipe(name)
     check_output(file, [recipe], force=force, suffixes=[".yaml", ".yml"])
     write_text(file, recipe.read_text(encoding="utf-8"))
-    command = "pretrain" if name in pretraining_recipe_names() else "train"
-    typer.echo(f"{file}: a copy of {name}. Train it with: minbert {command} {file} --data DIR")
+    verb = "pretrain" if name in pretraining_recipe_names() else "train"
+    typer.echo(f"{file}: a copy of {name}. Train it with: {command_line(verb, file, '--data', 'DIR')}")
 
 
 def methods() -> None:

@@ -28,6 +28,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"max_content_width": 120},
+    rich_markup_mode=None,  # help and errors as they are written: 'minbert[tracking]' is no markup
 )
 app.command()(training.train)
 app.command()(pretraining.pretrain)
@@ -64,7 +66,7 @@ def main(
 def run() -> None:
     """Run the command line; the user's own errors become one message and exit code 2, Ctrl-C exits with 130."""
     try:
-        app()
+        app(prog_name="minbert")
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)

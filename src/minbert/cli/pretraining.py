@@ -30,8 +30,8 @@ def pretrain(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of this recipe.")] = False,
 ) -> None:
     """Train an encoder further on plain texts, by guessing hidden words (masked LM)."""
-    from rich.console import Console
-
+    from minbert.display.commands import command_line
+    from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.pretraining.recipe import load_pretraining_recipe
     from minbert.pretraining.run import pretrain_recipe
@@ -39,22 +39,20 @@ def pretrain(
     from minbert.training.interrupt import Interrupted
 
     loaded = load_pretraining_recipe(recipe, recipe_changes(data, encoder, seed), settings or [])
-    console = Console()
+    display = Display(terminal())
     folder = out or default_folder(recipe, resume, lambda place: _holds(place, loaded))
     try:
-        metrics = pretrain_recipe(loaded, folder, resume, Display(console))
+        metrics = pretrain_recipe(loaded, folder, resume, display)
     except Interrupted:
-        again = f"minbert pretrain {folder / RECIPE} --out {folder} --resume"
-        console.print(f"stopped; the checkpoint is written. To go on: {again}", soft_wrap=True, highlight=False)
+        again = command_line("pretrain", folder / RECIPE, "--out", folder, "--resume")
+        display.note(f"stopped; the checkpoint is written. To go on: {again}")
         raise typer.Exit(130) from None
-    console.print(_summary(metrics))
-    console.print(
+    display.show(_summary(metrics))
+    display.note(
         f"{metrics['train_seconds']:.0f} s of training, {metrics['texts_per_second']:.0f} texts/s, "
         f"{metrics['real_tokens_per_second']:.0f} real tokens/s on {metrics['device']}; "
         f"kept: step {metrics['kept_step']} of {metrics['steps']}.\n"
-        f"The encoder is in {folder}. Next, for example:\n  minbert train quickstart --encoder {folder}",
-        soft_wrap=True,
-        highlight=False,
+        f"The encoder is in {folder}. Next, for example:\n  {command_line('train', 'quickstart', '--encoder', folder)}"
     )
 
 

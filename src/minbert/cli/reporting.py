@@ -30,18 +30,15 @@ def report(
     force: Force = False,
 ) -> None:
     """Write one page on what was run and what came of it: scores, figures, worst errors, cost."""
-    from rich.console import Console
-
+    from minbert.display.console import terminal
+    from minbert.display.progress import Display
     from minbert.reporting.report import write_report
 
-    console = Console()
-    with console.status("drawing"):
+    display = Display(terminal())
+    with display.waiting("drawing"):
         summary = write_report(runs, out, figures, force)
     for line in summary.left_out:
-        console.print(f"left out: {line}", soft_wrap=True, highlight=False, markup=False)
-    console.print(
-        f"The report is {summary.page}; its {summary.figure_count} figures are in {summary.figures} as SVG and PNG.",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
+        display.note(f"left out: {line}")
+    display.note(
+        f"The report is {summary.page}; its {summary.figure_count} figures are in {summary.figures} as SVG and PNG."
     )

@@ -36,15 +36,14 @@ def reproduce(
 
     The same command goes on where it was stopped; finished runs are kept.
     """
-    from rich.console import Console
-
     from minbert.cli import tables
+    from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.reproduction.reproduce import TABLES
     from minbert.reproduction.reproduce import reproduce as run_paper
     from minbert.training.interrupt import Interrupted
 
-    console = Console()
+    display = Display(terminal())
     folder = out or Path("runs") / f"{paper}-{Path(budget).stem}"
     try:
         results = run_paper(
@@ -56,14 +55,14 @@ def reproduce(
             recipe_changes(data, encoder),
             settings or [],
             keep_models,
-            Display(console),
+            display,
         )
     except Interrupted:
-        console.print("stopped; the same command goes on where it stands.", highlight=False)
+        display.note("stopped; the same command goes on where it stands.")
         raise typer.Exit(130) from None
     for table in tables.reproduction(results):
-        console.print(table)
-    console.print(f"All of it, with what must be known to read it: {folder / TABLES}", soft_wrap=True, highlight=False)
+        display.show(table)
+    display.note(f"All of it, with what must be known to read it: {folder / TABLES}")
     if any(row["failures"] for table in results["tables"].values() for row in table["rows"].values()):
-        console.print("Some runs did not come to their end; the page says why.")
+        display.note("Some runs did not come to their end; the page says why.")
         raise typer.Exit(1)

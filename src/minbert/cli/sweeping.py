@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,8 +12,7 @@ from minbert.cli.options import recipe_changes
 from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from minbert.display.progress import Display
     from minbert.sweeping.results import Results
 
 
@@ -65,13 +63,13 @@ def sweep(
 
     Exits with 1 if a run failed; the others are trained all the same.
     """
-    from rich.console import Console
-
+    from minbert.display.commands import command_line
+    from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.sweeping.sweep import run_sweep
     from minbert.training.interrupt import Interrupted
 
-    console = Console()
+    display = Display(terminal())
     try:
         results = run_sweep(
             recipe,
@@ -79,7 +77,7 @@ def sweep(
             settings or [],
             out,
             resume,
-            Display(console),
+            display,
             grid=grid or [],
             one_at_a_time=one_at_a_time,
             seeds=seeds,
@@ -92,23 +90,18 @@ def sweep(
         )
     except (Interrupted, KeyboardInterrupt):
         words = [word for word in sys.argv[1:] if word != "--resume"]
-        console.print(
-            f"stopped; what has been trained stays. To go on: {shlex.join(['minbert', *words, '--resume'])}",
-            soft_wrap=True,
-            highlight=False,
-        )
+        display.note(f"stopped; what has been trained stays. To go on: {command_line(*words, '--resume')}")
         raise typer.Exit(130) from None
-    _print(console, results, out, ranked=bool(search))
+    _print(display, results, out, ranked=bool(search))
     if results.count("failed"):
         raise typer.Exit(1)
 
 
-def _print(console: Console, results: Results, out: Path, ranked: bool) -> None:
+def _print(display: Display, results: Results, out: Path, ranked: bool) -> None:
     from rich import box
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
+    from minbert.display.commands import command_line
     from minbert.sweeping.results import BEST, cells, remarks
 
     rows = results.ranked()[:20] if ranked else results.rows
@@ -122,8 +115,8 @@ def _print(console: Console, results: Results, out: Path, ranked: bool) -> None:
         needed = max((len(line[index]) for line in lines), default=0)
         table.add_column(column.replace(".", "\n"), justify=justify, overflow="fold", min_width=needed)
     for row, line in zip(rows, lines, strict=True):
-        table.add_row(*map(escape, line), style="bold" if row is results.best else None)
-    (console if console.is_terminal else Console(width=1000)).print(table)
+        table.add_row(*line, style="bold" if row is results.best else None)
+    display.show(table, in_full=not display.console.is_terminal)
     told = remarks(results)
     if failed := results.count("failed"):
         told.append(f"{failed} of the runs failed; {out / 'sweep.md'} says why.")
@@ -133,6 +126,6 @@ def _print(console: Console, results: Results, out: Path, ranked: bool) -> None:
         )
     told.append(f"Every row is in {out / 'sweep.csv'}, {out / 'sweep.json'} and {out / 'sweep.md'}.")
     if results.best:
-        told.append(f"The best recipe: minbert train {out / BEST}")
+        told.append(f"The best recipe: {command_line('train', out / BEST)}")
     for text in told:
-        console.print(text, soft_wrap=True, highlight=False, markup=False)
+        display.note(text)

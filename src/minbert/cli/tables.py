@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text as StyledText
 
 if TYPE_CHECKING:
     from minbert.comparing.compare import Comparison
@@ -32,7 +32,7 @@ def summary(run: RunSummary, recipe: Recipe) -> Table:
             task.metric,
             f"{base.score:.3f} ({base.name})",
             f"{run.untrained[name]:.3f}",
-            f"[bold]{run.metrics['dev'][name][task.metric]:.3f}[/bold]",
+            StyledText(f"{run.metrics['dev'][name][task.metric]:.3f}", style="bold"),
         )
     if len(recipe.tasks) > 1:
         table.add_section()
@@ -43,11 +43,12 @@ def summary(run: RunSummary, recipe: Recipe) -> Table:
 
 def closing_words(run: RunSummary, recipe: Recipe) -> str:
     """Return where the run is, what it cost, what to know of its encoder, and what to try next."""
+    from minbert.display.commands import command_line
     from minbert.encoder.sources import MINILM_DESCRIPTION
 
     metrics = run.metrics
     task = next(iter(recipe.tasks))
-    texts = '"One text."' if recipe.tasks[task].pair is None else "--input pairs.tsv"
+    texts = ["One text."] if recipe.tasks[task].pair is None else ["--input", "pairs.tsv"]
     lines = [
         f"{metrics['train_seconds']:.0f} s of training, {metrics['examples_per_second']:.0f} examples/s"
         + (f", {tokens:.0f} real tokens/s" if (tokens := metrics["real_tokens_per_second"]) else "")
@@ -58,8 +59,8 @@ def closing_words(run: RunSummary, recipe: Recipe) -> str:
         lines.append(MINILM_DESCRIPTION)
     lines += [
         f"The run is in {run.folder}. Next, for example:",
-        f"  minbert predict {run.folder} --task {task} {texts}",
-        f"  minbert evaluate {run.folder}",
+        f"  {command_line('predict', run.folder, '--task', task, *texts)}",
+        f"  {command_line('evaluate', run.folder)}",
         "  minbert recipes",
     ]
     return "\n".join(lines)
@@ -110,7 +111,7 @@ def predicted(rows: Sequence[Text], predictions: Predictions) -> Table:
             said = f"{predictions.values[index]:.3f}"
         else:
             said = f"{predictions.names[index]} ({predictions.probabilities[index].max():.2f})"
-        table.add_row(said, escape(row if isinstance(row, str) else " | ".join(row)))
+        table.add_row(said, row if isinstance(row, str) else " | ".join(row))
     return table
 
 
@@ -123,7 +124,7 @@ def reproduction(results: Mapping[str, Any]) -> Iterator[Table]:
         for column in grid.header:
             table.add_column(column, justify="left" if column == grid.header[0] else "right")
         for row in grid.rows:
-            table.add_row(*map(escape, row))
+            table.add_row(*row)
         yield table
 
 
@@ -141,7 +142,7 @@ def comparison(compared: Comparison) -> Iterator[Table]:
         shown = [c for c in ("to baseline", "to single task") if any(line[c] not in ("", "baseline") for line in own)]
         runs = f"{len(system.seeds)} run{'s' if len(system.seeds) > 1 else ''}" if system.seeds else "ensemble"
         of_baseline = ", the baseline" if system.name == compared.baseline else ""
-        title = f"[bold]{escape(system.name)}[/bold] ({runs}{of_baseline})"
+        title = StyledText.assemble((system.name, "bold"), f" ({runs}{of_baseline})")
         table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=0)
         table.add_column("score", no_wrap=True)
         for heading in ("dev", *losses, *(part for column in shown for part in (column, "p"))):
@@ -153,5 +154,5 @@ def comparison(compared: Comparison) -> Iterator[Table]:
             ]
             for column in shown:
                 numbers += [line[column].replace(" (", "\n(", 1).replace(" to ", ", "), line[f"p {column}"]]
-            table.add_row(escape(line["task"].replace(" (", "\n(")), *numbers)
+            table.add_row(line["task"].replace(" (", "\n("), *numbers)
         yield table

@@ -38,9 +38,9 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show steps, tokens, time and memory.")] = False,
 ) -> None:
     """Train one encoder on all tasks of a recipe."""
-    from rich.console import Console
-
     from minbert.cli import tables
+    from minbert.display.commands import command_line
+    from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.recipe.recipe import load_recipe
     from minbert.reproduction.budgets import load_budget
@@ -52,21 +52,21 @@ def train(
     loaded = load_recipe(recipe, recipe_changes(data, encoder, seed), settings or [])
     if budget is not None:
         loaded = load_budget(budget).apply(loaded)
-    console = Console()
+    display = Display(terminal())
     if dry_run:
-        console.print(tables.plan(plan_recipe(loaded, Display(console))))
+        display.show(tables.plan(plan_recipe(loaded, display)))
         return
     folder = out or default_folder(recipe, resume, lambda place: _holds(place, loaded))
     try:
         trackers = find_trackers(track or [], folder)
-        summary = train_recipe(loaded, folder, resume, Display(console), trackers=trackers)
+        summary = train_recipe(loaded, folder, resume, display, trackers=trackers)
     except Interrupted:
-        again = f"minbert train {folder / RECIPE} --out {folder} --resume"
-        again += "".join(f" --track {name}" for name in track or [])
-        console.print(f"stopped; the checkpoint is written. To go on: {again}", soft_wrap=True, highlight=False)
+        tracked = [word for name in track or [] for word in ("--track", name)]
+        again = command_line("train", folder / RECIPE, "--out", folder, "--resume", *tracked)
+        display.note(f"stopped; the checkpoint is written. To go on: {again}")
         raise typer.Exit(130) from None
-    console.print(tables.summary(summary, loaded))
-    console.print(tables.closing_words(summary, loaded), soft_wrap=True, highlight=False)
+    display.show(tables.summary(summary, loaded))
+    display.note(tables.closing_words(summary, loaded))
 
 
 def _holds(folder: Path, recipe: Recipe) -> bool:

@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from minbert.comparing.choosing import Choice, choices
 from minbert.comparing.scored import OVERALL, SystemsScored, scores_of
 from minbert.comparing.systems import System, find_baseline, find_systems, single_task_system
+from minbert.display.console import terminal
 from minbert.display.progress import Display
 from minbert.evaluation.intervals import CONFIDENCE
 from minbert.evaluation.significance import holm
@@ -138,7 +137,7 @@ def compare(folders: Sequence[Path], baseline: str | Path | None = None, display
     scores = SystemsScored(systems)
     pairs = _pairs(systems, chosen)
     tested = {}
-    with (display or Display(Console(quiet=True))).counting("comparing", len(pairs)) as bar:
+    with (display or Display(terminal(quiet=True))).counting("comparing", len(pairs)) as bar:
         for (system, task, kind), other in pairs.items():
             tested[system, task, kind] = scores.difference(system, other, task)
             bar.advance(1)

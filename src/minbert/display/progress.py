@@ -83,13 +83,19 @@ class Display:
             line.append(" best", style="green")
         self.console.print(line, soft_wrap=True)
 
-    def note(self, text: str) -> None:
-        """Print lines of information, letter for letter."""
-        self.console.print(Text(text), soft_wrap=True)
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Show on a terminal that something is being done, until the body ends."""
+        with self.console.status(Text(what)):
+            yield
 
-    def show(self, table: Table) -> None:
-        """Print a table."""
-        self.console.print(table)
+    def note(self, text: str | Text) -> None:
+        """Print lines of information, letter for letter."""
+        self.console.print(Text(text) if isinstance(text, str) else text, soft_wrap=True)
+
+    def show(self, table: Table, in_full: bool = False) -> None:
+        """Print a table, as wide as the terminal at most; ``in_full`` lets its lines be as long as they are."""
+        self.console.print(table, soft_wrap=in_full)
 
 
 class TaskBar:

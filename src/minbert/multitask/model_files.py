@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from minbert.display.commands import command_line
 from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.sources import find_encoder
@@ -116,7 +117,7 @@ def read_description(source: str) -> ModelDescription:
     if not isinstance(ours, dict):
         raise UserError(
             f"{source}: is an encoder without tasks, not a minbert model. "
-            "Train one from it: minbert train RECIPE --encoder " + source
+            f"Train one from it: {command_line('train', 'RECIPE', '--encoder', source)}"
         )
     if ours.get("format") != _FORMAT:
         found = ours.get("format")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from minbert.display.commands import command_line
 from minbert.errors import UserError
 from minbert.methods import Settings
 from minbert.recipe.recipe import Recipe, parse_recipe
@@ -62,7 +63,7 @@ def check_run_folder(
     if read(out) != recipe:
         raise UserError(
             f"{out}: holds a run of another recipe; choose another --out, or go on with that one: "
-            f"minbert {command} {out / RECIPE} --out {out} --resume"
+            + command_line(command, out / RECIPE, "--out", out, "--resume")
         )
     if not resume:
         state = "a finished" if (out / METRICS).is_file() else "an unfinished"

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
-
+from minbert.display.console import terminal
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.reading import put
@@ -143,7 +142,7 @@ def _all_read(
     source: Source, configurations: Sequence[Changes], short: Mapping[str, str]
 ) -> list[tuple[Changes, Recipe]]:
     """Return the recipe of every configuration; a refusal of one is told with those of all others."""
-    silent = Display(Console(quiet=True))
+    silent = Display(terminal(quiet=True))
     read: list[tuple[Changes, Recipe]] = []
     refused: dict[str, list[str]] = {}
     for changes in configurations:

@@ -12,9 +12,10 @@ from minbert.data.examples import Split, read_split
 from minbert.data.places import resolve_data
 from minbert.data.relabelling import labels_of
 from minbert.data.schedules.single import Single
+from minbert.display.commands import command_line
 from minbert.errors import UserError
 from minbert.recipe.recipe import Recipe, ScheduleChoice
-from minbert.run_folder.folder import METRICS, read_run
+from minbert.run_folder.folder import METRICS, RECIPE, read_run
 from minbert.tasks.kinds import LabelSettings
 from minbert.together.ensemble_file import ENSEMBLE, read_ensemble
 
@@ -56,7 +57,8 @@ def find_member(folder: Path) -> Member:
         raise UserError(f"{folder}: is an ensemble, not a run; name its members instead.")
     recipe = read_run(folder)
     if not (folder / METRICS).is_file():
-        raise UserError(f"{folder}: this run is not finished; go on with it by minbert train --resume first.")
+        again = command_line("train", folder / RECIPE, "--out", folder, "--resume")
+        raise UserError(f"{folder}: this run is not finished; go on with it first: {again}")
     return Member(folder.resolve(), recipe)
 
 
