@@ -51,3 +51,14 @@ def test_every_test_named_in_the_docs_exists() -> None:
 def test_every_page_is_in_the_navigation_once() -> None:
     listed = re.findall(r"- ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert sorted(listed) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+
+
+LOGS = ("CHANGELOG.md", "CONTRIBUTING.md", "architecture.md")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in LOGS], ids=lambda page: page.name)
+def test_pages_can_be_read_on_a_terminal(page: Path) -> None:
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    rows = [line for line in prose.splitlines() if line.startswith("|")]
+    assert not [cell for row in rows for cell in re.split(r"(?<!\\)\|", row) if len(cell.strip()) > 120]
+    assert not [line for line in prose.splitlines() if len(line) > 120 and not line.startswith("|")]

@@ -14,9 +14,7 @@ from minbert.errors import UserError
 from minbert.pretraining.recipe import PretrainingRecipe, load_pretraining_recipe, parse_pretraining_recipe
 from minbert.recipe.recipe import load_recipe
 from minbert.recipe.shipped import pretraining_recipe_names, recipe_names
-from minbert.reference.recipes_page import _keys
 
-PAGE = Path(__file__).parents[2] / "docs/pretraining.md"
 SMALL: dict[str, Any] = {"data": "sample", "corpora": {"mine": {"files": "a.txt"}, "other": {"files": "b.txt"}}}
 
 
@@ -121,9 +119,3 @@ def test_garbage_values_are_refused_not_crashed_on(tmp_path: Path, key: str, tre
     except UserError:
         return
     assert parse_pretraining_recipe(yaml.safe_load(recipe.to_yaml()), "again") == recipe
-
-
-def test_the_page_lists_every_key() -> None:
-    own = [line for line in _keys("", PretrainingRecipe) if not line.startswith(("- `optimizer.", "- `encoder."))]
-    listed = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("- `")]
-    assert listed == own

@@ -37,8 +37,7 @@ class Columns(Settings):
     labels: dict[LabelText, LabelText | None] | None = Field(
         None,
         min_length=1,
-        description="from each label in the file to the label of this task that it stands for ({0: 0, 1: 4}; numbers "
-        "compare as numbers), or to null: such rows are left out; where not given, the file's labels are the task's",
+        description="from labels in the files to labels of the task, {0: 0, 1: 4}; null leaves such rows out",
     )
 
     @model_validator(mode="after")
@@ -89,8 +88,7 @@ class SharedFile(Columns):
     )
     labels: dict[LabelText, LabelText | None] | None = Field(
         min_length=1,
-        description="from each label in the file to the label of this task that it stands for, or to null; null "
-        "instead of a mapping: the file's labels are the task's",
+        description="from labels in the file to labels of the task; null leaves rows out",
         json_schema_extra=_OWN,
     )
     rows: WantedRows | None = Field(

@@ -85,8 +85,7 @@ class PretrainingRecipe(Settings):
     encoder: EncoderChoice = Field(EncoderChoice(), description="which encoder, and how it is set up")
     head: HeadKind = Field(
         "bert",
-        description="'bert': dense, GELU, LayerNorm, then the word embeddings (Devlin et al. 2019); 'two_layer': "
-        "dense, ReLU, then a matrix of its own (Goel, Hidayatullah & Nagafuchi)",
+        description="'bert': tied to the word embeddings (Devlin et al. 2019); 'two_layer': ReLU, its own matrix",
     )
     corpora: dict[str, CorpusSettings] = Field(
         min_length=1, description="every corpus by its name; null takes out one that a base recipe has"
@@ -95,8 +94,7 @@ class PretrainingRecipe(Settings):
         0.5,
         ge=0,
         le=1,
-        description="a corpus of n texts has a share of an epoch in proportion to weight * n^size_power: 1 takes "
-        "corpora as large as they are, 0 makes all alike",
+        description="a corpus's share of an epoch grows with weight * size^size_power; 0 makes all alike",
     )
     held_out: HeldOutSettings = Field(HeldOutSettings(), description="what is kept to be scored on")
     masking: MaskingSettings = Field(MaskingSettings(), description="which tokens are hidden, and how")

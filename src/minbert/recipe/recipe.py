@@ -58,8 +58,7 @@ class SharedEncoder(EncoderChoice):
     )
     pretraining: PretrainingFirst | None = Field(
         None,
-        description="masked-LM pretraining to be run first, in the folder 'pretraining' of the run's own; a recipe's "
-        "name alone will do",
+        description="masked-LM pretraining to run first, in the run's folder 'pretraining'; a recipe's name will do",
     )
 
     @field_validator("pretraining", mode="before")

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, get_args
+import textwrap
+from collections.abc import Collection, Iterator
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic.fields import FieldInfo
@@ -23,12 +24,15 @@ _INTRODUCTION = """\
 
 <!-- Written by `make reference`; edit the descriptions in the code, not this page. -->
 
-A recipe is a YAML file. `minbert recipes` lists the ones that ship, `minbert recipes copy NAME FILE` starts your own,
-and `--set KEY=VALUE` changes any key for one run (`--set training.epochs=5`, `--set tasks.sentiment.weight=2`).
-`extends: NAME_OR_PATH` builds on another recipe: mappings are merged key by key, anything else is replaced. A relative
-`data` folder is meant from the recipe's own folder. Where a *method* is asked for, give its name, or a mapping of
-`name` and its settings.
+A recipe is a YAML file. [Your own tasks](your-own-tasks.md) shows one.
+
+- `minbert recipes` lists the recipes that ship. `minbert recipes copy NAME FILE` starts your own.
+- `--set KEY=VALUE` changes any key for one run: `--set training.epochs=5`, `--set tasks.sentiment.weight=2`.
+- `extends: NAME_OR_PATH` builds on another recipe. Mappings are merged key by key, anything else is replaced.
+- A relative `data` folder is relative to the recipe's own folder.
 """
+
+_TABLE = ("| key | default | what it is |", "|---|---|---|")
 
 _TYPE_NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "null"}
 
@@ -45,19 +49,43 @@ def method_lines() -> list[str]:
 
 def recipes_page() -> str:
     """Return the page of all recipe keys, in Markdown."""
-    parts = [_INTRODUCTION, "## Keys\n", *_keys("", Recipe), "\n## Methods\n"]
+    parts = [_INTRODUCTION, *_sections("", Recipe, level=2)]
+    parts.append("\n## Methods\n\nA recipe gives a method by its name, or as a mapping of `name` and its settings.")
     for family, base in sorted(families.items()):
         keys = " and ".join(f"`{key}`" for key in _keys_that_choose(base))
-        parts.append(f"\n### {family}\n\nChosen by {keys}; the code is in `{_room(base)}`.\n")
-        for name, member in sorted(base.members.items()):
-            parts.append(f"\n**`{name}`**: {member.title}. Source: {member.source}.\n")
-            parts += _keys("", member)
+        parts.append(f"\n### {family}\n\nChosen by {keys}. The code is in `{_room(base)}`.\n")
+        parts += ["| name | what it does | source |", "|---|---|---|"]
+        parts += [f"| `{name}` | {member.title} | {member.source} |" for name, member in sorted(base.members.items())]
+        settings = [row for name, member in sorted(base.members.items()) for row in _rows(f"{name}: ", member)]
+        parts += ["", *_TABLE, *settings] if settings else []
+    parts.append("\n## Recipes of pretraining\n\nKeys of a recipe of `minbert pretrain`.")
+    parts.append("`encoder` and `optimizer` have the keys that they have above.\n")
+    parts += _sections("", PretrainingRecipe, level=3, known=("encoder", "optimizer"))
     parts.append("\n## Recipes that ship\n")
     parts.append("`minbert recipes show NAME` prints one.\n\n| recipe | what it is |\n|---|---|")
     for name in [*recipe_names(), *pretraining_recipe_names()]:
         tree = yaml.safe_load(find_recipe(name).read_text(encoding="utf-8"))
-        parts.append(f"| `{name}` | {tree['description']} |")
+        first_sentence, _, _ = tree["description"].partition(". ")
+        parts.append(f"| `{name}` | {textwrap.shorten(first_sentence.rstrip('.'), 118, placeholder=' ...')} |")
     return "\n".join(parts) + "\n"
+
+
+def _sections(prefix: str, model: type[Settings], level: int, known: Collection[str] = ()) -> Iterator[str]:
+    """Yield a table of a mapping's keys, then a section for each of its inner mappings but those ``known``."""
+    yield from [*_TABLE, *_rows("", model)]
+    for name, field in model.model_fields.items():
+        for inner in _inner_models(field.annotation) if name not in known else ():
+            path = f"{prefix}{name}{_placeholder(field)}"
+            yield f"\n{'#' * level} `{path}`\n"
+            yield from _sections(f"{path}.", inner, level)
+
+
+def _rows(prefix: str, model: type[Settings]) -> Iterator[str]:
+    """Yield a table row for each key of a mapping."""
+    for name, field in model.model_fields.items():
+        choices = _choices(field.annotation)
+        cells = (f"`{prefix}{name}`", _default(field), (field.description or "") + (f" ({choices})" if choices else ""))
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _keys_that_choose(family: type[Method]) -> list[str]:
@@ -71,7 +99,7 @@ def _keys_of_type(wanted: type[Method], prefix: str, model: type[Settings]) -> I
         if _mentions(field.annotation, wanted):
             yield f"{prefix}{name}"
         for inner in _inner_models(field.annotation):
-            yield from _keys_of_type(wanted, f"{prefix}{name}.{_placeholder(field)}", inner)
+            yield from _keys_of_type(wanted, f"{prefix}{name}{_placeholder(field)}.", inner)
 
 
 def _mentions(annotation: Any, wanted: type[Method]) -> bool:
@@ -82,16 +110,8 @@ def _room(family: type[Method]) -> str:
     return "/".join(family.__module__.split(".")[1:-1])
 
 
-def _keys(prefix: str, model: type[Settings]) -> Iterator[str]:
-    """Yield a bullet a key, the keys of inner mappings after it."""
-    for name, field in model.model_fields.items():
-        yield f"- `{prefix}{name}` ({_type(field.annotation)}{_default(field)}): {field.description or ''}"
-        for inner in _inner_models(field.annotation):
-            yield from _keys(f"{prefix}{name}.{_placeholder(field)}", inner)
-
-
 def _placeholder(field: FieldInfo) -> str:
-    return "NAME." if getattr(field.annotation, "__origin__", None) is dict else ""
+    return ".NAME" if getattr(field.annotation, "__origin__", None) is dict else ""
 
 
 def _inner_models(annotation: Any) -> list[type[Settings]]:
@@ -113,23 +133,32 @@ def _type(annotation: Any) -> str:
         return "mapping of names"
     if origin in (list, tuple):
         return "list of " + " and ".join(dict.fromkeys(map(_type, (a for a in arguments if a is not Ellipsis))))
-    if origin is not None and str(origin) == "typing.Literal":
-        return " | ".join(map(str, arguments))
+    if origin is Literal:
+        return "a word"
     if hasattr(annotation, "__metadata__"):
         return _type(arguments[0])
     return " or ".join(map(_type, arguments))
 
 
 def _default(field: FieldInfo) -> str:
+    """Return what a key is where a recipe does not give it; of one that must be given, its type."""
     if field.default is PydanticUndefined:
-        told = field.json_schema_extra
-        return f"; default {told['default']}" if isinstance(told, dict) else "; needed"
+        stated = field.json_schema_extra
+        return str(stated["default"]) if isinstance(stated, dict) else f"needed: {_type(field.annotation)}"
     value = field.default
     if isinstance(value, Method):
-        return f"; default `{value.name}`"
+        return f"`{value.name}`"
     if isinstance(value, Settings):
-        return ""
-    return f"; default `{json.dumps(value)}`"
+        return "see below"
+    return f"`{value}`" if isinstance(value, str) and value else f"`{json.dumps(value)}`"
+
+
+def _choices(annotation: Any) -> str:
+    """Return the words that a value is one of; nothing where it may be anything of its type."""
+    if get_origin(annotation) is Literal:
+        return ", ".join(map(str, get_args(annotation)))
+    inner = [choices for argument in get_args(annotation) if (choices := _choices(argument))]
+    return inner[0] if inner else ""
 
 
 if __name__ == "__main__":

@@ -39,8 +39,7 @@ class TaskSettings(LabelSettings):
 
     pair: Pair | None = Field(
         None,
-        description="pairs only: 'bi' encodes the two texts as two sequences, 'cross' joins them into one, 'joint' "
-        "joins them and takes the mean of each text's own states, 'both' reads them in the first two ways at once",
+        description="pairs only, how the two texts are read: two sequences (bi), joined (cross, joint), or both",
     )
     pooling: Pooling = Field(
         "mean", description="a sequence's vector: the pooler's output, the [CLS] state, or the mean of all its states"
@@ -60,8 +59,7 @@ class TaskSettings(LabelSettings):
         ge=0,
         allow_inf_nan=False,
         validate_default=True,
-        description="the task's loss, penalties included, is multiplied by it; null: by 1 or, where the loss is "
-        "`mse` alone, by 1 / (highest - lowest)^2 of the range, where it is `cosent` alone, by 1 / its scale",
+        description="multiplies the task's loss; null: 1, or less where the loss is mse or cosent alone",
     )
     batch_size: int | None = Field(None, ge=1, description="rows a batch; the schedule's batch_size where not given")
 

@@ -21,8 +21,7 @@ class DistillationSettings(Settings):
     """
 
     teachers: list[str] | dict[str, list[str]] = Field(
-        description="folders of finished runs or ensembles, named from the recipe's folder: a list, each teaching the "
-        "tasks it has, or one list a task. Several teachers of a task are averaged"
+        description="folders of finished runs or ensembles: a list, or a list for each task; several are averaged"
     )
     temperature: float = Field(
         1.0,

@@ -20,8 +20,7 @@ class TrainingSettings(Settings):
     head_epochs: int = Field(
         0,
         ge=0,
-        description="after training, train each head alone for so many epochs of its own task's rows, the encoder of "
-        "the kept model frozen; a head is kept where its task's dev score gets better",
+        description="after training, train each head alone for so many epochs and keep it where its dev score rises",
     )
     evaluate_every: int | None = Field(None, ge=1, description="score dev every so many steps; else after each epoch")
     patience: int | None = Field(
@@ -33,8 +32,7 @@ class TrainingSettings(Settings):
     )
     keep_best_of_tasks: bool = Field(
         False,
-        description="keep the models that were best on dev for each task, by its own metric, and for all of them "
-        "(overall) as well, in folders best/TASK and best/overall of the run's own, as they were before head_epochs",
+        description="also keep the model that is best on dev for each task, and for all of them, in the folder best/",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",

@@ -17,8 +17,7 @@ class OneTaskSchedule(Schedule):
 
     epoch: StepCount | str = Field(
         "all",
-        description="what an epoch is: 'all' (as many steps as all tasks have batches), 'longest', 'shortest' or a "
-        "task's name (that task's batches, times the number of tasks), or a number of steps",
+        description="what an epoch is: all, longest, shortest, a task's name, or a number of steps",
     )
 
     def steps_per_epoch(self, sizes: Mapping[str, TaskSize]) -> int:

@@ -21,8 +21,7 @@ class RoundRobin(Schedule):
 
     epoch: StepCount | str = Field(
         "longest",
-        description="what an epoch is: one pass over the 'longest' task, over the 'shortest', over a task given by "
-        "name, or a number of steps",
+        description="what an epoch is: longest, shortest, a task's name, or a number of steps",
     )
 
     @field_validator("epoch")

@@ -22,8 +22,7 @@ class Single(Schedule):
     task: str = Field(description="the task that is trained")
     epoch: StepCount | str = Field(
         "all",
-        description="what an epoch is: 'all' (one pass over the task's rows), as many steps as the 'longest', the "
-        "'shortest' or a named task has batches, or a number of steps",
+        description="what an epoch is: all, longest, shortest, a task's name, or a number of steps",
     )
 
     def steps_per_epoch(self, sizes: Mapping[str, TaskSize]) -> int:

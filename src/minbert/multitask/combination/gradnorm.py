@@ -42,8 +42,7 @@ class GradNorm(Combination):
     learning_rate: float = Field(0.025, gt=0, allow_inf_nan=False, description="how far Adam moves a weight in a step")
     layer: Literal["last", "pooler", "all"] | int = Field(
         "last",
-        description="where norms are taken: the last shared layer (the pooler, if every task uses it), the pooler, "
-        "the whole encoder, or a layer by its number (0 is the lowest, -1 the highest)",
+        description="where norms are taken: last (the last shared layer), pooler, all, or a layer's number",
     )
     initial_steps: int = Field(1, ge=1, description="steps whose mean loss is the initial loss; the paper's is 1")
 

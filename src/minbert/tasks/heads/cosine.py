@@ -18,8 +18,7 @@ def lowest_cosine_field() -> Any:
     """Return the field ``lowest_cosine``."""
     return Field(
         0,
-        description="regression only: the cosine that stands for the lowest label, 0 (nothing in common) or "
-        "-1 (opposite); the highest label is always 1",
+        description="regression only: the cosine that stands for the lowest label, 0 or -1; the highest is always 1",
     )
 
 
