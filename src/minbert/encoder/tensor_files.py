@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,15 +46,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return dict(loaded)
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write ``tensors`` as safetensors, atomically.
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write ``tensors`` as safetensors, atomically; nothing else in the package writes such files.
+
+    Without ``metadata`` the file says what transformers asks of a file of weights.
 
     Raises:
         UserError: the file cannot be written.
     """
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path) as temporary:
+    size = sum(tensor.numel() * tensor.element_size() for tensor in contiguous.values())
+    with atomic_path(path, size) as temporary:
         try:
-            save_file(contiguous, temporary, metadata={"format": "pt"})  # transformers asks for this word
+            save_file(contiguous, temporary, metadata=dict(metadata or {"format": "pt"}))
         except SafetensorError as error:  # how the library tells that the disk is full
-            raise OSError(str(error)) from error
+            number = re.search(r"os error (\d+)", str(error))
+            raise (OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))) from error

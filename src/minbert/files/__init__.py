@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -12,19 +13,24 @@ from typing import Any
 
 from minbert.errors import UserError
 
+_PARTIAL = ".partial"
+
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, size: int | None = None) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on success it is flushed to disk and renamed to ``path``.
 
-    If the body fails, whatever it wrote is removed and an existing ``path`` stays as it was.
+    If the body fails, whatever it wrote is removed and an existing ``path`` stays as it was. A process that is killed
+    leaves its temporary file, which the next writing of ``path`` removes. ``size`` is how many bytes are to be
+    written, where that is known; a message tells it.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_over(path)
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # some libraries write files that only their owner can read
         descriptor = os.open(temporary, os.O_RDONLY)
@@ -35,15 +41,51 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         flush_folder(path.parent)
     except OSError as error:
-        if error.filename is not None and Path(error.filename) not in (temporary, path, path.parent):
+        named = [Path(name) for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
+        if named and not {temporary, path, path.parent}.intersection(named):
             raise  # some other file that the body touched: not ours to explain
+        reason = os.strerror(error.errno) if error.errno else str(error)  # some libraries write a text of their own
         raise UserError(
-            f"{path}: cannot be written ({error.strerror or error}). Free some space or choose another place; "
-            "what stood there before is unharmed."
+            f"{path}: cannot be written ({reason}{_room(path.parent, size, error)}). Free some space or choose another "
+            "place; what stood there before is unharmed."
         ) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def is_left_over(path: Path) -> bool:
+    """Return whether this is a temporary file of ``atomic_path``, by its name."""
+    return path.name.startswith(".") and path.name.endswith(_PARTIAL)
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove the temporary files for ``path`` of processes that are no more."""
+    start = f".{path.name}."
+    for entry in path.parent.iterdir():
+        writer = entry.name.removeprefix(start).removesuffix(_PARTIAL)
+        if entry.name == f"{start}{writer}{_PARTIAL}" and writer.isdecimal() and not _is_alive(int(writer)):
+            entry.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":  # where asking by a signal would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+def _room(folder: Path, size: int | None, error: OSError) -> str:
+    """Return what a message says of the room on a disk that is full; nothing where that is not what went wrong."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ""
+    needed = "" if size is None else f"; it takes {size / 2**20:,.1f} MiB"
+    return f"{needed}; {shutil.disk_usage(folder).free / 2**20:,.1f} MiB are free"
 
 
 def _umask() -> int:

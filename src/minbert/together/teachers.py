@@ -9,13 +9,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from minbert.data.examples import Split
 from minbert.display.progress import Display
+from minbert.encoder.tensor_files import write_tensors
 from minbert.errors import UserError
-from minbert.files import atomic_path
 from minbert.multitask.inference import class_logits, head_logits, sentence_vectors
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe
@@ -99,8 +98,7 @@ def teach(
     if targets is None:
         with torch.random.fork_rng(devices=[]):  # loading draws heads; with answers kept nothing must be drawn less
             targets = _ask(recipe.distillation.temperature, teachers, texts, learner, display)
-        with atomic_path(out / TARGETS) as temporary:
-            save_file(targets, temporary, metadata={"key": key})
+        write_tensors(out / TARGETS, targets, {"key": key})
     for name, answers in targets.items():
         learner.objectives[name].learn_from(answers, recipe.distillation)
 

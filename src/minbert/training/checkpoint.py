@@ -10,12 +10,11 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from minbert.encoder.tensor_files import write_tensors
 from minbert.errors import UserError
-from minbert.files import atomic_path
 
 CHECKPOINT = "checkpoints/last.safetensors"
 """In a run's folder."""
@@ -70,7 +69,11 @@ class LoopState(BaseModel):
 def save_checkpoint(
     path: Path, state: LoopState, model: nn.Module, optimizer: Optimizer, more: Mapping[str, Tensor] | None = None
 ) -> None:
-    """Write one file, whole or not at all: the model, the optimizer, torch's generators, ``state``, and ``more``."""
+    """Write one file, whole or not at all: the model, the optimizer, torch's generators, ``state``, and ``more``.
+
+    Raises:
+        UserError: the file cannot be written, or the disk is full; the checkpoint before stays.
+    """
     tensors: dict[str, Tensor] = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, slots in optimizer.state_dict()["state"].items():
         for slot, value in slots.items():
@@ -80,9 +83,8 @@ def save_checkpoint(
     if torch.cuda.is_available():
         tensors["generator.cuda"] = torch.cuda.get_rng_state()
     # Tied tensors would share storage, which the format refuses; a copy on the CPU never does.
-    tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"state": state.model_dump_json()})
+    tensors = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+    write_tensors(path, tensors, {"state": state.model_dump_json()})
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> LoopState:

@@ -9,12 +9,10 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from minbert.data.schedules import Schedule
-from minbert.encoder.tensor_files import read_tensors
-from minbert.files import atomic_path
+from minbert.encoder.tensor_files import read_tensors, write_tensors
 from minbert.multitask.combination import Combination
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
@@ -55,8 +53,7 @@ def tune_heads(trained: TrainingLoop) -> dict[str, Any]:
                 tuned |= head
         finally:
             shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
-        with atomic_path(folder / HEADS) as temporary:
-            save_file(tuned, temporary, metadata={"report": json.dumps(report)})
+        write_tensors(folder / HEADS, tuned, {"report": json.dumps(report)})
     with safe_open(folder / HEADS, framework="pt") as file:
         report = json.loads(file.metadata()["report"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
