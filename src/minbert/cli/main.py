@@ -20,6 +20,7 @@ from minbert.cli import (
     sweeping,
     training,
 )
+from minbert.display.streams import give_up, is_broken, open_streams
 from minbert.errors import UserError
 
 app = typer.Typer(
@@ -65,6 +66,7 @@ def main(
 
 def run() -> None:
     """Run the command line; the user's own errors become one message and exit code 2, Ctrl-C exits with 130."""
+    open_streams()
     try:
         app(prog_name="minbert")
     except UserError as error:
@@ -73,6 +75,9 @@ def run() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output has had enough, as `head` does
-        sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:  # typer sees to a reader that has had enough, as `head` has
+        if not is_broken(sys.stdout):
+            raise
+        give_up(sys.stdout)
+        typer.echo(f"error: standard output cannot be written ({error.strerror}).", err=True)
+        sys.exit(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -26,7 +27,13 @@ def row_writer(output: Path | None, header: list[str]) -> Iterator[Callable[[lis
         UserError: the file cannot be written.
     """
     if output is None:
-        yield _lines(sys.stdout, header, ".tsv")
+        # As in files: UTF-8 and line feeds, whatever the system's own are.
+        stream = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+        try:
+            yield _lines(stream, header, ".tsv")
+            stream.flush()
+        finally:
+            stream.detach()
         return
     with atomic_path(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         yield _lines(file, header, output.suffix.lower())

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TextIO
 
 
@@ -17,15 +18,17 @@ def open_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed when the process began
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (for as long as we run)
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (for as long as we run)
+            setattr(sys, name, nowhere)
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def is_broken(stream: TextIO) -> bool:
-    """Return whether a stream can take no more: its disk is full, or its reader has gone."""
+    """Return whether a stream can take no more: its disk is full, or its reader has gone. Writes an empty line."""
     try:
-        stream.flush()  # what could not be written is still waiting
+        stream.write("\n")
+        stream.flush()
     except OSError:
         return True
     return False
