@@ -17,8 +17,8 @@ test: $(VENV)/.installed-test
 	$(MAKE) --no-print-directory --jobs lint types pytest
 
 lint: $(VENV)/.installed-test
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
 
 types: $(VENV)/.installed-test
 	$(BIN)/mypy

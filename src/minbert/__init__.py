@@ -1,21 +1,33 @@
 """One BERT encoder for several text tasks at once.
 
-``MultitaskModel`` is imported when it is first asked for: importing ``minbert`` alone loads nothing heavy.
+What is named here is imported when it is first asked for: importing ``minbert`` alone loads nothing heavy.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from minbert.comparing.compare import compare
+    from minbert.errors import UserError
     from minbert.multitask.model import MultitaskModel
+    from minbert.recipe.recipe import load_recipe
+    from minbert.running.run import evaluate_run, train_recipe
 
-__all__ = ["MultitaskModel"]
+__all__ = ["MultitaskModel", "UserError", "compare", "evaluate_run", "load_recipe", "train_recipe"]
+
+_HOMES = {
+    "MultitaskModel": "minbert.multitask.model",
+    "UserError": "minbert.errors",
+    "compare": "minbert.comparing.compare",
+    "evaluate_run": "minbert.running.run",
+    "load_recipe": "minbert.recipe.recipe",
+    "train_recipe": "minbert.running.run",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "MultitaskModel":
-        from minbert.multitask.model import MultitaskModel
-
-        return MultitaskModel
-    raise AttributeError(f"module 'minbert' has no attribute '{name}'")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'minbert' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

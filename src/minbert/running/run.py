@@ -13,6 +13,7 @@ from minbert.augmentation.tables import keep_new_rows
 from minbert.data.examples import read_split
 from minbert.data.places import resolve_data
 from minbert.data.relabelling import labels_of
+from minbert.display.console import terminal
 from minbert.display.progress import Display
 from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.baselines import Baseline, baseline
@@ -56,9 +57,9 @@ class RunSummary:
 
 def train_recipe(
     recipe: Recipe,
-    out: Path,
-    resume: bool,
-    display: Display,
+    out: str | Path,
+    resume: bool = False,
+    display: Display | None = None,
     on_evaluation: OnEvaluation | None = None,
     trackers: Sequence[Tracker] = (),
 ) -> RunSummary:
@@ -71,6 +72,7 @@ def train_recipe(
         UserError: ``out`` holds something else; or see ``prepare`` and ``TrainingLoop.run``.
         Interrupted: the user asked to stop; ``resume`` goes on.
     """
+    out, display = Path(out), display or Display(terminal())
     chosen_by = (
         fastest_precision(available_device())[1] if recipe.training.precision == "auto" else "as the recipe says"
     )
@@ -114,12 +116,18 @@ def plan_recipe(recipe: Recipe, display: Display) -> Plan:
     return plan_run(make_learner(recipe, prepared, display), prepared.dev, prepared.course)
 
 
-def evaluate_run(folder: Path, data: str | None, split: Literal["train", "dev", "test"], display: Display) -> DevScores:
+def evaluate_run(
+    folder: str | Path,
+    data: str | None = None,
+    split: Literal["train", "dev", "test"] = "dev",
+    display: Display | None = None,
+) -> DevScores:
     """Return a run's scores on a labelled split of ``data`` (by default the run's own).
 
     Raises:
         UserError: the folder is no run, the model's files are damaged, or the split cannot be read or has no labels.
     """
+    folder, display = Path(folder), display or Display(terminal())
     recipe = read_run(folder)
     place = resolve_data(recipe.data if data is None else data)
     named = {name: task for name, task in recipe.tasks.items() if split in task.files.by_split}
