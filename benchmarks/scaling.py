@@ -39,8 +39,9 @@ from common import (
     write_figures,
 )
 from minbert.display.progress import Display
-from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
+from minbert.encoder.config_file import read_config
+from minbert.encoder.encoder import Encoder
 from minbert.encoder.sources import find_encoder, save_encoder
 from minbert.files import read_json
 from minbert.machine.device import available_device
@@ -156,7 +157,7 @@ def train_point(point: Point, folder: Path, options: argparse.Namespace) -> Figu
     """
     hidden, layers, heads = SHAPES[point["shape"]] if "shape" in point else (384, 2, 12)
     files = find_encoder(options.encoder)
-    vocabulary = EncoderConfig.from_hub(read_json(files.config), files.config).vocabulary_size
+    vocabulary = read_config(read_json(files.config), files.config).vocabulary_size
     config = EncoderConfig(
         vocabulary_size=vocabulary,
         hidden_size=hidden,
@@ -166,7 +167,7 @@ def train_point(point: Point, folder: Path, options: argparse.Namespace) -> Figu
     )
     (folder / "encoder").mkdir()
     torch.manual_seed(options.seed)
-    save_encoder(BertEncoder(config), folder / "encoder")
+    save_encoder(Encoder(config), folder / "encoder")
     Tokenizer.from_files(files.folder).save(folder / "encoder")
     rows = 2 * options.steps * point["rows"]
     generator = TextGenerator(vocabulary_words(options.encoder), options.seed)

@@ -35,7 +35,7 @@ from common import (
     write_figures,
 )
 from minbert.display.progress import Display
-from minbert.encoder.config import EncoderConfig
+from minbert.encoder.config_file import read_config
 from minbert.encoder.sources import find_encoder
 from minbert.files import read_json
 from minbert.machine.allocator import keep_freed_memory
@@ -144,7 +144,7 @@ def measure(name: str, options: argparse.Namespace) -> Figures:
             keep_freed_memory()
         found = run_peer(contestant, recipe, options, bf16=precision == "bf16")
     files = find_encoder(options.encoder)
-    config = EncoderConfig.from_hub(read_json(files.config), files.config)
+    config = read_config(read_json(files.config), files.config)
     seconds = found["seconds"]
     return found | {
         "rows": sum(map(len, rows.values())) * options.epochs,

@@ -49,8 +49,8 @@ WORDS = [
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random BERT of two layers, 32 wide, and a vocabulary of a few words."""
-    from minbert.encoder.bert import BertEncoder
     from minbert.encoder.config import EncoderConfig
+    from minbert.encoder.encoder import Encoder
     from minbert.encoder.sources import save_encoder
 
     folder = tmp_path_factory.mktemp("tiny")
@@ -65,7 +65,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         intermediate_size=64,
         max_positions=64,
     )
-    save_encoder(BertEncoder(config), folder)
+    save_encoder(Encoder(config), folder)
     return folder
 
 

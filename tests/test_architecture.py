@@ -12,8 +12,8 @@ PACKAGE = Path(minbert.__file__).parent
 FLOORS = [
     {"errors", "packed", "randomness"},
     {"files", "methods", "display"},
-    {"machine"},
-    {"encoder", "text", "optim"},
+    {"machine", "text"},
+    {"encoder", "optim"},
     {"tasks"},
     {"data", "multitask", "tracking"},
     {"training", "augmentation"},

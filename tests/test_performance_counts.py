@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from minbert.display.progress import Display
 from minbert.encoder.attention.bins import BinLayout
 from minbert.encoder.attention.filling import fill_bins
-from minbert.encoder.bert import BertEncoder
+from minbert.encoder.encoder import Encoder
 from minbert.encoder.layers import EncoderLayer
 from minbert.encoder.sources import load_encoder
 from minbert.evaluation.streaming import encode_file, predict_file
@@ -60,7 +60,7 @@ class Counts:
 
     def after_forward(self, module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
         mode = "training" if module.training else "reading"
-        if isinstance(module, BertEncoder):
+        if isinstance(module, Encoder):
             self.calls[mode] += 1
             self.sequences[mode] += len(arguments[0].lengths)
         elif isinstance(module, EncoderLayer):

@@ -28,8 +28,8 @@ import torch
 from rich.console import Console
 
 from minbert.display.progress import Display
-from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
+from minbert.encoder.encoder import Encoder
 from minbert.encoder.sources import save_encoder
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import make_learner, prepare
@@ -190,7 +190,7 @@ def write_encoder(folder: Path) -> None:
         intermediate_size=64,
         max_positions=64,
     )
-    encoder = BertEncoder(config)
+    encoder = Encoder(config)
     random = np.random.RandomState(3)
     with torch.no_grad():
         for name, parameter in sorted(encoder.named_parameters()):

@@ -12,8 +12,8 @@ import torch
 from minbert.augmentation import Augmentation
 from minbert.augmentation.contextual import ContextualReplacer
 from minbert.augmentation.words import STOP_WORDS, word_spans
-from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
+from minbert.encoder.encoder import Encoder
 from minbert.encoder.masked_lm import HeadKind, MaskedLM
 from minbert.encoder.masked_lm_files import save_masked_lm
 from minbert.errors import UserError
@@ -40,7 +40,7 @@ def save(folder: Path, kind: HeadKind) -> Path:
         initializer_range=0.4,
     )
     draws = torch.Generator().manual_seed(8)
-    save_masked_lm(MaskedLM(BertEncoder(config, draws), kind, draws), folder)
+    save_masked_lm(MaskedLM(Encoder(config, draws), kind, draws), folder)
     Tokenizer.from_files(folder).save(folder)
     return folder
 

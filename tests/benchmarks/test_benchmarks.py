@@ -21,6 +21,7 @@ from inference import CONTESTANTS as ANSWERING
 from inference import difference, file_name
 from minbert.display.progress import Display
 from minbert.encoder.config import EncoderConfig
+from minbert.encoder.config_file import config_mapping
 from minbert.running.prepare import prepare
 from minbert.training.learner import row_lengths
 from texts import FILES, TOKEN_QUANTILES, TextGenerator, benchmark_recipe, real_tokens, training_rows, write_generated
@@ -50,7 +51,7 @@ def test_flops_are_those_that_torch_counts() -> None:
     from transformers import BertConfig, BertModel
 
     config = EncoderConfig(hidden_size=32, layers=3, attention_heads=4, intermediate_size=48)
-    hub = {key: value for key, value in config.to_hub().items() if key != "model_type"}
+    hub = {key: value for key, value in config_mapping(config).items() if key != "model_type"}
     peer = BertModel(BertConfig(**hub, attn_implementation="eager"), add_pooling_layer=False).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         peer(torch.ones(1, 11, dtype=torch.long))

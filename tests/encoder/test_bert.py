@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
+from minbert.encoder.encoder import Encoder
 from minbert.packed import PackedBatch, concatenate
 
 MakeBatch = Callable[..., PackedBatch]
 Padded = Callable[[PackedBatch], dict[str, Tensor]]
-Twin = Callable[[BertEncoder], torch.nn.Module]
+Twin = Callable[[Encoder], torch.nn.Module]
 
 
-def assert_equal(encoder: BertEncoder, transformers_model: torch.nn.Module, batch: PackedBatch, padded: Padded) -> None:
+def assert_equal(encoder: Encoder, transformers_model: torch.nn.Module, batch: PackedBatch, padded: Padded) -> None:
     inputs = padded(batch)
     with torch.no_grad():
         ours, theirs = encoder(batch), transformers_model(**inputs)
@@ -25,14 +25,14 @@ def assert_equal(encoder: BertEncoder, transformers_model: torch.nn.Module, batc
 
 
 @pytest.fixture(scope="module")
-def minilm_twin(minilm: BertEncoder, twin: Twin) -> torch.nn.Module:
+def minilm_twin(minilm: Encoder, twin: Twin) -> torch.nn.Module:
     return twin(minilm)
 
 
 @pytest.mark.parametrize("pairs", [False, True])
 @pytest.mark.parametrize("lengths", [[1, 512, 9], [33, 2, 64, 100, 65, 5, 17], [12] * 7])
 def test_minilm_equals_transformers(
-    minilm: BertEncoder,
+    minilm: Encoder,
     minilm_twin: torch.nn.Module,
     make_batch: MakeBatch,
     padded: Padded,
@@ -44,16 +44,16 @@ def test_minilm_equals_transformers(
 
 def test_bert_base_shapes_equal_transformers(make_batch: MakeBatch, padded: Padded, twin: Twin) -> None:
     config = EncoderConfig(vocabulary_size=90, layers=3)
-    encoder = BertEncoder(config, torch.Generator().manual_seed(0)).eval()
+    encoder = Encoder(config, torch.Generator().manual_seed(0)).eval()
     assert_equal(encoder, twin(encoder), make_batch([30, 5, 77, 1, 50]), padded)
 
 
 def test_every_gradient_equals_transformers(
-    small_encoder: BertEncoder,
+    small_encoder: Encoder,
     make_batch: MakeBatch,
     padded: Padded,
     twin: Twin,
-    gradients: Callable[[BertEncoder], dict[str, Tensor]],
+    gradients: Callable[[Encoder], dict[str, Tensor]],
 ) -> None:
     encoder = small_encoder.double()
     theirs = twin(encoder)
@@ -76,7 +76,7 @@ def test_every_gradient_equals_transformers(
         torch.testing.assert_close(of_ours[name], gradient, rtol=1e-9, atol=1e-10, msg=name)
 
 
-def test_a_sequence_alone_equals_the_sequence_in_any_batch(small_encoder: BertEncoder, make_batch: MakeBatch) -> None:
+def test_a_sequence_alone_equals_the_sequence_in_any_batch(small_encoder: Encoder, make_batch: MakeBatch) -> None:
     encoder = small_encoder.eval()
     sequences = [make_batch([length], seed=length) for length in (7, 31, 12, 200, 3, 13)]
     with torch.no_grad():
@@ -92,7 +92,7 @@ def test_a_sequence_alone_equals_the_sequence_in_any_batch(small_encoder: BertEn
 
 
 def test_first_tokens_alone_are_those_of_the_whole(
-    small_encoder: BertEncoder, make_batch: MakeBatch, gradients: Callable[[BertEncoder], dict[str, Tensor]]
+    small_encoder: Encoder, make_batch: MakeBatch, gradients: Callable[[Encoder], dict[str, Tensor]]
 ) -> None:
     """Values and gradients are equal, and the last layer's feed-forward sees a row a sequence."""
     encoder, batch = small_encoder.double().eval(), make_batch([3, 90, 1, 33])
@@ -112,7 +112,7 @@ def test_first_tokens_alone_are_those_of_the_whole(
         torch.testing.assert_close(alone[name], tensor, rtol=1e-9, atol=1e-10, msg=name)
 
 
-def test_segments_and_positions_count(small_encoder: BertEncoder, make_batch: MakeBatch) -> None:
+def test_segments_and_positions_count(small_encoder: Encoder, make_batch: MakeBatch) -> None:
     encoder = small_encoder.eval()
     pair, single = make_batch([9]), make_batch([9], pairs=False)
     turned = PackedBatch(pair.token_ids, pair.segment_ids, pair.positions.flip(0), pair.offsets)
@@ -122,7 +122,7 @@ def test_segments_and_positions_count(small_encoder: BertEncoder, make_batch: Ma
         assert (plain - encoder(turned).pooled).abs().max() > 1e-3
 
 
-def test_word_embeddings_can_take_the_place_of_the_lookup(small_encoder: BertEncoder, make_batch: MakeBatch) -> None:
+def test_word_embeddings_can_take_the_place_of_the_lookup(small_encoder: Encoder, make_batch: MakeBatch) -> None:
     encoder, batch = small_encoder.eval(), make_batch([5, 40])
     words = encoder.word_embeddings(batch)
     plain, given = encoder(batch), encoder(batch, word_embeddings=words)
@@ -141,7 +141,7 @@ def test_word_embeddings_can_take_the_place_of_the_lookup(small_encoder: BertEnc
 
 def test_dropout_repeats_from_a_saved_state(small_config: EncoderConfig, make_batch: MakeBatch) -> None:
     dropping = small_config.model_copy(update={"hidden_dropout": 0.1, "attention_dropout": 0.1})
-    encoder = BertEncoder(dropping, torch.Generator().manual_seed(1))
+    encoder = Encoder(dropping, torch.Generator().manual_seed(1))
     batch = make_batch([5, 40])
     state = torch.get_rng_state()
     first, second = encoder(batch), encoder(batch)
@@ -155,7 +155,7 @@ def test_dropout_repeats_from_a_saved_state(small_config: EncoderConfig, make_ba
 
 @pytest.mark.parametrize("part", ["hidden_dropout", "attention_dropout"])
 def test_each_dropout_acts_where_it_should(small_config: EncoderConfig, make_batch: MakeBatch, part: str) -> None:
-    encoder = BertEncoder(small_config.model_copy(update={part: 0.5}), torch.Generator().manual_seed(1))
+    encoder = Encoder(small_config.model_copy(update={part: 0.5}), torch.Generator().manual_seed(1))
     batch = make_batch([5, 40])
     torch.manual_seed(0)
     before = torch.get_rng_state()
@@ -168,7 +168,7 @@ def test_each_dropout_acts_where_it_should(small_config: EncoderConfig, make_bat
     assert torch.equal(torch.get_rng_state(), after)
 
 
-def test_bf16_autocast_stays_close(minilm: BertEncoder, make_batch: MakeBatch) -> None:
+def test_bf16_autocast_stays_close(minilm: Encoder, make_batch: MakeBatch) -> None:
     batch = make_batch([5, 40, 128, 17], 30522)
     with torch.no_grad():
         plain = minilm(batch)
@@ -180,7 +180,7 @@ def test_bf16_autocast_stays_close(minilm: BertEncoder, make_batch: MakeBatch) -
 
 
 def test_bf16_autocast_trains(
-    small_encoder: BertEncoder, make_batch: MakeBatch, gradients: Callable[[BertEncoder], dict[str, Tensor]]
+    small_encoder: Encoder, make_batch: MakeBatch, gradients: Callable[[Encoder], dict[str, Tensor]]
 ) -> None:
     batch = make_batch([5, 40, 33])
     found = []
@@ -194,7 +194,7 @@ def test_bf16_autocast_trains(
 
 
 def test_fresh_weights_follow_the_generator(small_config: EncoderConfig) -> None:
-    first, again, other = (BertEncoder(small_config, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    first, again, other = (Encoder(small_config, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     for name, parameter in first.named_parameters():
         assert torch.equal(parameter, again.get_parameter(name)), name
         if name.endswith("bias"):
@@ -212,13 +212,13 @@ def test_fresh_weights_follow_the_generator(small_config: EncoderConfig) -> None
 
 @pytest.mark.parametrize("lengths", [[513], [4, 600, 2]])
 def test_a_sequence_longer_than_the_positions_is_refused(
-    small_encoder: BertEncoder, make_batch: MakeBatch, lengths: list[int]
+    small_encoder: Encoder, make_batch: MakeBatch, lengths: list[int]
 ) -> None:
     with pytest.raises(ValueError, match=rf"{max(lengths)} tokens; this encoder has 512 positions"):
         small_encoder(make_batch(lengths))
 
 
-def test_empty_sequences_and_batches_are_refused(small_encoder: BertEncoder) -> None:
+def test_empty_sequences_and_batches_are_refused(small_encoder: Encoder) -> None:
     nothing = torch.zeros(0, dtype=torch.long)
     for offsets in ([0], [0, 0]):
         with pytest.raises(ValueError, match="at least one"):

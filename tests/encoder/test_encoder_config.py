@@ -6,9 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from minbert.encoder.config import EncoderConfig
+from minbert.encoder.config_file import config_mapping, read_config
 from minbert.errors import UserError
 
-HUB = EncoderConfig().to_hub()
+HUB = config_mapping(EncoderConfig())
 
 
 def test_survives_the_way_to_the_hub_and_back() -> None:
@@ -26,13 +27,13 @@ def test_survives_the_way_to_the_hub_and_back() -> None:
         initializer_range=0.5,
         padding_id=2,
     )
-    assert EncoderConfig.from_hub(config.to_hub(), "config.json") == config
+    assert read_config(config_mapping(config), "config.json") == config
 
 
 def test_the_defaults_are_bert_base() -> None:
     transformers = pytest.importorskip("transformers")
     theirs = transformers.BertConfig().to_dict()
-    ours = EncoderConfig().to_hub()
+    ours = config_mapping(EncoderConfig())
     shared = ours.keys() & theirs.keys() - {"architectures"}
     assert len(shared) >= 14
     assert {key: ours[key] for key in shared} == {key: theirs[key] for key in shared}
@@ -41,7 +42,7 @@ def test_the_defaults_are_bert_base() -> None:
 def test_a_file_may_leave_out_what_nearly_every_bert_shares() -> None:
     sizes = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     bare = {key: HUB[key] for key in (*sizes, "max_position_embeddings")}
-    assert EncoderConfig.from_hub({**bare, "use_cache": True, "pad_token_id": None}, "config.json") == EncoderConfig()
+    assert read_config({**bare, "use_cache": True, "pad_token_id": None}, "config.json") == EncoderConfig()
 
 
 @pytest.mark.parametrize(
@@ -65,14 +66,14 @@ def test_a_file_may_leave_out_what_nearly_every_bert_shares() -> None:
 )
 def test_what_is_no_bert_is_refused_by_file_and_key(change: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError) as error:
-        EncoderConfig.from_hub({**HUB, **change}, "folder/config.json")
+        read_config({**HUB, **change}, "folder/config.json")
     assert str(error.value).startswith("folder/config.json: ")
     assert told in str(error.value)
 
 
 def test_a_file_of_something_else_is_refused() -> None:
     with pytest.raises(UserError, match=r"config\.json: holds a list"):
-        EncoderConfig.from_hub([1, 2], "config.json")
+        read_config([1, 2], "config.json")
 
 
 def test_unknown_settings_are_refused() -> None:

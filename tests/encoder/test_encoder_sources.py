@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +12,8 @@ import torch
 from torch import Tensor
 
 from minbert.encoder import sources
-from minbert.encoder.bert import BertEncoder
+from minbert.encoder.encoder import Encoder
+from minbert.encoder.pooling import pool
 from minbert.encoder.sources import find_encoder, load_encoder, save_encoder
 from minbert.encoder.tensor_files import write_tensors
 from minbert.encoder.weights import export_tensors
@@ -22,13 +22,13 @@ from minbert.packed import PackedBatch
 
 
 @pytest.fixture
-def saved(small_encoder: BertEncoder, tmp_path: Path) -> Path:
+def saved(small_encoder: Encoder, tmp_path: Path) -> Path:
     folder = tmp_path / "encoder"
     save_encoder(small_encoder, folder)
     return folder
 
 
-def test_what_is_saved_is_loaded(small_encoder: BertEncoder, saved: Path) -> None:
+def test_what_is_saved_is_loaded(small_encoder: Encoder, saved: Path) -> None:
     loaded = load_encoder(str(saved))
     assert loaded.config == small_encoder.config
     for name, tensor in export_tensors(small_encoder).items():
@@ -38,7 +38,7 @@ def test_what_is_saved_is_loaded(small_encoder: BertEncoder, saved: Path) -> Non
 
 
 def test_transformers_reads_what_we_save_and_we_what_it_saves(
-    small_encoder: BertEncoder,
+    small_encoder: Encoder,
     saved: Path,
     tmp_path: Path,
     make_batch: Callable[..., PackedBatch],
@@ -81,23 +81,26 @@ def test_files_of_a_folder(saved: Path) -> None:
     assert find_encoder(str(saved)).weights == saved / "model.safetensors"
 
 
-def test_a_folder_with_a_pickle_only(small_encoder: BertEncoder, saved: Path) -> None:
+def test_a_folder_with_a_pickle_only(small_encoder: Encoder, saved: Path) -> None:
     (saved / "model.safetensors").unlink()
     torch.save(export_tensors(small_encoder), saved / "pytorch_model.bin")
     loaded = load_encoder(str(saved))
     assert torch.equal(loaded.pooler.weight, small_encoder.pooler.weight)
 
 
-def test_weights_without_a_pooler(small_encoder: BertEncoder, saved: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_weights_without_a_pooler(small_encoder: Encoder, saved: Path, make_batch: Callable[..., PackedBatch]) -> None:
     tensors = {name: tensor for name, tensor in export_tensors(small_encoder).items() if "pooler" not in name}
     write_tensors(saved / "model.safetensors", tensors)
-    with pytest.raises(UserError, match=r"pooler\.dense\.bias missing"):
-        load_encoder(str(saved))
-    with caplog.at_level(logging.WARNING):
-        encoder = load_encoder(str(saved), fresh_pooler=True)
-    assert "has no pooler" in caplog.text
-    assert encoder.pooler.weight.std() > 0.1
-    assert (encoder.pooler.bias == 0).all()
+    encoder = load_encoder(str(saved))
+    assert encoder.pooler is None
+    batch = make_batch([4, 30])
+    found, whole = encoder.eval()(batch), small_encoder.eval()(batch)
+    assert found.pooled is None
+    assert torch.equal(found.hidden_states, whole.hidden_states)
+    with pytest.raises(UserError, match="this encoder has no pooler"):
+        pool(found, batch.offsets, "pooler")
+    save_encoder(encoder, saved)
+    assert load_encoder(str(saved)).pooler is None
 
 
 @pytest.mark.parametrize(
@@ -139,13 +142,13 @@ def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
         find_encoder(str(tmp_path / "nothing"))
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(small_encoder: BertEncoder, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_told(small_encoder: Encoder, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         save_encoder(small_encoder, tmp_path / "file")
 
 
-def test_minilm_has_all_its_files(minilm: BertEncoder) -> None:
+def test_minilm_has_all_its_files(minilm: Encoder) -> None:
     files = find_encoder("minilm")
     assert files.weights.name == "model.safetensors"
     assert files.tokenizer is not None
@@ -160,7 +163,7 @@ def test_minilm_missing_names_the_command(monkeypatch: pytest.MonkeyPatch) -> No
         find_encoder("minilm")
 
 
-def test_minilm_with_other_weights_is_refused(minilm: BertEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_minilm_with_other_weights_is_refused(minilm: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     assert minilm is not None
     monkeypatch.setattr(sources, "MINILM_SHA256", "0" * 64)
     with pytest.raises(UserError, match=r"model\.safetensors: is not the file that minbert was tested with"):

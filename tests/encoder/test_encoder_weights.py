@@ -6,32 +6,32 @@ import pytest
 import torch
 from torch import Tensor
 
-from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
-from minbert.encoder.weights import export_tensors, import_tensors
+from minbert.encoder.encoder import Encoder
+from minbert.encoder.weights import export_tensors, fresh_encoder, import_tensors
 from minbert.errors import UserError
 
 
 @pytest.fixture
-def tensors(small_encoder: BertEncoder) -> dict[str, Tensor]:
+def tensors(small_encoder: Encoder) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in export_tensors(small_encoder).items()}
 
 
 @pytest.fixture
-def empty(small_config: EncoderConfig) -> BertEncoder:
-    return BertEncoder(small_config, torch.Generator().manual_seed(9))
+def empty(small_config: EncoderConfig) -> Encoder:
+    return Encoder(small_config, torch.Generator().manual_seed(9))
 
 
 def test_names_and_values_are_those_of_transformers(
-    small_encoder: BertEncoder, empty: BertEncoder, twin: Callable[[BertEncoder], torch.nn.Module]
+    small_encoder: Encoder, empty: Encoder, twin: Callable[[Encoder], torch.nn.Module]
 ) -> None:
     theirs = twin(small_encoder)  # loads ours strictly: every name and shape
-    assert import_tensors(empty, theirs.state_dict(), "file") == ()
+    import_tensors(empty, theirs.state_dict(), "file")
     for name, tensor in export_tensors(small_encoder).items():
         assert torch.equal(export_tensors(empty)[name], tensor), name
 
 
-def test_exported_tensors_are_views(small_encoder: BertEncoder) -> None:
+def test_exported_tensors_are_views(small_encoder: Encoder) -> None:
     exported = export_tensors(small_encoder)
     with torch.no_grad():
         small_encoder.layers[1].attention.query_key_value.weight.fill_(3)
@@ -39,9 +39,7 @@ def test_exported_tensors_are_views(small_encoder: BertEncoder) -> None:
     assert sum(tensor.numel() for tensor in exported.values()) == sum(p.numel() for p in small_encoder.parameters())
 
 
-def test_old_names_prefixes_heads_and_half_precision_are_understood(
-    tensors: dict[str, Tensor], empty: BertEncoder
-) -> None:
+def test_old_names_prefixes_heads_and_half_precision_are_understood(tensors: dict[str, Tensor], empty: Encoder) -> None:
     old = {
         "bert." + name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): (
             tensor.bfloat16()
@@ -83,7 +81,7 @@ KEY = "encoder.layer.1.attention.self.key.weight"
     ],
 )
 def test_whatever_does_not_fit_is_told_and_nothing_is_written(
-    tensors: dict[str, Tensor], empty: BertEncoder, damage: Callable[[dict[str, Tensor]], object], told: str
+    tensors: dict[str, Tensor], empty: Encoder, damage: Callable[[dict[str, Tensor]], object], told: str
 ) -> None:
     before = {name: tensor.clone() for name, tensor in export_tensors(empty).items()}
     damage(tensors)
@@ -94,7 +92,7 @@ def test_whatever_does_not_fit_is_told_and_nothing_is_written(
     assert all(torch.equal(before[name], tensor) for name, tensor in export_tensors(empty).items())
 
 
-def test_many_problems_make_one_short_message(tensors: dict[str, Tensor], empty: BertEncoder) -> None:
+def test_many_problems_make_one_short_message(tensors: dict[str, Tensor], empty: Encoder) -> None:
     wrong = {f"roberta.{name}": tensor for name, tensor in tensors.items()}
     with pytest.raises(UserError) as error:
         import_tensors(empty, wrong, "file")
@@ -103,16 +101,47 @@ def test_many_problems_make_one_short_message(tensors: dict[str, Tensor], empty:
     assert len(str(error.value)) < 700
 
 
-def test_a_fresh_pooler_only_where_it_is_asked_for(tensors: dict[str, Tensor], empty: BertEncoder) -> None:
-    names = ("pooler.dense.weight", "pooler.dense.bias")
-    for name in names:
-        del tensors[name]
-    with pytest.raises(UserError, match=r"pooler\.dense\.weight, pooler\.dense\.bias missing"):
-        import_tensors(empty, tensors, "file")
-    with torch.no_grad():
-        empty.pooler.bias.fill_(1)
-    torch.manual_seed(0)
-    assert import_tensors(empty, tensors, "file", fresh_pooler=True) == names
-    assert empty.pooler.weight.std().item() == pytest.approx(empty.config.initializer_range, rel=0.1)
-    assert (empty.pooler.bias == 0).all()
-    assert torch.equal(export_tensors(empty)[KEY], tensors[KEY])
+def shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def test_a_pooler_is_where_the_weights_have_one(tensors: dict[str, Tensor], small_config: EncoderConfig) -> None:
+    assert fresh_encoder(small_config, shapes(tensors), "file").pooler is not None
+    for name in ("pooler.dense.weight", "pooler.dense.bias"):
+        with pytest.raises(UserError, match=rf"{name} missing"):
+            fresh_encoder(small_config, shapes({key: value for key, value in tensors.items() if key != name}), "file")
+    without = {name: tensor for name, tensor in tensors.items() if not name.startswith("pooler.")}
+    encoder = fresh_encoder(small_config, shapes(without), "file")
+    import_tensors(encoder, without, "file")
+    assert encoder.pooler is None
+    assert export_tensors(encoder).keys() == without.keys()
+    assert torch.equal(export_tensors(encoder)[KEY], tensors[KEY])
+
+
+def test_a_fresh_encoder_is_that_of_the_generator(tensors: dict[str, Tensor], small_config: EncoderConfig) -> None:
+    """The look at shapes draws no number."""
+    torch.manual_seed(4)
+    expected = export_tensors(Encoder(small_config))
+    torch.manual_seed(4)
+    found = export_tensors(fresh_encoder(small_config, shapes(tensors), "file"))
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+@pytest.mark.parametrize(
+    "absurd",
+    [
+        {"layers": 10**8},
+        {"vocabulary_size": 10**8},
+        {"intermediate_size": 10**8},
+        {"max_positions": 10**8},
+        {"hidden_size": 10**8},
+        {"hidden_size": 4 * 10**6, "vocabulary_size": 10**7},
+    ],
+)
+def test_absurd_sizes_are_refused_before_anything_is_allocated(
+    tensors: dict[str, Tensor], small_config: EncoderConfig, absurd: dict[str, int]
+) -> None:
+    """Any of these would take terabytes, or hours."""
+    config = EncoderConfig.model_validate(small_config.model_dump() | absurd)
+    with pytest.raises(UserError, match=r"^file: .* its config\.json describes"):
+        fresh_encoder(config, shapes(tensors), "file")

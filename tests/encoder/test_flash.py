@@ -13,7 +13,7 @@ from minbert.encoder.attention import choosing, flash
 from minbert.encoder.attention.bins import BinLayout
 from minbert.encoder.attention.choosing import choose_layout
 from minbert.encoder.attention.flash import FlashLayout
-from minbert.encoder.bert import BertEncoder
+from minbert.encoder.encoder import Encoder
 
 CPU = torch.device("cpu")
 
@@ -99,7 +99,7 @@ def test_the_number_format_is_that_of_the_products(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_whole_encoder_goes_that_way(
-    kernel: StandIn, monkeypatch: pytest.MonkeyPatch, small_encoder: BertEncoder, make_batch: Any
+    kernel: StandIn, monkeypatch: pytest.MonkeyPatch, small_encoder: Encoder, make_batch: Any
 ) -> None:
     encoder, batch = small_encoder.eval(), make_batch([3, 70, 12])
     with torch.no_grad():

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from minbert.encoder.bert import BertEncoder
+from minbert.encoder.encoder import Encoder
 from minbert.encoder.sources import save_encoder
 from minbert.encoder.weights import export_tensors
 
@@ -99,7 +99,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     from minbert.encoder.config import EncoderConfig
 
     sizes = {"vocabulary_size": 9, "hidden_size": 4, "layers": 1, "attention_heads": 2, "intermediate_size": 4}
-    encoder = BertEncoder(EncoderConfig.model_validate(sizes), torch.Generator().manual_seed(0))
+    encoder = Encoder(EncoderConfig.model_validate(sizes), torch.Generator().manual_seed(0))
     folder = tmp_path_factory.mktemp("made")
     save_encoder(encoder, folder)
     torch.save(export_tensors(encoder), folder / "pytorch_model.bin")

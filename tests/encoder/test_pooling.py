@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from minbert.encoder.bert import EncoderOutput
+from minbert.encoder.encoder import EncoderOutput
 from minbert.encoder.pooling import Pooling, mean_tokens_of_texts, pool
 
 LENGTHS = [3, 1, 40, 2]

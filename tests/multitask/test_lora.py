@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from sharing_models import TASKS, build, joint, states
 from torch import nn
 
-from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.dropout import dropout
+from minbert.encoder.encoder import Encoder
 from minbert.multitask.adapters import Adapter, Adapters
 from minbert.multitask.adapters.lora import Lora, LowRankChange
 
@@ -22,7 +22,7 @@ ALL = ["query", "key", "value", "attention_output", "intermediate", "output"]
 LORA: dict[str, Any] = {"name": "lora", "rank": 3, "alpha": 5.0, "targets": ALL}
 
 
-def changed_by_hand(encoder: BertEncoder, adapter: nn.Module, scale: float) -> BertEncoder:
+def changed_by_hand(encoder: Encoder, adapter: nn.Module, scale: float) -> Encoder:
     """Return the encoder with ``W + scale B A`` written into its weights, one matrix after the other."""
     encoder = copy.deepcopy(encoder)
     matrices = dict(adapter.named_parameters())

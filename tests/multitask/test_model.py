@@ -66,7 +66,7 @@ def test_pooling_is_each_tasks_own(model: MultitaskModel) -> None:
 def joined_means(model: MultitaskModel, pairs: list[tuple[str, str]]) -> torch.Tensor:
     """Return the mean state (R, hidden) of each pair joined."""
     table, numbers = TokenTable.from_texts([text for pair in pairs for text in pair], model.tokenizer)
-    batch = pack_joined(table, numbers[::2], numbers[1::2], model.special_tokens, 64)
+    batch = pack_joined(table, numbers[::2], numbers[1::2], model.template, 64)
     with torch.no_grad():
         return model.pooled(batch, None, ["mean"])["mean"]
 

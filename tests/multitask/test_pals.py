@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
-from minbert.encoder.bert import BertEncoder
+from minbert.encoder.encoder import Encoder
 from minbert.multitask.adapters import Adapters
 from minbert.multitask.adapters.pals import Pals
 from minbert.packed import PackedBatch
@@ -30,7 +30,7 @@ def padded_attention(query: Tensor, key: Tensor, value: Tensor, real: Tensor, he
     return (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
 
 
-def padded_bert(encoder: BertEncoder, pal: nn.Module, heads: int, batch: PackedBatch) -> Tensor:
+def padded_bert(encoder: Encoder, pal: nn.Module, heads: int, batch: PackedBatch) -> Tensor:
     """Return the token states (T, hidden) of an encoder with one task's PALs, computed with padding."""
     lengths = batch.lengths.tolist()
     ids, segments, positions = (

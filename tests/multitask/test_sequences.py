@@ -9,7 +9,7 @@ import torch
 from minbert.multitask.sequences import Sequences
 from minbert.packed import concatenate
 from minbert.tasks.heads import Pair
-from minbert.text.packing import SpecialTokens
+from minbert.text.template import Template
 from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
 
@@ -19,14 +19,14 @@ SECOND = np.array([1, 0, 1, 2, 2])
 
 
 @pytest.fixture
-def table(tiny_encoder: Path) -> tuple[TokenTable, SpecialTokens]:
+def table(tiny_encoder: Path) -> tuple[TokenTable, Template]:
     tokenizer = Tokenizer.from_files(tiny_encoder)
     table, rows = TokenTable.from_texts(TEXTS, tokenizer)
     assert rows.tolist() == [0, 1, 2, 3]
-    return table, SpecialTokens(tokenizer.classification_id, tokenizer.separator_id)
+    return table, Template((tokenizer.classification_id,), (tokenizer.separator_id,), (tokenizer.separator_id,))
 
 
-def test_two_sequences_a_pair_share_repeated_texts(table: tuple[TokenTable, SpecialTokens]) -> None:
+def test_two_sequences_a_pair_share_repeated_texts(table: tuple[TokenTable, Template]) -> None:
     sequences = Sequences.of_rows(table[0], FIRST, SECOND, "bi", table[1], 64)
     assert len(sequences) == 4
     # All first texts, then all second texts.
@@ -36,7 +36,7 @@ def test_two_sequences_a_pair_share_repeated_texts(table: tuple[TokenTable, Spec
 
 
 @pytest.mark.parametrize("pair", ["cross", "joint"])
-def test_a_joined_pair_is_one_sequence_whose_order_counts(table: tuple[TokenTable, SpecialTokens], pair: Pair) -> None:
+def test_a_joined_pair_is_one_sequence_whose_order_counts(table: tuple[TokenTable, Template], pair: Pair) -> None:
     sequences = Sequences.of_rows(table[0], FIRST, SECOND, pair, table[1], 64)
     assert len(sequences) == 4  # rows 0 and 2 are the same pair, row 1 is another
     numbers = sequences.of(np.arange(5))
@@ -48,7 +48,7 @@ def test_a_joined_pair_is_one_sequence_whose_order_counts(table: tuple[TokenTabl
     assert batch.segment_ids.tolist() == [0, 0, 0, 0, 0, 1, 1]
 
 
-def test_a_pair_read_both_ways_is_two_texts_and_a_joined_one(table: tuple[TokenTable, SpecialTokens]) -> None:
+def test_a_pair_read_both_ways_is_two_texts_and_a_joined_one(table: tuple[TokenTable, Template]) -> None:
     def sequences(pair: Pair) -> Sequences:
         return Sequences.of_rows(table[0], FIRST, SECOND, pair, table[1], 9)
 
@@ -65,7 +65,7 @@ def test_a_pair_read_both_ways_is_two_texts_and_a_joined_one(table: tuple[TokenT
         assert torch.equal(getattr(batch, name), getattr(expected, name)), name
 
 
-def test_single_texts(table: tuple[TokenTable, SpecialTokens]) -> None:
+def test_single_texts(table: tuple[TokenTable, Template]) -> None:
     sequences = Sequences.of_rows(table[0], FIRST, None, None, table[1], 4)
     assert len(sequences) == 3
     assert sequences.row_lengths().tolist() == [4, 4, 4, 4, 4]

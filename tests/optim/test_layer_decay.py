@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
+from minbert.encoder.encoder import Encoder
 from minbert.optim.adamaxw import AdamaxW
 from minbert.optim.adamw import AdamW
 from minbert.optim.settings import OptimizerSettings, make_optimizer, parameter_groups
 
 
-def _encoder(layers: int) -> BertEncoder:
+def _encoder(layers: int) -> Encoder:
     config = EncoderConfig(
         vocabulary_size=11, hidden_size=8, layers=layers, attention_heads=2, intermediate_size=12, max_positions=7
     )
-    return BertEncoder(config)
+    return Encoder(config)
 
 
 def _group_of(groups: list[dict[str, Any]], parameter: nn.Parameter) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def test_the_search_is_algorithm_1_row_by_row(
     head = SMOOTH | ({"name": "scale_softmax"} if form == "classes" else {})
     learner = learner_for(only(two_tasks, task, **changes | {"head": head}), quiet)
     model, sequences = learner.model.eval(), learner.train[task].sequences
-    ids = model.special_tokens
+    ids = model.template.ids
     regularizer = smart(**settings)
     company = passes_of(learner, task, 3)
     found = regularizer._worst(company)
@@ -59,7 +59,7 @@ def test_the_search_is_algorithm_1_row_by_row(
     for row in range(3):
         batch = sequences.pack(sequences.of(np.arange(row, row + 1)))
         words = model.encoder.word_embeddings(batch).detach()
-        special = torch.isin(batch.token_ids, torch.tensor([ids.classification, ids.separator]))
+        special = torch.isin(batch.token_ids, torch.tensor(ids))
         [clean] = model(batch, [Span(task, len(batch))])
         target = type(clean)(*(None if t is None or isinstance(t, tuple) else t.detach() for t in clean))
         delta = passes_of(learner, task, 1, row).noise(chosen.sigma)

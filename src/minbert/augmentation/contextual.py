@@ -17,7 +17,7 @@ from minbert.augmentation.vocabulary import WholeWords
 from minbert.augmentation.words import Span, amount, cased_like, draw, replace_words, replaceable, word_spans
 from minbert.encoder.masked_lm import HeadKind, MaskedLM
 from minbert.encoder.masked_lm_files import load_masked_lm
-from minbert.encoder.sources import find_encoder
+from minbert.encoder.sources import check_vocabulary, find_encoder
 from minbert.errors import UserError
 from minbert.packed import PackedBatch
 from minbert.text.tokenizer import Tokenizer
@@ -55,11 +55,7 @@ class Contextual(Augmentation):
                 f"encoder '{self.encoder}': has no masked-LM head, so it cannot guess words. Give one that has (such "
                 "as bert-base-uncased, or the folder of a 'minbert pretrain' run)."
             )
-        if tokenizer.vocabulary_size > model.encoder.config.vocabulary_size:
-            raise UserError(
-                f"encoder '{self.encoder}': its tokenizer has {tokenizer.vocabulary_size:,} tokens, its embeddings "
-                f"only {model.encoder.config.vocabulary_size:,}. Do the files belong together?"
-            )
+        check_vocabulary(self.encoder, model.encoder, tokenizer)
         return ContextualReplacer(model.eval().to(device), tokenizer, self)
 
 
@@ -73,7 +69,7 @@ class _Hidden:
     """Places of the hidden words that the model sees, ascending."""
     generator: np.random.Generator
     token_ids: list[int]
-    """With [CLS], a [MASK] for each hidden word, and [SEP]."""
+    """With the special tokens around it, and a mask token for each hidden word."""
 
 
 class ContextualReplacer(Augmenter):
@@ -109,12 +105,13 @@ class ContextualReplacer(Augmenter):
             pieces += [text[start:end] for start, end in zip(bounds[::2], bounds[1::2], strict=True)]
             hidden.append(_Hidden(text, spans, chosen, generator, []))
         around = iter(self._tokenizer.token_ids(pieces))
+        template = self._model.encoder.architecture.template(self._tokenizer)
         for one in hidden:
-            ids = [self._tokenizer.classification_id, *next(around)]
+            ids = [*template.start, *next(around)]
             for _ in one.chosen:
                 ids += [self._tokenizer.mask_id, *next(around)]
-            ids = ids[: self._model.encoder.config.max_positions - 1]
-            one.token_ids = [*ids, self._tokenizer.separator_id]
+            ids = ids[: self._model.encoder.longest - len(template.end)]
+            one.token_ids = [*ids, *template.end]
             one.chosen = one.chosen[: ids.count(self._tokenizer.mask_id)]
         return hidden
 
@@ -140,7 +137,7 @@ class ContextualReplacer(Augmenter):
         return written
 
     def _logits(self, sequences: Sequence[list[int]]) -> Tensor:
-        """Return logits (M, W) of the whole words at each [MASK] of the sequences."""
+        """Return logits (M, W) of the whole words at each mask token of the sequences."""
         lengths = [len(ids) for ids in sequences]
         token_ids = torch.tensor([token for ids in sequences for token in ids])
         batch = PackedBatch(

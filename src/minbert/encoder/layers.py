@@ -1,12 +1,14 @@
-"""The parts of BERT (Devlin et al. 2019): embeddings; layers of attention and feed-forward (Vaswani et al. 2017)."""
+"""The parts of encoders: embeddings; layers of attention and feed-forward (Vaswani et al. 2017)."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from minbert.encoder.adaptation import UNCHANGED, LayerAdaptation
+from minbert.encoder.adaptation import UNCHANGED, LayerAdaptation, Projection
 from minbert.encoder.attention.layout import AttentionLayout
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.dropout import dropout
@@ -14,7 +16,7 @@ from minbert.packed import PackedBatch
 
 
 class Embeddings(nn.Module):
-    """Word, position and segment embeddings, added, normalised and dropped."""
+    """BERT's word, position and segment embeddings, added, normalised and dropped."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -69,8 +71,30 @@ class FeedForward(nn.Module):
         return adaptation.project("output", activated, self.output(activated))
 
 
-class EncoderLayer(nn.Module):
-    """Attention, then feed-forward; each is dropped, added to what went in, and normalised ("post-LN")."""
+class EncoderLayer(nn.Module, ABC):
+    """One layer of an encoder."""
+
+    @abstractmethod
+    def forward(
+        self,
+        hidden: Tensor,
+        layout: AttentionLayout,
+        adaptation: LayerAdaptation = UNCHANGED,
+        tokens: Tensor | None = None,
+    ) -> Tensor:
+        """Return (T, hidden), or only the rows of the ``tokens`` (N,) that are asked for.
+
+        Every token is attended to either way; what only the others' own rows need is not computed. An ``adaptation``
+        reckons with all tokens, so the two do not go together.
+        """
+
+    @abstractmethod
+    def projection(self, name: Projection) -> nn.Linear:
+        """Return one of the layer's linear maps."""
+
+
+class PostNormLayer(EncoderLayer):
+    """BERT's layer: attention, then feed-forward; each is dropped, added to what went in, and normalised."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -87,11 +111,7 @@ class EncoderLayer(nn.Module):
         adaptation: LayerAdaptation = UNCHANGED,
         tokens: Tensor | None = None,
     ) -> Tensor:
-        """Return (T, hidden), or only the rows of the ``tokens`` (N,) that are asked for.
-
-        Every token is attended to either way; what only the others' own rows need is not computed. An ``adaptation``
-        reckons with all tokens, so the two do not go together.
-        """
+        """See ``EncoderLayer``."""
         beside = adaptation.beside(hidden)
         attended = dropout(self.attention(hidden, layout, adaptation, tokens), self.dropout, training=self.training)
         if tokens is not None:
@@ -101,6 +121,15 @@ class EncoderLayer(nn.Module):
         total = hidden + transformed
         output: Tensor = self.feed_forward_norm(total if beside is None else total + beside)
         return output
+
+    def projection(self, name: Projection) -> nn.Linear:
+        """See ``EncoderLayer``."""
+        return {
+            "query_key_value": self.attention.query_key_value,
+            "attention_output": self.attention.output,
+            "intermediate": self.feed_forward.intermediate,
+            "output": self.feed_forward.output,
+        }[name]
 
 
 @torch.no_grad()
@@ -115,7 +144,7 @@ def initialize(module: nn.Module, standard_deviation: float, generator: torch.Ge
     for part in module.modules():
         if isinstance(part, nn.Linear | nn.Embedding):
             part.weight.normal_(0, standard_deviation, generator=generator)
-        if isinstance(part, nn.Linear):
+        if isinstance(part, nn.Linear) and part.bias is not None:
             part.bias.zero_()
         if isinstance(part, nn.Embedding) and part.padding_idx is not None:
             part.weight[part.padding_idx].zero_()

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
+from minbert.encoder.encoder import Encoder
 from minbert.encoder.layers import initialize
 from minbert.packed import PackedBatch
 
@@ -74,7 +74,7 @@ _HEADS: dict[HeadKind, type[MaskedLMHead]] = {"bert": BertHead, "two_layer": Two
 class MaskedLM(nn.Module):
     """An encoder and a masked-LM head with fresh weights."""
 
-    def __init__(self, encoder: BertEncoder, kind: HeadKind = "bert", generator: torch.Generator | None = None) -> None:
+    def __init__(self, encoder: Encoder, kind: HeadKind = "bert", generator: torch.Generator | None = None) -> None:
         """Build a head over ``encoder``, drawn from ``generator`` (torch's default one if none is given)."""
         super().__init__()
         self.encoder = encoder

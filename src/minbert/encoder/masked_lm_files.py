@@ -1,4 +1,4 @@
-"""A masked-LM model's files under the ecosystem's names, those of transformers' ``BertForMaskedLM``."""
+"""A masked-LM model's files under the ecosystem's names, those of its family in transformers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
+from minbert.encoder.config_file import config_mapping
 from minbert.encoder.hub import CONFIG, SAFETENSORS
 from minbert.encoder.masked_lm import HeadKind, MaskedLM
 from minbert.encoder.sources import find_encoder, load_encoder
@@ -16,31 +18,20 @@ from minbert.encoder.weights import export_tensors
 from minbert.errors import UserError
 from minbert.files import write_json
 
-# Our parameter -> theirs. transformers knows no second head, so its names are ours, where encoders look for nothing.
-_NAMES: dict[HeadKind, dict[str, str]] = {
-    "bert": {
-        "dense.weight": "cls.predictions.transform.dense.weight",
-        "dense.bias": "cls.predictions.transform.dense.bias",
-        "norm.weight": "cls.predictions.transform.LayerNorm.weight",
-        "norm.bias": "cls.predictions.transform.LayerNorm.bias",
-        "bias": "cls.predictions.bias",
-    },
-    "two_layer": {
-        name: f"cls.two_layer.{name}" for name in ("dense.weight", "dense.bias", "decoder.weight", "decoder.bias")
-    },
+# transformers knows no second head, so its names are ours, where encoders look for nothing.
+_TWO_LAYERS = {
+    name: f"cls.two_layer.{name}" for name in ("dense.weight", "dense.bias", "decoder.weight", "decoder.bias")
 }
-_DECODER = "cls.predictions.decoder.weight"
-_WORDS = "embeddings.word_embeddings.weight"
 
 
 def export_masked_lm(model: MaskedLM) -> dict[str, Tensor]:
-    """Return every weight by its ecosystem name, as views: encoder under ``bert.``, head under ``cls.``.
+    """Return every weight by its ecosystem name, as views: the encoder with its prefix, and the head.
 
     The tied output matrix is left out, as transformers leaves it out.
     """
-    encoder = {f"bert.{name}": tensor for name, tensor in export_tensors(model.encoder).items()}
-    head = dict(model.head.named_parameters())
-    return encoder | {theirs: head[ours].detach() for ours, theirs in _NAMES[model.head.kind].items()}
+    prefix = model.encoder.architecture.prefix
+    encoder = {f"{prefix}{name}": tensor for name, tensor in export_tensors(model.encoder).items()}
+    return encoder | {name: parameter.detach() for name, parameter in _named_head(model).items()}
 
 
 def import_head(model: MaskedLM, tensors: Mapping[str, Tensor], where: object) -> bool:
@@ -49,8 +40,9 @@ def import_head(model: MaskedLM, tensors: Mapping[str, Tensor], where: object) -
     Raises:
         UserError: part of the head is missing, of another shape or not finite; or its output matrix is not tied.
     """
-    given = {_today(name): tensor for name, tensor in tensors.items()}
-    wanted = {theirs: dict(model.head.named_parameters())[ours] for ours, theirs in _NAMES[model.head.kind].items()}
+    family = model.encoder.architecture
+    given = {family.today(name): tensor for name, tensor in tensors.items()}
+    wanted = _named_head(model)
     if not any(name in given for name in wanted):
         return False
     wrong = [
@@ -66,10 +58,11 @@ def import_head(model: MaskedLM, tensors: Mapping[str, Tensor], where: object) -
             f"{where}: its masked-LM head is damaged: {', '.join(wrong)} missing, of another shape, or with values "
             "that are no finite numbers. Get the file again."
         )
-    if model.head.kind == "bert" and _DECODER in given and not torch.equal(given[_DECODER], given[_WORDS]):
+    decoder, (words,) = family.masked_lm_decoder, family.modules["embeddings.word"]
+    if model.head.kind == "bert" and decoder in given and not torch.equal(given[decoder], given[f"{words}.weight"]):
         raise UserError(
-            f"{where}: {_DECODER} is not the matrix of word embeddings, and a head with an output matrix of its own is "
-            "not BERT's. Choose another encoder, or one without a masked-LM head: a fresh one is then drawn."
+            f"{where}: {decoder} is not the matrix of word embeddings, and a head with an output matrix of its own is "
+            "not the family's. Choose another encoder, or one without a masked-LM head: a fresh one is then drawn."
         )
     with torch.no_grad():
         for name, parameter in wanted.items():
@@ -86,16 +79,13 @@ def load_masked_lm(
 ) -> tuple[MaskedLM, bool]:
     """Return the encoder called ``name`` with a masked-LM head, and whether the head's weights came with it.
 
-    Where they did not, the head is drawn from torch's default generator. A missing pooler is drawn anew too: this
-    training does not use it.
+    Where they did not, the head is drawn from torch's default generator.
 
     Raises:
         UserError: see ``load_encoder`` and ``import_head``.
     """
     files = find_encoder(name)
-    encoder = load_encoder(
-        str(files.folder), hidden_dropout=hidden_dropout, attention_dropout=attention_dropout, fresh_pooler=True
-    )
+    encoder = load_encoder(str(files.folder), hidden_dropout=hidden_dropout, attention_dropout=attention_dropout)
     model = MaskedLM(encoder, kind)
     return model, import_head(model, read_tensors(files.weights), files.weights)
 
@@ -107,7 +97,8 @@ def save_masked_lm(model: MaskedLM, folder: Path) -> None:
         UserError: the folder cannot be written to.
     """
     save_masked_lm_weights(model, folder)
-    write_json(folder / CONFIG, model.encoder.config.to_hub() | {"architectures": ["BertForMaskedLM"]})
+    classes = [model.encoder.architecture.masked_lm_class]
+    write_json(folder / CONFIG, config_mapping(model.encoder.config) | {"architectures": classes})
 
 
 def save_masked_lm_weights(model: MaskedLM, folder: Path) -> None:
@@ -115,8 +106,7 @@ def save_masked_lm_weights(model: MaskedLM, folder: Path) -> None:
     write_tensors(folder / SAFETENSORS, {name: tensor.cpu() for name, tensor in export_masked_lm(model).items()})
 
 
-def _today(name: str) -> str:
-    """Return the name that today's ``BertForMaskedLM`` has for a tensor of any BERT file; the encoder's unprefixed."""
-    name = name.removeprefix("bert.").replace("LayerNorm.gamma", "LayerNorm.weight")
-    name = name.replace("LayerNorm.beta", "LayerNorm.bias")
-    return "cls.predictions.bias" if name == "cls.predictions.decoder.bias" else name
+def _named_head(model: MaskedLM) -> dict[str, Parameter]:
+    """Return the head's parameters by the names that files give them."""
+    names = model.encoder.architecture.masked_lm_names if model.head.kind == "bert" else _TWO_LAYERS
+    return {names[name]: parameter for name, parameter in model.head.named_parameters()}

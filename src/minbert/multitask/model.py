@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from minbert.encoder.bert import BertEncoder
+from minbert.encoder.encoder import Encoder
 from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError
 from minbert.machine.precision import Precision
@@ -22,7 +22,7 @@ from minbert.multitask.sequences import Sequences
 from minbert.multitask.shared_layers import SharedLayer
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
-from minbert.text.packing import SpecialTokens
+from minbert.text.template import Template
 from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
 
@@ -35,7 +35,7 @@ class MultitaskModel(MultitaskNetwork):
 
     def __init__(
         self,
-        encoder: BertEncoder,
+        encoder: Encoder,
         tokenizer: Tokenizer,
         tasks: Mapping[str, TaskSettings],
         max_length: int,
@@ -48,7 +48,7 @@ class MultitaskModel(MultitaskNetwork):
         """
         super().__init__(encoder, tasks, adapters, shared_layer)
         self.tokenizer = tokenizer
-        self.max_length = min(max_length, encoder.config.max_positions)
+        self.max_length = min(max_length, encoder.longest)
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> Self:
@@ -89,7 +89,7 @@ class MultitaskModel(MultitaskNetwork):
         if not len(texts):
             return np.zeros((0, self.encoder.config.hidden_size), dtype=np.float32)
         table, numbers = TokenTable.from_texts(texts, self.tokenizer)
-        sequences = Sequences.of_rows(table, numbers, None, None, self.special_tokens, self.max_length)
+        sequences = Sequences.of_rows(table, numbers, None, None, self.template, self.max_length)
         vectors = sentence_vectors(self, sequences, pooling, precision)
         return vectors[torch.from_numpy(sequences.of(np.arange(len(texts))))].cpu().numpy()
 
@@ -110,9 +110,9 @@ class MultitaskModel(MultitaskNetwork):
         seconds = [text[1] for text in texts if not isinstance(text, str)]
         table, numbers = TokenTable.from_texts(firsts + seconds, self.tokenizer)
         first, second = numbers[: len(firsts)], numbers[len(firsts) :] if pair else None
-        return Sequences.of_rows(table, first, second, pair, self.special_tokens, self.max_length)
+        return Sequences.of_rows(table, first, second, pair, self.template, self.max_length)
 
     @property
-    def special_tokens(self) -> SpecialTokens:
-        """The ids that frame every sequence."""
-        return SpecialTokens(self.tokenizer.classification_id, self.tokenizer.separator_id)
+    def template(self) -> Template:
+        """The special tokens that frame every sequence."""
+        return self.encoder.architecture.template(self.tokenizer)

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from minbert.display.commands import command_line
-from minbert.encoder.bert import BertEncoder
-from minbert.encoder.config import EncoderConfig
-from minbert.encoder.sources import find_encoder
-from minbert.encoder.tensor_files import read_tensors, write_tensors
-from minbert.encoder.weights import export_tensors, import_tensors
+from minbert.encoder.config_file import config_mapping, read_config
+from minbert.encoder.encoder import Encoder
+from minbert.encoder.sources import check_vocabulary, find_encoder
+from minbert.encoder.tensor_files import read_shapes, read_tensors, write_tensors
+from minbert.encoder.weights import export_tensors, fresh_encoder, import_tensors
 from minbert.errors import UserError
 from minbert.files import link_or_copy, read_json, write_json
 from minbert.multitask.adapters import Adapters
@@ -49,7 +49,7 @@ def model_tensors(network: MultitaskNetwork) -> dict[str, Tensor]:
 class ModelDescription:
     """A saved model as its files describe it, the encoder's weights and all others still to be loaded."""
 
-    encoder: BertEncoder
+    encoder: Encoder
     tokenizer: Tokenizer
     tasks: dict[str, TaskSettings]
     max_length: int
@@ -69,7 +69,7 @@ def save_description(network: MultitaskNetwork, tokenizer: Tokenizer, max_length
         ours["adapters"] = network.adapters_settings.model_dump(mode="json")
     if network.shared_layer is not None:
         ours["shared_layer"] = network.shared_layer_settings.model_dump(mode="json")
-    write_json(folder / "config.json", network.encoder.config.to_hub() | {"minbert": ours})
+    write_json(folder / "config.json", config_mapping(network.encoder.config) | {"minbert": ours})
     tokenizer.save(folder)
     _save_pooling_description(network.encoder.config.hidden_size, max_length, folder)
 
@@ -129,8 +129,9 @@ def read_description(source: str) -> ModelDescription:
         shared_layer = SharedLayer.model_validate(ours.get("shared_layer", {}))
     except (ValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{files.config}: its 'minbert' part is damaged: {error}") from None
-    encoder = BertEncoder(EncoderConfig.from_hub(config, files.config))
+    encoder = fresh_encoder(read_config(config, files.config), read_shapes(files.weights), files.weights)
     tokenizer = Tokenizer.from_files(files.folder)
+    check_vocabulary(source, encoder, tokenizer)
     return ModelDescription(encoder, tokenizer, tasks, max_length, adapters, shared_layer, files.weights)
 
 

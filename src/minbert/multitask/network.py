@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from minbert.encoder.bert import BertEncoder, EncoderOutput, first_tokens
+from minbert.encoder.encoder import Encoder, EncoderOutput, first_tokens
 from minbert.encoder.pooling import Taken, mean_tokens_of_texts, pool
 from minbert.errors import UserError, did_you_mean
 from minbert.multitask.adapters import Adapter, Adapters
@@ -39,7 +39,7 @@ class MultitaskNetwork(nn.Module):
 
     def __init__(
         self,
-        encoder: BertEncoder,
+        encoder: Encoder,
         tasks: Mapping[str, TaskSettings],
         adapters: Adapters | None = None,
         shared_layer: SharedLayer | None = None,
@@ -47,6 +47,9 @@ class MultitaskNetwork(nn.Module):
         """Build fresh heads over ``encoder``, and fresh adapters and a shared layer where they are asked for.
 
         The encoder's weights are to be trained unless the adapters say otherwise.
+
+        Raises:
+            UserError: a task wants the output of a pooler that the encoder does not have.
         """
         super().__init__()
         self.encoder = encoder
@@ -54,6 +57,11 @@ class MultitaskNetwork(nn.Module):
         self.adapters_settings = adapters or Adapters.model_validate({})
         self.shared_layer_settings = shared_layer or SharedLayer.model_validate({})
         self.shared_layer = self.shared_layer_settings.build(encoder.config.hidden_size)
+        for name, task in self.tasks.items():
+            if task.taken == "pooler" and self.shared_layer is None and encoder.pooler is None:
+                raise UserError(
+                    f"tasks.{name}.pooling: the encoder has no pooler. Use 'mean' or 'cls', or an encoder with one."
+                )
         self.vector_width = encoder.config.hidden_size if self.shared_layer is None else self.shared_layer.width
         self.heads = nn.ModuleDict(
             {name: task.head.build(self.vector_width, task, task.pair) for name, task in self.tasks.items()}

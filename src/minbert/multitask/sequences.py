@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from minbert.packed import PackedBatch, concatenate
 from minbert.tasks.heads import Pair
 from minbert.text.packing import (
-    SpecialTokens,
     count_truncated_joined,
     count_truncated_single,
     joined_lengths,
@@ -18,6 +17,7 @@ from minbert.text.packing import (
     pack_single,
     single_lengths,
 )
+from minbert.text.template import Template
 from minbert.text.token_table import TokenTable
 
 Indices = NDArray[np.int64]
@@ -41,7 +41,7 @@ class Sequences:
     """(S,) the table's row of its second text, or ``ALONE``; None where all sequences are single texts."""
     rows: Indices
     """(R, 1), or (R, 2) for ``bi`` pairs, or (R, 3) for ``both``: the sequences of each row."""
-    special: SpecialTokens
+    template: Template
     max_length: int
 
     @classmethod
@@ -51,7 +51,7 @@ class Sequences:
         first: Indices,
         second: Indices | None,
         pair: Pair | None,
-        special: SpecialTokens,
+        template: Template,
         max_length: int,
     ) -> Sequences:
         """Return the sequences of rows whose texts are the table's rows ``first`` and ``second``, each (R,)."""
@@ -59,17 +59,17 @@ class Sequences:
         distinct, numbers = np.unique(texts, return_inverse=True)
         numbers = numbers.reshape(texts.shape)
         if second is None or pair == "bi":
-            return cls(table, distinct, None, numbers, special, max_length)
+            return cls(table, distinct, None, numbers, template, max_length)
         pairs, inverse = np.unique(texts, axis=0, return_inverse=True)
         inverse = inverse.reshape(-1, 1)
         if pair != "both":
-            return cls(table, pairs[:, 0], pairs[:, 1], inverse, special, max_length)
+            return cls(table, pairs[:, 0], pairs[:, 1], inverse, template, max_length)
         return cls(
             table,
             np.concatenate([distinct, pairs[:, 0]]),
             np.concatenate([np.full_like(distinct, ALONE), pairs[:, 1]]),
             np.concatenate([numbers, len(distinct) + inverse], axis=1),
-            special,
+            template,
             max_length,
         )
 
@@ -80,8 +80,8 @@ class Sequences:
     def lengths(self) -> Indices:
         """Return how many tokens each sequence has when packed, (S,)."""
         alone, first, second = self._parted(np.arange(len(self)))
-        single = single_lengths(self.table, alone, self.max_length)
-        return np.concatenate([single, joined_lengths(self.table, first, second, self.max_length)])
+        single = single_lengths(self.table, alone, self.template, self.max_length)
+        return np.concatenate([single, joined_lengths(self.table, first, second, self.template, self.max_length)])
 
     def row_lengths(self) -> Indices:
         """Return how many tokens the encoder reads for each row, (R,)."""
@@ -93,9 +93,9 @@ class Sequences:
         alone, first, second = self._parted(numbers)
         packs = []
         if len(alone):
-            packs.append(pack_single(self.table, alone, self.special, self.max_length))
+            packs.append(pack_single(self.table, alone, self.template, self.max_length))
         if len(first):
-            packs.append(pack_joined(self.table, first, second, self.special, self.max_length))
+            packs.append(pack_joined(self.table, first, second, self.template, self.max_length))
         return concatenate(packs)
 
     def of(self, rows: Indices) -> Indices:
@@ -105,8 +105,8 @@ class Sequences:
     def truncated(self) -> int:
         """Return how many of the sequences are cut to ``max_length`` tokens."""
         alone, first, second = self._parted(np.arange(len(self)))
-        single = count_truncated_single(self.table, alone, self.max_length)
-        return single + count_truncated_joined(self.table, first, second, self.max_length)
+        single = count_truncated_single(self.table, alone, self.template, self.max_length)
+        return single + count_truncated_joined(self.table, first, second, self.template, self.max_length)
 
     def _parted(self, numbers: Indices) -> tuple[Indices, Indices, Indices]:
         """Return the table's rows of chosen texts by themselves, and of the first and second texts of joined ones."""

@@ -20,7 +20,7 @@ class ExponentialMovingAverage:
     do not count, and early in a run the average is a plain mean of what there is. Before the first update the average
     is the parameters as they were found. ``1 / (1 - decay)`` is roughly how many updates it looks back.
 
-    Parameters stay the objects they are: ``swap`` exchanges what is in them. Buffers are not averaged; BERT has none.
+    Parameters stay the objects they are: ``swap`` exchanges what is in them. Buffers are not averaged.
     """
 
     def __init__(self, parameters: Iterable[Tensor], decay: float) -> None:

@@ -16,7 +16,7 @@ from minbert.data.places import resolve_data
 from minbert.display.progress import Display
 from minbert.encoder.masked_lm import MaskedLM
 from minbert.encoder.masked_lm_files import load_masked_lm
-from minbert.encoder.sources import find_encoder
+from minbert.encoder.sources import check_vocabulary, find_encoder
 from minbert.errors import UserError, did_you_mean
 from minbert.machine.allocator import keep_freed_memory
 from minbert.machine.device import available_device
@@ -28,7 +28,7 @@ from minbert.pretraining.recipe import CorpusSettings, PretrainingRecipe
 from minbert.randomness import generator
 from minbert.recipe.recipe import load_recipe
 from minbert.text.masking import Maskable, MaskedBatch, mask_tokens
-from minbert.text.packing import SpecialTokens
+from minbert.text.template import Template
 from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
 
@@ -65,13 +65,10 @@ def prepare_pretraining(recipe: PretrainingRecipe, display: Display) -> Pretrain
         hidden_dropout=recipe.encoder.hidden_dropout,
         attention_dropout=recipe.encoder.attention_dropout,
     )
-    if tokenizer.vocabulary_size > model.encoder.config.vocabulary_size:
-        raise UserError(
-            f"encoder '{recipe.encoder.name}': its tokenizer has {tokenizer.vocabulary_size:,} tokens, its embeddings "
-            f"only {model.encoder.config.vocabulary_size:,}. Do the files belong together?"
-        )
-    max_length = min(recipe.encoder.max_length, model.encoder.config.max_positions)
-    texts = _tokenize(recipe, corpora, tokenizer, max_length, display)
+    check_vocabulary(recipe.encoder.name, model.encoder, tokenizer)
+    max_length = min(recipe.encoder.max_length, model.encoder.longest)
+    template = model.encoder.architecture.template(tokenizer)
+    texts = _tokenize(recipe, corpora, tokenizer, template, max_length, display)
     sizes = {name: len(corpus.train) for name, corpus in corpora.items()}
     weights = {name: corpus.weight for name, corpus in recipe.corpora.items()}
     order = CorpusOrder(
@@ -156,7 +153,12 @@ def _augment(recipe: PretrainingRecipe, corpora: dict[str, Corpus], display: Dis
 
 
 def _tokenize(
-    recipe: PretrainingRecipe, corpora: Mapping[str, Corpus], tokenizer: Tokenizer, max_length: int, display: Display
+    recipe: PretrainingRecipe,
+    corpora: Mapping[str, Corpus],
+    tokenizer: Tokenizer,
+    template: Template,
+    max_length: int,
+    display: Display,
 ) -> PretrainingTexts:
     """Tokenize every distinct text once, and hide tokens of the held-out ones once and for all."""
     scored = {name: corpus.held_out[: recipe.held_out.scored] for name, corpus in corpora.items()}
@@ -165,11 +167,10 @@ def _tokenize(
     everything += [text for texts in scored.values() for text in texts]
     with display.counting("tokenizing") as bar:
         table, rows = TokenTable.from_texts(everything, tokenizer, bar.reached)
-    special = SpecialTokens(tokenizer.classification_id, tokenizer.separator_id)
     vocabulary = Maskable.of(tokenizer)
 
     def sequences(numbers: Indices) -> Sequences:
-        return Sequences(table, numbers, None, np.arange(len(numbers))[:, None], special, max_length)
+        return Sequences(table, numbers, None, np.arange(len(numbers))[:, None], template, max_length)
 
     train = sequences(rows[:trained])
     if cut := train.truncated():

@@ -9,7 +9,7 @@ import torch
 
 from minbert.data.examples import Split
 from minbert.display.progress import Display
-from minbert.encoder.sources import find_encoder, load_encoder
+from minbert.encoder.sources import check_vocabulary, find_encoder, load_encoder
 from minbert.errors import UserError
 from minbert.machine.allocator import keep_freed_memory
 from minbert.machine.device import available_device
@@ -153,6 +153,7 @@ def _build(recipe: Recipe) -> MultitaskModel:
         for name, task in recipe.tasks.items()
     }
     tokenizer = Tokenizer.from_files(files.folder)
+    check_vocabulary(recipe.encoder.name, encoder, tokenizer)
     choice = recipe.encoder
     model = MultitaskModel(encoder, tokenizer, tasks, choice.max_length, choice.adapters, choice.shared_layer)
     return model.to(available_device())
@@ -214,7 +215,7 @@ def _tokenize(
             numbers[start:middle],
             numbers[middle:end] if split.second else None,
             model.tasks[name].pair,
-            model.special_tokens,
+            model.template,
             model.max_length,
         )
         rows[split_name, name] = Rows(split.ids, sequences, split.labels)

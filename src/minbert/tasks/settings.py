@@ -42,7 +42,8 @@ class TaskSettings(LabelSettings):
         description="pairs only, how the two texts are read: two sequences (bi), joined (cross, joint), or both",
     )
     pooling: Pooling = Field(
-        "mean", description="a sequence's vector: the pooler's output, the [CLS] state, or the mean of all its states"
+        "mean",
+        description="a sequence's vector: the pooler's output, the first token's state, or the mean of all its states",
     )
     head: SerializeAsAny[Head] = Field(
         description="from sentence vectors to logits",

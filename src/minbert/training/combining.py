@@ -91,7 +91,7 @@ class StepCombination:
         if layer == "last" and model.shared_layer is not None:
             chosen = set(model.shared_layer.parameters())
         elif layer == "pooler" or (layer == "last" and all(task.pooling == "pooler" for task in model.tasks.values())):
-            chosen = set(encoder.pooler.parameters())
+            chosen = set() if encoder.pooler is None else set(encoder.pooler.parameters())
         else:
             number = -1 if layer == "last" else int(layer)
             if not -len(encoder.layers) <= number < len(encoder.layers):

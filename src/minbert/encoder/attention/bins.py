@@ -31,6 +31,7 @@ class BinLayout(AttentionLayout):
 
     def __init__(self, offsets: Tensor, heads: int, device: torch.device, bias: Tensor | None = None) -> None:
         """Lay out the sequences of ``offsets`` (N+1,) for ``heads`` attention heads; see ``choose_layout``."""
+        super().__init__(offsets, device)
         ends = offsets.numpy()
         lengths = np.diff(ends)
         bins = fill_bins(lengths)

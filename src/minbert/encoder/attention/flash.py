@@ -21,6 +21,7 @@ class FlashLayout(AttentionLayout):
 
     def __init__(self, offsets: Tensor, heads: int, device: torch.device) -> None:
         """Take the sequences of ``offsets`` (N+1,), each of at least one token, for ``heads`` attention heads."""
+        super().__init__(offsets, device)
         self.heads = heads
         self.longest = int(offsets.diff().max())
         self.offsets = offsets.to(torch.int32).to(device, non_blocking=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 
+import torch
 from torch import Tensor
 
 
@@ -12,6 +14,17 @@ class AttentionLayout(ABC):
 
     Everything is decided on the CPU, from the offsets; the device is never waited for.
     """
+
+    def __init__(self, offsets: Tensor, device: torch.device) -> None:
+        """Take the sequences of ``offsets`` (N+1,), each of at least one token."""
+        self._offsets = offsets
+        self._device = device
+
+    @cached_property
+    def positions(self) -> Tensor:
+        """(T,) each token's place in its own sequence, from 0: for layers that turn queries and keys by it."""
+        starts = self._offsets[:-1].repeat_interleave(self._offsets.diff())
+        return (torch.arange(len(starts)) - starts).to(self._device, non_blocking=True)
 
     @abstractmethod
     def attend(self, query_key_value: Tensor, probability: float, window: int | None = None) -> Tensor:

@@ -1,7 +1,7 @@
 """What an adapter is: settings that build small modules which change what the encoder's layers compute.
 
 Either every task has an adapter of its own, trained by its own gradient alone, as a head is; or all tasks share one,
-which then must be able to be merged into the encoder's weights: a saved model's encoder is a plain BERT.
+which then must be able to be merged into the encoder's weights: a saved model's encoder is a plain one of its family.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from minbert.encoder.adaptation import LayerAdaptation
-from minbert.encoder.bert import BertEncoder
 from minbert.encoder.config import EncoderConfig
+from minbert.encoder.encoder import Encoder
 from minbert.methods import Method
 from minbert.packed import PackedBatch
 
@@ -37,7 +37,7 @@ class Adapter(nn.Module, ABC):
             tokens: the length of each run; together, the batch.
         """
 
-    def merge(self, encoder: BertEncoder) -> None:  # noqa: ARG002
+    def merge(self, encoder: Encoder) -> None:  # noqa: ARG002
         """Change the weights of ``encoder`` so that it computes without the adapter what it does now with it.
 
         Raises:

@@ -11,21 +11,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from minbert.encoder.adaptation import LayerAdaptation, Projection
-from minbert.encoder.bert import BertEncoder
+from minbert.encoder.architectures import architecture_of
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.dropout import dropout
+from minbert.encoder.encoder import Encoder
+from minbert.encoder.layers import EncoderLayer
 from minbert.multitask.adapters.base import Adapter, Adapters, joined
 from minbert.packed import PackedBatch
 
 Target = Literal["query", "key", "value", "attention_output", "intermediate", "output"]
 """A weight matrix of a layer."""
 
-# Of each projection: where its module is in a layer, and the targets whose rows its weight holds, in order.
-_PROJECTIONS: dict[Projection, tuple[str, tuple[Target, ...]]] = {
-    "query_key_value": ("attention.query_key_value", ("query", "key", "value")),
-    "attention_output": ("attention.output", ("attention_output",)),
-    "intermediate": ("feed_forward.intermediate", ("intermediate",)),
-    "output": ("feed_forward.output", ("output",)),
+# Of each projection the targets whose rows its weight holds, in order.
+_TARGETS: dict[Projection, tuple[Target, ...]] = {
+    "query_key_value": ("query", "key", "value"),
+    "attention_output": ("attention_output",),
+    "intermediate": ("intermediate",),
+    "output": ("output",),
 }
 
 
@@ -90,12 +92,13 @@ class LoraAdapter(Adapter):
         return [LoraAdaptation(layers, tokens) for layers in by_layer]
 
     @torch.no_grad()
-    def merge(self, encoder: BertEncoder) -> None:
+    def merge(self, encoder: Encoder) -> None:
         """Add each change to the weights of ``encoder`` that it changes."""
         for ours, theirs in zip(self.layers, encoder.layers, strict=True):
             assert isinstance(ours, LoraLayer)
-            for path, targets in _PROJECTIONS.values():
-                weight = theirs.get_submodule(path).get_parameter("weight")
+            assert isinstance(theirs, EncoderLayer)
+            for projection, targets in _TARGETS.items():
+                weight = theirs.projection(projection).weight
                 for target, rows in zip(targets, weight.chunk(len(targets)), strict=True):
                     if target in ours:
                         rows += ours.change(target).weight()
@@ -105,11 +108,12 @@ class LoraLayer(nn.ModuleDict):
     """The changes of one layer's matrices, by target."""
 
     def __init__(self, settings: Lora, config: EncoderConfig) -> None:
-        width, inner = config.hidden_size, config.intermediate_size
-        shapes = {"intermediate": (inner, width), "output": (width, inner)}
-        super().__init__(
-            {target: LowRankChange(settings, *shapes.get(target, (width, width))) for target in settings.targets}
-        )
+        shapes = {
+            target: (outputs // len(_TARGETS[projection]), inputs)
+            for projection, (outputs, inputs) in architecture_of(config).projection_shapes(config).items()
+            for target in _TARGETS[projection]
+        }
+        super().__init__({target: LowRankChange(settings, *shapes[target]) for target in settings.targets})
 
     def change(self, target: Target) -> LowRankChange:
         """Return the change of a matrix."""
@@ -119,7 +123,7 @@ class LoraLayer(nn.ModuleDict):
 
     def forward(self, projection: Projection, inputs: Tensor, outputs: Tensor) -> Tensor:
         """Return a projection's ``outputs`` (T, out), changed."""
-        _, targets = _PROJECTIONS[projection]
+        targets = _TARGETS[projection]
         if not any(target in self for target in targets):
             return outputs
         parts = outputs.chunk(len(targets), dim=-1)

@@ -76,14 +76,17 @@ class Passes:
         return HeadOutput(self.clean.logits.detach(), vectors, class_logits)
 
     def noise(self, standard_deviation: float) -> Tensor:
-        """Return independent normal numbers (T, hidden), fp32, drawn from torch's default generator."""
-        shape = (len(self._batch.token_ids), self._model.encoder.config.hidden_size)
+        """Return independent normal numbers, one for each of the word embeddings' (T, hidden), fp32.
+
+        They are drawn from torch's default generator.
+        """
+        shape = (len(self._batch.token_ids), self._model.encoder.embeddings.word.embedding_dim)
         return torch.randn(shape, device=self._batch.token_ids.device) * standard_deviation
 
     def text_tokens(self) -> Tensor:
-        """Return which tokens (T,) are text: all but [CLS] and [SEP]."""
-        special = self._model.special_tokens
-        return (self._batch.token_ids != special.classification) & (self._batch.token_ids != special.separator)
+        """Return which tokens (T,) are text: all but the special ones around it."""
+        special = torch.tensor(self._model.template.ids, device=self._batch.token_ids.device)
+        return torch.isin(self._batch.token_ids, special, invert=True)
 
     @cached_property
     def row_of_token(self) -> Tensor:

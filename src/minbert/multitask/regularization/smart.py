@@ -22,7 +22,7 @@ class Smart(Regularization):
     gradient of ``l`` by ``d`` alone, the clean prediction held constant. In ``R_s`` itself both predictions carry
     gradient. The paper adds ``mbpp`` to it: ``regularization: [smart, mbpp]`` is SMART as published.
 
-    What the paper leaves open: [CLS] and [SEP] are not perturbed, and both passes have the same dropout masks, since
+    What the paper leaves open: special tokens are not perturbed, and both passes have the same dropout masks, since
     at the paper's ``epsilon`` other masks move predictions ten thousand times further than the perturbation does.
     All passes of a task with this regularization run in fp32: bf16 could not tell them apart.
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from minbert.encoder.bert import EncoderOutput
+from minbert.encoder.encoder import EncoderOutput
 from minbert.methods import Method
 
 

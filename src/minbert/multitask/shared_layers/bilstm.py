@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from minbert.encoder.attention.rearrangement import Rearrangement
-from minbert.encoder.bert import EncoderOutput, first_tokens
+from minbert.encoder.encoder import EncoderOutput, first_tokens
 from minbert.multitask.shared_layers.base import SharedLayer, SharedLayerModule
 
 
@@ -19,8 +19,8 @@ class BiLstm(SharedLayer):
     """One layer of LSTM cells in each direction over the encoder's last hidden states.
 
     The paper says no more than that; here a task pools the LSTM's states as it would the encoder's: their mean, the
-    state at [CLS], or, for ``pooling: pooler``, a tanh layer of the LSTM's own on that state. With ``head: mlp`` and
-    its dropout, tasks have the task-specific linear layers and dropout that the paper adds.
+    first token's state, or, for ``pooling: pooler``, a tanh layer of the LSTM's own on that state. With ``head: mlp``
+    and its dropout, tasks have the task-specific linear layers and dropout that the paper adds.
     """
 
     name: ClassVar[str] = "bilstm"

@@ -1,4 +1,4 @@
-"""BERT (Devlin et al. 2019) over packed batches: the token table's tokens in, hidden states and pooled vectors out."""
+"""An encoder over packed batches: the token table's tokens in, hidden states and pooled vectors out."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from minbert.encoder.adaptation import UNCHANGED, LayerAdaptation
+from minbert.encoder.architectures import Architecture, architecture_of
 from minbert.encoder.attention.choosing import choose_layout
 from minbert.encoder.config import EncoderConfig
-from minbert.encoder.layers import Embeddings, EncoderLayer, initialize
+from minbert.encoder.layers import initialize
 from minbert.packed import PackedBatch
 
 
@@ -20,25 +21,39 @@ class EncoderOutput(NamedTuple):
 
     hidden_states: Tensor
     """(T, hidden): the last layer's, token by token; (N, hidden) where only first tokens were asked for."""
-    pooled: Tensor
-    """(N, hidden): a tanh layer on each sequence's first token, [CLS]."""
+    pooled: Tensor | None
+    """(N, hidden): a tanh layer on each sequence's first token; None where the encoder has no pooler."""
 
 
-class BertEncoder(nn.Module):
-    """A BERT encoder with fresh weights.
+class Encoder(nn.Module):
+    """An encoder with fresh weights.
 
     Args:
-        config: its sizes.
+        config: its family and sizes.
         generator: draws the weights; torch's default generator if none is given.
+        pooler: whether it has a pooler, if the family knows one.
     """
 
-    def __init__(self, config: EncoderConfig, generator: torch.Generator | None = None) -> None:
+    def __init__(self, config: EncoderConfig, generator: torch.Generator | None = None, *, pooler: bool = True) -> None:
         super().__init__()
         self.config = config
-        self.embeddings = Embeddings(config)
-        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.layers))
-        self.pooler = nn.Linear(config.hidden_size, config.hidden_size)
+        family = self.architecture
+        self.embeddings = family.embeddings(config)
+        self.position_bias = family.position_bias(config)
+        self.layers = nn.ModuleList(family.layer(config, number) for number in range(config.layers))
+        self.last_norm = family.last_norm(config)
+        self.pooler = family.pooler(config) if pooler else None
         initialize(self, config.initializer_range, generator)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The family that it is of."""
+        return architecture_of(self.config)
+
+    @property
+    def longest(self) -> int:
+        """How many tokens a sequence may have."""
+        return self.architecture.longest(self.config)
 
     def word_embeddings(self, batch: PackedBatch) -> Tensor:
         """Return the batch's word embeddings (T, hidden), before positions, segments and normalisation."""
@@ -59,16 +74,17 @@ class BertEncoder(nn.Module):
             batch: on this encoder's device.
             word_embeddings: (T, hidden), to take the place of ``self.word_embeddings(batch)``.
             adaptations: one for each layer; by default none changes anything.
-            only_first: whether the first tokens, [CLS], are all that is wanted: the hidden states are then (N, hidden),
+            only_first: whether the first tokens are all that is wanted: the hidden states are then (N, hidden),
                 and without adaptations the last layer is computed for them alone. Three quarters of its products are
                 spared, one eighth of all of MiniLM's.
 
         Raises:
-            ValueError: a sequence is empty or longer than ``config.max_positions``.
+            ValueError: a sequence is empty or longer than ``longest``.
         """
-        self._check(batch.lengths)
+        longest = self._checked_longest(batch.lengths)
         heads, head_size = self.config.attention_heads, self.config.head_size
-        layout = choose_layout(batch.offsets, heads, head_size, self.embeddings.word.weight)
+        bias = None if self.position_bias is None else self.position_bias(longest)
+        layout = choose_layout(batch.offsets, heads, head_size, self.embeddings.word.weight, bias)
         if word_embeddings is None:
             word_embeddings = self.word_embeddings(batch)
         hidden = self.embeddings(batch, word_embeddings)
@@ -82,15 +98,18 @@ class BertEncoder(nn.Module):
         else:
             hidden = layer(hidden, layout, adaptation)
             firsts = hidden.index_select(0, first)
-        return EncoderOutput(firsts if only_first else hidden, self.pooler(firsts).tanh())
+        if self.last_norm is not None:
+            hidden, firsts = self.last_norm(hidden), self.last_norm(firsts)
+        pooled = None if self.pooler is None else self.pooler(firsts).tanh()
+        return EncoderOutput(firsts if only_first else hidden, pooled)
 
-    def _check(self, lengths: Tensor) -> None:
+    def _checked_longest(self, lengths: Tensor) -> int:
         if len(lengths) == 0 or int(lengths.min()) < 1:
             raise ValueError("a batch needs at least one sequence, and a sequence at least one token")
-        if int(lengths.max()) > self.config.max_positions:
-            raise ValueError(
-                f"a sequence has {int(lengths.max())} tokens; this encoder has {self.config.max_positions} positions"
-            )
+        longest = int(lengths.max())
+        if longest > self.longest:
+            raise ValueError(f"a sequence has {longest} tokens; this encoder has {self.longest} positions")
+        return longest
 
 
 def first_tokens(hidden_states: Tensor, offsets: Tensor) -> Tensor:

@@ -1,0 +1,67 @@
+"""An encoder's ``config.json``, as transformers writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from minbert.encoder.architectures import Architecture, architecture_of
+from minbert.encoder.config import EncoderConfig
+from minbert.errors import UserError
+
+_UNSAID = "bert"
+"""The family of files that name none: BERT's first ones."""
+
+
+def read_config(mapping: Any, where: object) -> EncoderConfig:
+    """Return the configuration written in a ``config.json``.
+
+    Args:
+        mapping: the file's content.
+        where: the file, for messages.
+
+    Raises:
+        UserError: the file describes no encoder of a known family, lacks a size, or has a value that cannot be.
+    """
+    if not isinstance(mapping, Mapping):
+        raise UserError(f"{where}: holds a {type(mapping).__name__} where the encoder's settings should stand.")
+    family = Architecture.members.get(str(mapping.get("model_type") or _UNSAID))
+    if family is None:
+        known = ", ".join(sorted(Architecture.members))
+        raise UserError(f"{where}: model_type is {mapping['model_type']!r}; minbert reads encoders of type {known}.")
+    for key, (expected, otherwise) in family.fixed_keys.items():
+        if mapping.get(key, expected) not in (expected, None):
+            raise UserError(
+                f"{where}: {key} is {mapping[key]!r}, {otherwise}. Choose a plain encoder ({key}: {expected!r})."
+            )
+    missing = [key for key in family.required_keys if mapping.get(key) is None]
+    if missing:
+        raise UserError(f"{where}: lacks {', '.join(missing)}. Is this the config.json of an encoder?")
+    given = {ours: mapping[theirs] for ours, theirs in family.config_keys.items() if mapping.get(theirs) is not None}
+    try:
+        return family.config_class(model_type=family.model_type, **given)
+    except ValidationError as error:
+        problems = "; ".join(
+            _in_file_words(family, detail["loc"], detail["msg"], detail["input"]) for detail in error.errors()
+        )
+        raise UserError(f"{where}: {problems}. Is the file damaged?") from None
+
+
+def config_mapping(config: EncoderConfig) -> dict[str, Any]:
+    """Return the content of a ``config.json`` that transformers' ``AutoModel`` reads."""
+    family = architecture_of(config)
+    return {
+        "architectures": [family.model_class],
+        "model_type": family.model_type,
+        **{key: expected for key, (expected, _) in family.fixed_keys.items()},
+        **{theirs: getattr(config, ours) for ours, theirs in family.config_keys.items()},
+    }
+
+
+def _in_file_words(family: Architecture, location: tuple[int | str, ...], message: str, value: Any) -> str:
+    """Return one of pydantic's complaints with the key as the file has it."""
+    if not location:
+        return message.removeprefix("Value error, ")
+    return f"{family.config_keys[str(location[0])]} is {value!r}: {message[0].lower()}{message[1:]}"
