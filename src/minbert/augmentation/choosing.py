@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from minbert.augmentation import Augmentation
-from minbert.errors import UserError, did_you_mean
+from minbert.errors import UserError, did_you_mean, shown
+from minbert.files.strict_yaml import read_settings
 
 
 def choose_methods(names: Sequence[str], settings: Sequence[str]) -> list[Augmentation]:
@@ -22,21 +22,14 @@ def choose_methods(names: Sequence[str], settings: Sequence[str]) -> list[Augmen
     """
     for_all: dict[str, Any] = {}
     for_one: dict[str, dict[str, Any]] = {name: {} for name in names}
-    for word in settings:
-        key, equals, text = word.partition("=")
+    for key, value in read_settings(settings, "alpha=0.2").items():
         method, dot, own = key.partition(".")
-        if not equals or not key or (dot and not own):
-            raise UserError(f"--set {word}: write KEY=VALUE or METHOD.KEY=VALUE, for example --set alpha=0.2.")
-        if dot and method not in for_one:
-            raise UserError(f"--set {word}: there is no --method {method}{did_you_mean(method, for_one)}.")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise UserError(f"--set {word}: '{text}' is not a YAML value.") from None
-        if dot:
+        if not dot:
+            for_all[key] = value
+        elif method in for_one:
             for_one[method][own] = value
         else:
-            for_all[key] = value
+            raise UserError(f"--set {shown(key)}: there is no --method {shown(method)}{did_you_mean(method, for_one)}.")
     return [_method(name, {**for_all, **for_one[name]}) for name in names]
 
 

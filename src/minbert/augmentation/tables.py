@@ -11,10 +11,10 @@ from pathlib import Path
 from minbert.augmentation.base import Augmentation
 from minbert.augmentation.rows import NewRow, RowAugmenter, Texts
 from minbert.data.examples import BadDataError
-from minbert.data.row import Problem, Row, shown
+from minbert.data.row import Problem, Row
 from minbert.data.row_writer import row_writer
 from minbert.data.rows import read_rows
-from minbert.errors import UserError, did_you_mean
+from minbert.errors import UserError, did_you_mean, shown
 from minbert.files import write_text
 
 ID, ORIGIN, METHOD = "id", "origin", "method"

@@ -19,12 +19,12 @@ def listing(context: typer.Context) -> None:
     """List, show and copy the recipes that ship with minbert."""
     if context.invoked_subcommand is not None:
         return
-    import yaml
+    from minbert.files.strict_yaml import read_yaml
 
     names = [*recipe_names(), *pretraining_recipe_names()]
     width = max(map(len, names))
     for name in names:
-        tree = yaml.safe_load(find_recipe(name).read_text(encoding="utf-8"))
+        tree = read_yaml(find_recipe(name))
         typer.echo(f"{name:{width}}  {tree.get('description', '')}")
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from minbert.data.examples import BadDataError, same_content
 from minbert.data.lines import read_lines
 from minbert.data.places import names_beside
-from minbert.data.row import Problem, shown
+from minbert.data.row import Problem
 from minbert.data.rows import read_rows
 from minbert.data.subsample import subsample
-from minbert.errors import UserError, did_you_mean
+from minbert.errors import UserError, did_you_mean, shown
 
 PLAIN_TEXT = ".txt"
 

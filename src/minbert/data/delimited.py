@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minbert.data.lines import Line, without_break
-from minbert.data.row import Problem, Row, shown
-from minbert.errors import UserError
+from minbert.data.row import Problem, Row
+from minbert.errors import UserError, shown
 
 # A quote that is still open after so many lines was never meant to open a field; looking on would read the whole file.
 longest_field = 1000

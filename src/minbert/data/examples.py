@@ -10,10 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from minbert.data.row import Problem, Row, shown
+from minbert.data.row import Problem, Row
 from minbert.data.rows import read_rows
 from minbert.data.task_files import Columns
-from minbert.errors import UserError, did_you_mean
+from minbert.errors import UserError, did_you_mean, shown
 
 
 class Labels(Protocol):

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from minbert.data.lines import Line
-from minbert.data.row import Problem, Row, as_text, checked_row, shown
+from minbert.data.row import Problem, Row, as_text, checked_row
+from minbert.errors import shown
 
 
 def read_jsonl(lines: Iterator[Line], path: Path) -> Iterator[Row | Problem]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from minbert.data.row import Problem, Row, as_text, checked_row, shown
-from minbert.errors import UserError
+from minbert.data.row import Problem, Row, as_text, checked_row
+from minbert.errors import UserError, shown
 
 
 def read_parquet(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:

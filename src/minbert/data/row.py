@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from minbert.errors import shown
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -56,9 +58,3 @@ def as_text(value: object) -> str | None:
     if isinstance(value, bool):
         return str(int(value))
     return None if isinstance(value, list | dict) else str(value)
-
-
-def shown(text: str) -> str:
-    """Return a piece of a file fit for a message: short, and without characters that would upset a terminal."""
-    printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return printable if len(printable) <= 60 else printable[:59] + "…"

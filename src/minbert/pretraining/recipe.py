@@ -7,19 +7,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from minbert.augmentation import Augmentation
 from minbert.data.corpora import PLAIN_TEXT
 from minbert.encoder.masked_lm import HeadKind
 from minbert.files.paths import to_path
+from minbert.files.strict_yaml import to_yaml
 from minbert.methods import Settings
 from minbert.optim.settings import OptimizerSettings
 from minbert.pretraining.held_out import OVERALL
 from minbert.pretraining.settings import PretrainingSettings
 from minbert.recipe.reading import read_tree, validate, without_nulls
 from minbert.recipe.recipe import EncoderChoice
+from minbert.recipe.seeds import Seed
 from minbert.recipe.shipped import recipe_names
 from minbert.text.masking import MaskingSettings
 
@@ -77,7 +78,7 @@ class PretrainingRecipe(Settings):
     """A pretraining run, complete."""
 
     description: str = Field("", description="what the recipe is for, in a line or two")
-    seed: int = Field(11711, ge=0, description="everything random follows from it")
+    seed: Seed = Field(11711, description="everything random follows from it")
     data: str | None = Field(
         None,
         description="folder of the corpora's files; 'sample' is the set that ships with minbert, null asks for --data",
@@ -118,7 +119,7 @@ class PretrainingRecipe(Settings):
 
     def to_yaml(self) -> str:
         """Return the recipe as YAML that reads back to the same recipe."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+        return to_yaml(self.model_dump(mode="json"))
 
 
 def load_pretraining_recipe(

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 from minbert.augmentation.tables import keep_new_rows
 from minbert.display.progress import Display
 from minbert.encoder.masked_lm_files import save_masked_lm
-from minbert.errors import UserError
 from minbert.files import read_json, write_json, write_text
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
@@ -20,7 +18,7 @@ from minbert.pretraining.held_out import Score, score_by_frequency
 from minbert.pretraining.loop import PretrainingLoop, PretrainingTexts
 from minbert.pretraining.prepare import Pretraining, prepare_pretraining
 from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_recipe
-from minbert.run_folder.folder import METRICS, NEW_ROWS, RECIPE, check_run_folder
+from minbert.run_folder.folder import METRICS, NEW_ROWS, RECIPE, check_run_folder, read_run_yaml
 from minbert.training.checkpoint import CHECKPOINT
 
 
@@ -76,11 +74,8 @@ def read_pretraining_run(folder: Path) -> PretrainingRecipe:
     Raises:
         UserError: the folder is none.
     """
-    try:
-        tree = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        raise UserError(f"{folder}: is no run folder (it has no readable {RECIPE}).") from None
-    return parse_pretraining_recipe(tree, str(folder / RECIPE))
+    path = folder / RECIPE
+    return parse_pretraining_recipe(read_run_yaml(path), str(path))
 
 
 def _metrics(recipe: PretrainingRecipe, prepared: Pretraining, loop: PretrainingLoop) -> dict[str, Any]:

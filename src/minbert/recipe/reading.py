@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import ValidationError
 
 from minbert.errors import UserError
 from minbert.files.paths import to_path
+from minbert.files.strict_yaml import read_settings, read_yaml
 from minbert.methods import Method, Settings
 from minbert.recipe.shipped import find_recipe
 
@@ -45,14 +44,8 @@ def read_tree(
     tree, where = _read(model, source, (), anchor)
     for key, value in overrides.items():
         put(tree, key, value)
-    for word in settings:
-        key, equals, text = word.partition("=")
-        if not equals or not key:
-            raise UserError(f"--set {word}: write KEY=VALUE, for example --set training.epochs=5.")
-        try:
-            put(tree, key.strip(), read_value(text))
-        except yaml.YAMLError:
-            raise UserError(f"--set {word}: '{text}' is not a YAML value.") from None
+    for key, value in read_settings(settings, "training.epochs=5").items():
+        put(tree, key, value)
     return tree, where
 
 
@@ -68,9 +61,9 @@ def validate(model: type[Piece], tree: Any, where: str) -> Piece:
         return model.model_validate(tree)
     except ValidationError as error:
         lines = [_explain(model, problem) for problem in error.errors()]
-        shown = "\n".join(f"  {line}" for line in lines[:8])
+        told = "\n".join(f"  {line}" for line in lines[:8])
         more = f"\n  and {len(lines) - 8} more" if len(lines) > 8 else ""
-        raise UserError(f"{where}: this recipe cannot be used:\n{shown}{more}") from None
+        raise UserError(f"{where}: this recipe cannot be used:\n{told}{more}") from None
 
 
 def without_nulls(value: Any) -> Any:
@@ -91,15 +84,7 @@ def _read(
     path = find_recipe(source, seen[-1].parent if seen else None)
     if path in seen:
         raise UserError(f"{path}: extends itself, by way of {' -> '.join(map(str, seen))}.")
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise UserError(f"{path}{line}: is not YAML: {what}") from None
+    tree = read_yaml(path)
     if not isinstance(tree, dict):
         raise UserError(f"{path}: {_NO_MAPPING}")
     anchor_data(tree, path.parent)
@@ -136,24 +121,6 @@ def _annotation_at(annotation: Any, key: str) -> Any:
         return get_args(annotation)[1]
     fields = (model.model_fields for model in _models_in(annotation))
     return next((known[key].annotation for known in fields if key in known), None)
-
-
-def read_value(text: str) -> Any:
-    """Return the value that YAML text stands for; ``1e-5`` and ``-.5`` are numbers too, which YAML 1.1 takes for words.
-
-    Raises:
-        yaml.YAMLError: it is not YAML.
-    """
-    return _with_numbers(yaml.safe_load(text))
-
-
-def _with_numbers(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_with_numbers(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _with_numbers(item) for key, item in value.items()}
-    is_number = isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*[eE][-+]?\d+|\.\d+([eE][-+]?\d+)?)", value)
-    return float(value) if is_number else value
 
 
 def put(tree: dict[str, Any], key: str, value: Any) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 from torch import nn
 
@@ -18,6 +17,7 @@ from minbert.data.task_files import Columns, TaskFiles
 from minbert.errors import did_you_mean
 from minbert.evaluation.prediction_files import PredictionFile
 from minbert.files.paths import to_path
+from minbert.files.strict_yaml import to_yaml
 from minbert.methods import Settings
 from minbert.multitask.adapters import Adapters
 from minbert.multitask.combination import Combination
@@ -25,6 +25,7 @@ from minbert.multitask.regularization import Regularization
 from minbert.multitask.shared_layers import SharedLayer
 from minbert.optim.settings import OptimizerSettings
 from minbert.recipe.reading import read_tree, validate, without_nulls
+from minbert.recipe.seeds import Seed
 from minbert.recipe.shipped import pretraining_recipe_names
 from minbert.tasks.settings import TaskSettings
 from minbert.training.distillation import DistillationSettings
@@ -131,7 +132,7 @@ class Recipe(Settings):
     """A run, complete."""
 
     description: str = Field("", description="what the recipe is for, in a line or two")
-    seed: int = Field(11711, ge=0, description="everything random follows from it")
+    seed: Seed = Field(11711, description="everything random follows from it")
     data: str | None = Field(
         None,
         description="folder of the tasks' files; 'sample' is the set that ships with minbert, null asks for --data",
@@ -177,7 +178,7 @@ class Recipe(Settings):
 
     def to_yaml(self) -> str:
         """Return the recipe as YAML that reads back to the same recipe."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+        return to_yaml(self.model_dump(mode="json"))
 
 
 def load_recipe(source: str, overrides: Mapping[str, Any] | None = None, settings: Sequence[str] = ()) -> Recipe:

@@ -6,8 +6,17 @@ import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from minbert.errors import UserError
+from pydantic import Field
+
+from minbert.errors import UserError, shown
+
+HIGHEST_SEED = 2**64 - 1
+"""The highest that torch takes."""
+MOST_SEEDS = 10_000
+
+Seed = Annotated[int, Field(ge=0, le=HIGHEST_SEED)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +43,15 @@ def read_seeds(text: str, first: int) -> list[int]:
     Raises:
         UserError: it is neither.
     """
-    if not re.fullmatch(r"\d+(,\d+)*", text) or text == "0":
-        raise UserError(f"--seeds {text}: give how many (3), or which (1,2,3).")
+    if not re.fullmatch(r"[0-9]{1,20}(,[0-9]{1,20})*", text) or text == "0":
+        raise UserError(f"--seeds {shown(text)}: give how many (3), or which (1,2,3).")
     numbers = [int(number) for number in text.split(",")]
     if len(set(numbers)) < len(numbers):
-        raise UserError(f"--seeds {text}: names a seed twice.")
-    return numbers if len(numbers) > 1 else [first + index for index in range(numbers[0])]
+        raise UserError(f"--seeds {shown(text)}: names a seed twice.")
+    if len(numbers) == 1:
+        if numbers[0] > MOST_SEEDS:
+            raise UserError(f"--seeds {text}: that is how many; at most {MOST_SEEDS:,}.")
+        numbers = [first + index for index in range(numbers[0])]
+    if max(numbers) > HIGHEST_SEED:
+        raise UserError(f"--seeds {shown(text)}: a seed is at most {HIGHEST_SEED}.")
+    return numbers

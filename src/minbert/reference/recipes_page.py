@@ -10,10 +10,10 @@ import textwrap
 from collections.abc import Collection, Iterator
 from typing import Any, Literal, get_args, get_origin
 
-import yaml
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from minbert.files.strict_yaml import read_yaml
 from minbert.methods import Method, Settings, families
 from minbert.pretraining.recipe import PretrainingRecipe
 from minbert.recipe.recipe import Recipe
@@ -64,7 +64,7 @@ def recipes_page() -> str:
     parts.append("\n## Recipes that ship\n")
     parts.append("`minbert recipes show NAME` prints one.\n\n| recipe | what it is |\n|---|---|")
     for name in [*recipe_names(), *pretraining_recipe_names()]:
-        tree = yaml.safe_load(find_recipe(name).read_text(encoding="utf-8"))
+        tree = read_yaml(find_recipe(name))
         first_sentence, _, _ = tree["description"].partition(". ")
         parts.append(f"| `{name}` | {textwrap.shorten(first_sentence.rstrip('.'), 118, placeholder=' ...')} |")
     return "\n".join(parts) + "\n"

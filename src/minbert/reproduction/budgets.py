@@ -9,13 +9,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field
 
 from minbert.data.subsample import WantedRows
 from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError, did_you_mean
 from minbert.files.paths import to_path
+from minbert.files.strict_yaml import read_yaml
 from minbert.methods import Settings
 from minbert.pretraining.recipe import load_pretraining_recipe
 from minbert.recipe.reading import validate
@@ -105,17 +105,11 @@ def load_budget(source: str) -> Budget:
         UserError: there is no such budget, it is not YAML, has unknown keys, or values that make no sense.
     """
     path = _folder() / f"{source}.yaml" if source in budget_names() else to_path(source)
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
+    if not path.is_file():
         known = budget_names()
         hint = did_you_mean(source, known)
-        raise UserError(
-            f"budget '{source}': neither a shipped budget nor a file{hint}; known: {', '.join(known)}."
-        ) from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: is not YAML: {error}") from None
-    return validate(Budget, tree, str(path))
+        raise UserError(f"budget '{source}': neither a shipped budget nor a file{hint}; known: {', '.join(known)}.")
+    return validate(Budget, read_yaml(path), str(path))
 
 
 def _folder() -> Path:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-import yaml
 from pydantic import Field, model_validator
 
 from minbert.errors import UserError, did_you_mean
 from minbert.files.paths import to_path
+from minbert.files.strict_yaml import read_yaml
 from minbert.methods import Settings
 from minbert.recipe.reading import validate
 from minbert.recipe.shipped import recipe_names
@@ -85,17 +85,11 @@ def load_paper(source: str) -> Paper:
         UserError: there is no such paper or file, it is not YAML, or it cannot be used.
     """
     path = _folder() / f"{source}.yaml" if source in paper_names() else to_path(source)
-    try:
-        tree: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
+    if not path.is_file():
         known = paper_names()
         hint = did_you_mean(source, known)
-        raise UserError(
-            f"paper '{source}': neither a known paper nor a file{hint}; known: {', '.join(known)}."
-        ) from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: is not YAML: {error}") from None
-    paper = validate(Paper, tree, str(path))
+        raise UserError(f"paper '{source}': neither a known paper nor a file{hint}; known: {', '.join(known)}.")
+    paper = validate(Paper, read_yaml(path), str(path))
     return paper if source in paper_names() else _anchored(paper, path.parent)
 
 

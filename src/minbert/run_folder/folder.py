@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-
-import yaml
+from typing import Any
 
 from minbert.display.commands import command_line
 from minbert.errors import UserError
+from minbert.files.strict_yaml import read_yaml
 from minbert.methods import Settings
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.training.checkpoint import CHECKPOINT
@@ -35,11 +35,18 @@ def read_run(folder: Path) -> Recipe:
         UserError: the folder is no run.
     """
     path = folder / RECIPE
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        raise UserError(f"{folder}: is no run folder (it has no readable {RECIPE}).") from None
-    return parse_recipe(tree, str(path))
+    return parse_recipe(read_run_yaml(path), str(path))
+
+
+def read_run_yaml(path: Path) -> Any:
+    """Return the value that the recipe of a run folder holds.
+
+    Raises:
+        UserError: the folder has none, or it cannot be read.
+    """
+    if not path.is_file():
+        raise UserError(f"{path.parent}: is no run folder (it has no {path.name}).")
+    return read_yaml(path)
 
 
 def check_run_folder(

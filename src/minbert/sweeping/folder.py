@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-import yaml
 
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.files import write_text
+from minbert.files.strict_yaml import read_yaml, to_yaml
 from minbert.recipe.recipe import Recipe
 from minbert.run_folder.folder import drop_checkpoints, drop_weights
 from minbert.running.run import train_recipe
@@ -60,9 +60,9 @@ class SweepFolder:
             raise UserError(f"{path}: is not empty and no sweep of minbert's; choose another --out.")
         with wait_for_lock(path, "folder"):
             if not (path / SWEEP).is_file():
-                write_text(path / SWEEP, yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=110))
+                write_text(path / SWEEP, to_yaml(said))
                 return
-        if _read(path / SWEEP) != said:
+        if read_yaml(path / SWEEP) != said:
             raise UserError(f"{path}: holds a sweep of another recipe or another search; choose another --out.")
         if not resume:
             raise UserError(
@@ -126,10 +126,3 @@ class SweepFolder:
                 if record.state == "failed":
                     continue  # may be tried again from its checkpoint
                 (drop_checkpoints if stays else drop_weights)(self.path / record.name)
-
-
-def _read(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        raise UserError(f"{path}: cannot be read; choose another --out.") from None

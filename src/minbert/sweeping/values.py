@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from minbert.errors import UserError
+from minbert.files.strict_yaml import YamlError, parse_yaml, to_yaml_line
 from minbert.methods import Method
-from minbert.recipe.reading import read_value
 from minbert.recipe.recipe import Recipe
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_NUMBER = r"[-+]?(?:[0-9]{1,300}\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _RANGE = re.compile(rf"\s*({_NUMBER})\.\.({_NUMBER})(:log)?\s*")
 
 
@@ -71,7 +70,9 @@ def read_space(words: Sequence[str]) -> dict[str, Range | Choices]:
     for word in words:
         key, text = _key_and_text("--search", word, "optimizer.learning_rate=1e-5..1e-3:log", space)
         if match := _RANGE.fullmatch(text):
-            low, high = read_value(match[1]), read_value(match[2])
+            low, high = _number(match[1]), _number(match[2])
+            if not (math.isfinite(low) and math.isfinite(high)):
+                raise UserError(f"--search {word}: the ends of a range must be finite numbers.")
             if low >= high:
                 raise UserError(f"--search {word}: the first number of a range must be the smaller one.")
             if match[3] and low <= 0:
@@ -82,10 +83,14 @@ def read_space(words: Sequence[str]) -> dict[str, Range | Choices]:
         if len(parts) < 2 or "" in parts or len(set(parts)) < len(parts):
             raise UserError(f"--search {word}: write KEY=low..high, KEY=low..high:log, or different values KEY=a|b|c.")
         try:
-            space[key] = Choices({part: read_value(part) for part in parts})
-        except yaml.YAMLError:
+            space[key] = Choices({part: parse_yaml(part) for part in parts})
+        except YamlError:
             raise UserError(f"--search {word}: one of its values is not a YAML value.") from None
     return space
+
+
+def _number(text: str) -> int | float:
+    return int(text) if text.lstrip("+-").isdigit() else float(text)
 
 
 def base_value(recipe: Recipe, key: str) -> Any:
@@ -107,8 +112,7 @@ def compact(value: Any) -> str:
         return value
     if isinstance(value, float):
         return f"{value:.4g}"
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
-    return text.removesuffix("\n").removesuffix("\n...")
+    return to_yaml_line(value)
 
 
 def short_keys(keys: Sequence[str]) -> dict[str, str]:
@@ -139,8 +143,8 @@ def _key_and_text(option: str, word: str, example: str, seen: Mapping[str, Any])
 def _listed(word: str, text: str) -> list[Any]:
     for candidate in (text, f"[{text}]"):
         try:
-            values = read_value(candidate)
-        except yaml.YAMLError:
+            values = parse_yaml(candidate)
+        except YamlError:
             continue
         if isinstance(values, list) and candidate.lstrip().startswith("["):
             return values

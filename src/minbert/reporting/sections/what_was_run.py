@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
+from minbert.files.strict_yaml import read_yaml
 from minbert.methods import Method
 from minbert.recipe.recipe import Recipe, load_recipe
 from minbert.recipe.shipped import find_recipe, recipe_names
@@ -83,7 +83,7 @@ def shipped_base(recipe: Recipe) -> tuple[str, Recipe] | None:
     here = settings_of(recipe)
     found = []
     for name in recipe_names():
-        tree = yaml.safe_load(find_recipe(name).read_text(encoding="utf-8"))
+        tree = read_yaml(find_recipe(name))
         if recipe.description and tree.get("description") == recipe.description:
             base = load_recipe(name)
             found.append((len(differences(settings_of(base), here)), name, base))
