@@ -141,8 +141,15 @@ def test_a_bad_row_is_told_and_reading_goes_on(tsv: Path, bad: bytes, message: s
         (b"text,id,text\n", "1: the header names the column 'text' twice"),
         (b",,\n", "1: the header names no column"),
         (b"te\xffxt,id\n", "1: not UTF-8 .*, in the header"),
-        ("text,id\n".encode("utf-16"), "1: not UTF-8 .*, in the header"),
-        ("text,id\n".encode("utf-16-le"), "1: a NUL byte, in the header"),
+        (b"te\0xt,id\n", "1: a NUL byte, in the header"),
+        ("text,id\n".encode("utf-16"), "is UTF-16 text. Make it UTF-8: iconv -f UTF-16 -t UTF-8"),
+        ("text,id\n".encode("utf-32"), "is UTF-32 text"),
+        ("text,id\n".encode("utf-16-le"), "is UTF-16LE text"),
+        ("text,id\n".encode("utf-16-be"), "is UTF-16BE text"),
+        (
+            "größe,id\n".encode("latin-1"),
+            "1: not UTF-8 .byte 0xf6, number 3.*, in the header. .*iconv -f WINDOWS-1252",
+        ),
         (b'"text,id\n', "1: a quote in the header does not close"),
     ],
 )
@@ -167,3 +174,33 @@ def test_a_line_without_end(comma: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("minbert.data.lines.longest_line", 100)
     with pytest.raises(UserError, match=r"rows\.csv:2: the line is longer than 100 bytes"):
         read(comma, "text,label\n" + "x" * 200)
+
+
+def test_the_header_of_a_csv_file_tells_its_delimiter(comma: Path) -> None:
+    assert read(comma, 'id;text;label\n1;"A soup, hot";pos\n') == [
+        Row(2, {"id": "1", "text": "A soup, hot", "label": "pos"})
+    ]
+    assert read(comma, "id|text\n1|a;b,c\n") == [Row(2, {"id": "1", "text": "a;b,c"})]
+    assert read(comma, "id;text, English;label\n1;a;b\n") == [Row(2, {"id": "1", "text, English": "a", "label": "b"})]
+    assert read(comma, '"id;x","text|y"\n1,a\n') == [Row(2, {"id;x": "1", "text|y": "a"})]
+    assert read(comma, "text\na\n") == [Row(2, {"text": "a"})]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "|"])
+def test_a_tsv_file_with_another_delimiter_is_told_at_once(tsv: Path, delimiter: str) -> None:
+    with pytest.raises(UserError, match=r"rows\.tsv:1: the header has no tab, but it has .* ends in \.csv") as caught:
+        read(tsv, f"id{delimiter}text\n1{delimiter}a\n")
+    assert f"looks separated by '{delimiter}'" in str(caught.value)
+
+
+def test_a_fault_of_every_row_is_told_once(comma: Path) -> None:
+    with pytest.raises(UserError, match=r"no row can be used. Line 2: .* quotes must be doubled .*\.tsv") as caught:
+        read(comma, "text,label\n" + '"a" b,1\n' * 500)
+    assert "\n" not in str(caught.value)
+
+
+def test_lines_that_end_with_a_carriage_return_alone(comma: Path, tsv: Path) -> None:
+    assert summary(read(comma, 'text,label\ra,1\r\r"b\rc",2\r')) == [(2, ["a", "1"]), (4, ["b\nc", "2"])]
+    assert summary(read(comma, "text,label\ra,1")) == [(2, ["a", "1"])]
+    # Where a line feed ends lines, a carriage return is a character.
+    assert summary(read(tsv, "text\tlabel\na\rb\t1\n")) == [(2, ["a\rb", "1"])]

@@ -80,7 +80,9 @@ def test_a_bad_row(path: Path, row: str, message: str) -> None:
     with pytest.raises(BadDataError) as caught:
         read_split(path, files, classes)
     assert [(problem.line, problem.path) for problem in caught.value.problems] == [(3, path)]
-    assert str(caught.value) == f"{path}: 1 row cannot be used.\n  {path}:3: {caught.value.problems[0].message}"
+    (problem,) = caught.value.problems
+    advice = f"\n{problem.advice}" if problem.advice else ""
+    assert str(caught.value) == f"{path}: 1 row cannot be used.\n  {path}:3: {problem.message}{advice}"
     assert caught.value.problems[0].message.startswith(message)
 
 
@@ -179,3 +181,44 @@ def test_the_papers_files_read_whole(name: str, rows: int, task: TaskFiles, labe
     if name == "quora-train-extra-positives":
         assert split.labels is not None
         assert split.labels.all()
+
+
+def test_rows_without_a_label_may_be_left_out(path: Path) -> None:
+    path.write_text("id\ttext\tlabel\nx\ta\t1\ny\tb\t\nz\tc\t \nw\td\t2\n")
+    with pytest.raises(BadDataError) as caught:
+        read_split(path, files, classes)
+    told = str(caught.value).splitlines()
+    assert told[1:3] == [f"  {path}:{line}: no label in column 'label'" for line in (3, 4)]
+    assert told[3:] == ["Give these rows labels, or leave them out: 'skip_unlabelled: true' beside the task's 'label'."]
+    skipping = files.model_copy(update={"skip_unlabelled": True})
+    split = read_split(path, skipping, classes)
+    assert (split.ids, split.unlabelled) == (["x", "w"], [3, 4])
+    assert split.left_out == f"{path}: 2 rows have no label, and the task leaves such rows out (line 3, 4)"
+    assert split.take(np.array([0])).unlabelled == [3, 4]
+
+
+def test_a_test_file_without_any_label_is_unlabelled_and_not_left_out(path: Path) -> None:
+    path.write_text("id\ttext\tlabel\nx\ta\t\ny\tb\t\n")
+    skipping = files.model_copy(update={"skip_unlabelled": True})
+    split = read_split(path, skipping, classes, labelled=None)
+    assert (split.ids, split.labels, split.left_out) == (["x", "y"], None, None)
+    with pytest.raises(UserError, match="'skip_unlabelled' leaves out every row"):
+        read_split(path, skipping, classes)
+
+
+def test_an_advice_is_told_once(path: Path) -> None:
+    path.write_bytes(b"id\ttext\tlabel\nx\tcaf\xe9\t1\ny\tgr\xfc\xdf\t1\nz\ta\t1\n")
+    with pytest.raises(BadDataError) as caught:
+        read_split(path, files, classes)
+    assert str(caught.value).count("iconv -f WINDOWS-1252 -t UTF-8") == 1
+    assert f"{path}:2: not UTF-8 (byte 0xe9, number 6 of the line)" in str(caught.value)
+
+
+def test_a_list_where_a_label_is_expected_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"id": 1, "text": "a", "label": ["x"]}\n')
+    with pytest.raises(UserError, match=r"rows\.jsonl: column 'label' holds a list; give it one text or number a row"):
+        read_split(path, files, classes)
+    path.write_text('{"id": 1, "text": "a", "label": 1}\n{"id": 2, "text": "a", "label": {}}\n')
+    with pytest.raises(BadDataError, match=r"rows\.jsonl:2: column 'label' holds an object"):
+        read_split(path, files, classes)

@@ -87,3 +87,12 @@ def test_a_damaged_file_gives_rows_problems_or_a_user_error(folder: Path, positi
             assert isinstance(row, Row | Problem)
     except UserError as error:
         assert "damaged.parquet" in str(error)
+
+
+def test_columns_of_other_types_are_told_as_such(tmp_path: Path) -> None:
+    columns = {"text": pyarrow.array(["a"]), "tokens": pyarrow.array([["a"]]), "at": pyarrow.array([{"x": 1}])}
+    (tmp_path / "rows.parquet").write_bytes(parquet_bytes(columns))
+    (row,) = read_rows(tmp_path / "rows.parquet")
+    assert isinstance(row, Row)
+    told = "values of the type {}, neither text nor number"
+    assert row.unusable["at"] == told.format("struct<x: int64>") and set(row.unusable) == {"tokens", "at"}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import io
 import json
+import lzma
 import re
 import sys
 from collections.abc import Callable
@@ -17,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minbert.data.row import missing_column
 from minbert.data.rows import Problem, Row, read_rows
 from minbert.errors import UserError
 
@@ -179,8 +183,71 @@ def standard_input(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], list[Ro
 def test_standard_input_tells_its_format(standard_input: Callable[[bytes], list[Row | Problem]]) -> None:
     assert standard_input(b"id\ttext\n1\ta, b\n") == [Row(2, {"id": "1", "text": "a, b"})]
     assert standard_input(b"text\na, b\n") == [Row(2, {"text": "a, b"})]
+    assert standard_input(b'id,text\n1,"a, b"\n') == [Row(2, {"id": "1", "text": "a, b"})]
+    assert standard_input(b"id;text\n1;a, b\n") == [Row(2, {"id": "1", "text": "a, b"})]
     assert standard_input(b'\n {"text": "a"}\n') == [Row(2, {"text": "a"})]
+    with pytest.raises(UserError, match="<stdin>:1: the JSON is one array"):
+        standard_input(b'[{"text": "a"}]')
     (problem,) = standard_input(b'{"text": }')
     assert str(problem).startswith("<stdin>:1: not valid JSON")
     with pytest.raises(UserError, match="<stdin>: the file is empty"):
         standard_input(b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("rows.csv", b"a,b\n1,2\n"), ("rows.tsv", b"a\tb\n1\t2\n"), ("ROWS.JSONL", b'{"a": "1", "b": "2"}\n')],
+)
+def test_a_file_packed_by_gzip_reads_as_the_file(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
+    assert values(tmp_path / f"{name}.gz") == [{"a": "1", "b": "2"}]
+
+
+@given(position=st.integers(0, 200), value=st.integers(0, 255), cut=st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_a_damaged_gzip_file_gives_rows_or_a_user_error(folder: Path, position: int, value: int, cut: bool) -> None:
+    whole = gzip.compress(b"a,b\n" + b"".join(b"%d,%d\n" % (n, n * n) for n in range(100)), mtime=0)
+    path = folder / "damaged.csv.gz"
+    path.write_bytes(whole[:position] if cut else whole[:position] + bytes([value]) + whole[position + 1 :])
+    assert_harmless(path)
+    if cut and 10 < position < len(whole):
+        with pytest.raises(UserError, match=r"not a whole gzip file .* cut short"):
+            list(read_rows(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.csv", gzip.compress(b"a,b\n"), "is compressed by gzip; give it a name that ends in .gz"),
+        ("rows.csv", b"PK\x03\x04....", "Excel"),
+        ("rows.csv", bz2.compress(b"a,b\n"), "bzip2"),
+        ("rows.tsv", lzma.compress(b"a,b\n"), "xz"),
+        ("rows.parquet", b"a,b\n1,2\n", "is no Parquet file; give it a name that tells what it is"),
+        ("rows.parquet.gz", b"", "unpack the file"),
+        ("rows.csv.gz", b"a,b\n1,2\n", "not a whole gzip file"),
+        ("rows.json", b"[]", "JSON goes in a .jsonl file, one object a line"),
+        ("rows.csv.gz.gz", b"", "the name must end in one of"),
+    ],
+)
+def test_a_name_that_does_not_tell_the_format(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        list(read_rows(tmp_path / name))
+    assert str(caught.value).startswith(str(tmp_path / name)) and message in str(caught.value)
+
+
+def test_a_parquet_file_of_another_name(tmp_path: Path) -> None:
+    pyarrow.parquet.write_table(pyarrow.table({"a": ["1"]}), tmp_path / "rows.csv")
+    with pytest.raises(UserError, match=r"is a Parquet file; give it a name that ends in \.parquet"):
+        list(read_rows(tmp_path / "rows.csv"))
+
+
+def test_a_missing_column_never_suggests_a_whole_header() -> None:
+    whole_line = Row(2, {"id,text": "1,a"})
+    assert missing_column(whole_line, ["text"]) == "there is no column 'text'. The columns are: id,text."
+    assert missing_column(Row(2, {"txt": "a"}), ["text"]) == (
+        "there is no column 'text' (did you mean 'txt'?). The columns are: txt."
+    )
+    assert missing_column(Row(2, {"text": "a"}), ["text"]) is None
+    odd = missing_column(Row(2, {}, {"text": "a list"}), ["text"])
+    assert odd == "column 'text' holds a list; give it one text or number a row."

@@ -11,10 +11,10 @@ from pathlib import Path
 from minbert.augmentation.base import Augmentation
 from minbert.augmentation.rows import NewRow, RowAugmenter, Texts
 from minbert.data.examples import BadDataError
-from minbert.data.row import Problem, Row
+from minbert.data.row import Problem, Row, missing_column
 from minbert.data.row_writer import row_writer
 from minbert.data.rows import read_rows
-from minbert.errors import UserError, did_you_mean, shown
+from minbert.errors import UserError, shown
 from minbert.files import write_text
 
 ID, ORIGIN, METHOD = "id", "origin", "method"
@@ -128,11 +128,13 @@ def _read(source: Path, columns: Sequence[str]) -> list[Row]:
             problems.append(row)
             continue
         if not rows:
-            for column in columns:
-                _require(source, row, column, "Name the text's column, or both columns of a pair, with --text.")
+            _require(source, row, columns, "Name the text's column, or both columns of a pair, with --text.")
         rows.append(row)
-        blank = [column for column in columns if not row.values.get(column, "").strip()]
-        problems += [Problem(source, row.line, f"no text in column '{shown(column)}'") for column in blank]
+        for column in columns:
+            if column in row.unusable:
+                problems.append(Problem(source, row.line, f"column '{shown(column)}' holds {row.unusable[column]}"))
+            elif not row.values.get(column, "").strip():
+                problems.append(Problem(source, row.line, f"no text in column '{shown(column)}'"))
     if problems:
         raise BadDataError(source, problems)
     if not rows:
@@ -140,16 +142,14 @@ def _read(source: Path, columns: Sequence[str]) -> list[Row]:
     return rows
 
 
-def _require(source: Path, row: Row, column: str, advice: str) -> None:
-    if column not in row.values:
-        there = ", ".join(shown(name) for name in list(row.values)[:20])
-        hint = did_you_mean(column, row.values)
-        raise UserError(f"{source}: there is no column '{column}'{hint}. The columns are: {there}. {advice}")
+def _require(source: Path, row: Row, columns: Sequence[str], advice: str) -> None:
+    if missing := missing_column(row, columns):
+        raise UserError(f"{source}: {missing} {advice}")
 
 
 def _ids(source: Path, rows: Sequence[Row], column: str) -> list[str]:
     """Return the rows' ids, each there and its own."""
-    _require(source, rows[0], column, "Name the id's column with --id.")
+    _require(source, rows[0], [column], "Name the id's column with --id.")
     problems: list[Problem] = []
     line_of: dict[str, int] = {}
     ids = [row.values.get(column, "").strip() for row in rows]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minbert.data.examples import Labels, Split, examine_split, same_content
+from minbert.data.examples import Labels, Split, advice_on, examine_split, same_content
 from minbert.data.relabelling import labels_of
 from minbert.data.task_files import Columns, TaskFiles
 from minbert.errors import UserError
@@ -43,7 +43,7 @@ class SplitReport:
 
     ``classes`` counts the rows of each class, ``scores`` stands for regression; neither where there are no labels.
     ``too_long`` counts the sequences of more tokens than the limit, and ``repeated`` the rows that say the same as an
-    earlier one.
+    earlier one; ``left_out`` says which rows are, and ``advice`` what to do about the problems.
     """
 
     name: str
@@ -55,7 +55,9 @@ class SplitReport:
     tokens: Lengths | None = None
     too_long: int = 0
     repeated: int = 0
+    left_out: str | None = None
     problems: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ def _check_task(
                 tokens=_lengths(tokens),
                 too_long=0 if max_length is None else int((tokens > max_length).sum()),
                 repeated=len(split) - len(set(contents[split_name])),
+                left_out=split.left_out,
                 problems=[str(problem) for problem in problems],
+                advice=advice_on(problems),
             )
         )
     return TaskReport(name, reports, _overlaps(contents))
@@ -222,7 +226,10 @@ def _render_split(split: SplitReport, max_length: int | None) -> list[str]:
         lines.append(f"  {_count(split.too_long, 'sequence')} longer than {max_length:,} tokens")
     if split.repeated:
         lines.append(f"  warning: {_count(split.repeated, 'row')} with the content of an earlier one")
-    return lines + [f"  problem: {problem}" for problem in split.problems]
+    if split.left_out:
+        lines.append(f"  note: {split.left_out}")
+    lines += [f"  problem: {problem}" for problem in split.problems]
+    return lines + [f"  what to do: {advice}" for advice in split.advice]
 
 
 def _count(number: int, noun: str) -> str:

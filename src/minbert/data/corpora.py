@@ -9,11 +9,11 @@ from pathlib import Path
 
 from minbert.data.examples import BadDataError, same_content
 from minbert.data.lines import read_lines
-from minbert.data.places import names_beside
-from minbert.data.row import Problem
+from minbert.data.opened import PACKED, opened
+from minbert.data.row import Problem, Row, missing_column
 from minbert.data.rows import read_rows
 from minbert.data.subsample import subsample
-from minbert.errors import UserError, did_you_mean, shown
+from minbert.errors import UserError, shown
 
 PLAIN_TEXT = ".txt"
 
@@ -27,10 +27,16 @@ class Corpus:
     """Never trained on, whatever the seed and whichever corpus they come in."""
 
 
+def is_plain_text(path: Path) -> bool:
+    """Return whether a file's name says that it has a text a line and no columns."""
+    return path.name.lower().removesuffix(PACKED).endswith(PLAIN_TEXT)
+
+
 def read_texts(path: Path, columns: Sequence[str]) -> list[str]:
     """Return the texts of a file, stripped of outer white space; blank ones are left out.
 
-    A ``.txt`` file has a text a line and no columns; any other (see ``read_rows``) has texts in ``columns``.
+    A ``.txt`` file has a text a line and no columns (``.txt.gz`` is one, too); any other (see ``read_rows``) has texts
+    in ``columns``.
 
     Raises:
         BadDataError: rows cannot be used.
@@ -38,7 +44,7 @@ def read_texts(path: Path, columns: Sequence[str]) -> list[str]:
     """
     problems: list[Problem] = []
     texts: list[str] = []
-    for item in _lines(path) if path.suffix.lower() == PLAIN_TEXT else _cells(path, columns):
+    for item in _lines(path) if is_plain_text(path) else _cells(path, columns):
         if isinstance(item, Problem):
             problems.append(item)
         elif item.strip():
@@ -73,14 +79,9 @@ def _place(text: str) -> float:
 
 
 def _lines(path: Path) -> Iterator[str | Problem]:
-    try:
-        with path.open("rb") as stream:
-            for line in read_lines(stream, path):
-                yield line.content if line.flaw is None else Problem(path, line.number, line.flaw)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file{did_you_mean(path.name, names_beside(path))}.") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    with opened(path) as (stream, _):
+        for line in read_lines(stream, path):
+            yield line.content if line.flaw is None else Problem(path, line.number, *line.flaw)
 
 
 def _cells(path: Path, columns: Sequence[str]) -> Iterator[str | Problem]:
@@ -90,17 +91,18 @@ def _cells(path: Path, columns: Sequence[str]) -> Iterator[str | Problem]:
             yield row
             continue
         if not checked:
-            _require(path, row.values, columns)
+            _require(path, row, columns)
             checked = True
-        yield from (row.values.get(column, "") for column in columns)
+        for column in columns:
+            if column in row.unusable:
+                yield Problem(path, row.line, f"column '{shown(column)}' holds {row.unusable[column]}")
+            else:
+                yield row.values.get(column, "")
 
 
-def _require(path: Path, values: Iterable[str], columns: Sequence[str]) -> None:
-    there = list(values)
-    told = ", ".join(shown(name) for name in there[:20])
+def _require(path: Path, row: Row, columns: Sequence[str]) -> None:
     if not columns:
-        raise UserError(f"{path}: is a table; name the column of its texts with 'column'. The columns are: {told}.")
-    for column in columns:
-        if column not in there:
-            hint = did_you_mean(column, there)
-            raise UserError(f"{path}: there is no column '{column}'{hint}. The columns are: {told}.")
+        there = ", ".join(shown(name) for name in list(row.values)[:20])
+        raise UserError(f"{path}: is a table; name the column of its texts with 'column'. The columns are: {there}.")
+    if missing := missing_column(row, columns):
+        raise UserError(f"{path}: {missing}")

@@ -19,12 +19,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minbert.data.lines import Line, without_break
-from minbert.data.row import Problem, Row
+from minbert.data.row import DELIMITERS, Flaw, Problem, Row
 from minbert.errors import UserError, shown
 
 # A quote that is still open after so many lines was never meant to open a field; looking on would read the whole file.
 longest_field = 1000
 
+_OPEN = Flaw("a quote opens a field here and never closes it")
+_SINGLE = Flaw(
+    'a quote opens a field here; inside it, quotes must be doubled ("")',
+    "If quotes mean nothing in the file, keep it as JSON lines or separated by tabs (.tsv), where they are characters.",
+)
+
+_quoted = re.compile(r'"(?:[^"]|"")*"')
 _inside_quotes = re.compile(r'(?:[^"]++|"")*+')
 
 
@@ -33,7 +40,7 @@ class _Record(NamedTuple):
 
     line: int
     fields: list[str]
-    fault: str | None = None
+    flaw: Flaw | None = None
 
 
 class _OpenQuote(NamedTuple):
@@ -43,23 +50,32 @@ class _OpenQuote(NamedTuple):
     may_close: bool
 
 
-def read_delimited(lines: Iterator[Line], path: Path, delimiter: str | None) -> Iterator[Row | Problem]:
+def read_delimited(
+    lines: Iterator[Line], path: Path, delimiter: str, *, header_decides: bool = False
+) -> Iterator[Row | Problem]:
     """Yield the rows. Columns without a name are ignored.
 
-    Without a ``delimiter``, a tab in the header decides for tabs, and commas it is otherwise.
+    Where ``header_decides``, the file is separated by what the header holds outside of quotes: a tab, or else the most
+    frequent of comma, semicolon and bar. ``delimiter`` then counts where the header has none of them.
 
     Raises:
-        UserError: there is no header, it names a column twice or none at all, or the first rows (up to a hundred) are
-            all of one length that is not the header's.
+        UserError: there is no header, it names a column twice or none at all, it has another delimiter instead of this
+            one, or of the first rows (up to a hundred) none can be used, all for the same reason.
     """
     header = next((line for line in lines if line.text.strip()), None)
     if header is None:
         raise UserError(f"{path}: the file is empty. Its first line must name the columns.")
-    delimiter = delimiter or ("\t" if "\t" in header.text else ",")
+    if header_decides:
+        delimiter = _likely_delimiter(header) or delimiter
+    elif (likely := _likely_delimiter(header)) not in (None, delimiter):
+        raise UserError(
+            f"{path}:{header.number}: the header has no tab, but it has '{likely}', so the file looks separated by "
+            f"'{likely}'. Give it a name that ends in .csv."
+        )
     names = _column_names(header, path, delimiter)
     for record in _fitting(_records(lines, delimiter, len(names)), path, len(names)):
-        if record.fault is not None:
-            yield Problem(path, record.line, record.fault)
+        if record.flaw is not None:
+            yield Problem(path, record.line, *record.flaw)
         elif len(record.fields) != len(names):
             counts = f"{len(record.fields)} in the row, {len(names)} in the header"
             yield Problem(path, record.line, f"number of fields: {counts}")
@@ -68,9 +84,19 @@ def read_delimited(lines: Iterator[Line], path: Path, delimiter: str | None) -> 
             yield Row(record.line, values)
 
 
+def _likely_delimiter(header: Line) -> str | None:
+    """Return the delimiter that the header holds outside of quotes, None where it holds none."""
+    bare = _quoted.sub("", header.content)
+    if "\t" in bare:
+        return "\t"
+    likely = max(DELIMITERS, key=bare.count)
+    return likely if likely in bare else None
+
+
 def _column_names(header: Line, path: Path, delimiter: str) -> list[str]:
     if header.flaw is not None:
-        raise UserError(f"{path}:{header.number}: {header.flaw}, in the header. Is this a text file in UTF-8?")
+        message, advice = header.flaw
+        raise UserError(f"{path}:{header.number}: {message}, in the header. {advice or 'Is this a text file?'}")
     fields = _split(header.content, delimiter)
     if isinstance(fields, _OpenQuote):
         raise UserError(f"{path}:{header.number}: a quote in the header does not close.")
@@ -84,21 +110,26 @@ def _column_names(header: Line, path: Path, delimiter: str) -> list[str]:
 
 
 def _fitting(records: Iterator[_Record], path: Path, width: int) -> Iterator[_Record]:
-    """Pass the records on, unless none of the first hundred fits the header and all are of one other length.
+    """Pass the records on, unless none of the first hundred fits the header, all for the same reason.
 
-    A wrong header is one mistake, and should be told once, not for every row.
+    A wrong header or delimiter is one mistake, and should be told once, not for every row.
     """
     first: list[_Record] = []
     for record in islice(records, 100):
         first.append(record)
-        if len(record.fields) == width and record.fault is None:
+        if len(record.fields) == width and record.flaw is None:
             break
-    lengths = {len(record.fields) for record in first if record.fault is None}
-    if len(lengths) == 1 and width not in lengths:
-        raise UserError(
-            f"{path}: the header has {width} fields, but every row has {lengths.pop()} (see line {first[0].line}). "
-            "Give the header one name, which may be empty, for each field of a row."
-        )
+    reasons = {record.flaw or len(record.fields) for record in first}
+    if len(reasons) == 1 and width not in reasons:
+        reason = reasons.pop()
+        if isinstance(reason, int):
+            raise UserError(
+                f"{path}: the header has {width} fields, but every row has {reason} (see line {first[0].line}). "
+                "Give the header one name, which may be empty, for each field of a row."
+            )
+        if len(first) > 5:  # fewer are told one by one
+            why = f"{reason.message}. {reason.advice}".strip()
+            raise UserError(f"{path}: no row can be used. Line {first[0].line}: {why}")
     yield from chain(first, records)
 
 
@@ -144,8 +175,8 @@ def _quoted_record(
         return _Record(line.number, fields), more
     opened = line.number + text.count("\n", 0, fields.position)
     if fields.may_close:
-        return _Record(opened, [], "a quote opens a field here and never closes it"), 0
-    return _Record(opened, [], 'a quote opens a field here; inside it, quotes must be doubled ("")'), 0
+        return _Record(opened, [], _OPEN), 0
+    return _Record(opened, [], _SINGLE), 0
 
 
 def _split(text: str, delimiter: str) -> list[str] | _OpenQuote:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minbert.data.row import Problem, Row
+from minbert.data.row import Flaw, Problem, Row, missing_column
 from minbert.data.rows import read_rows
 from minbert.data.task_files import Columns
-from minbert.errors import UserError, did_you_mean, shown
+from minbert.errors import UserError, shown
+
+_UNLABELLED = "Give these rows labels, or leave them out: 'skip_unlabelled: true' beside the task's 'label'."
 
 
 class Labels(Protocol):
@@ -25,13 +27,17 @@ class Labels(Protocol):
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of one file, column by column; ``second`` only for pairs, ``labels`` only where there are any."""
+    """The rows of one file, column by column; ``second`` only for pairs, ``labels`` only where there are any.
+
+    ``unlabelled`` are the lines of the rows that the task leaves out because they have no label.
+    """
 
     path: Path
     ids: list[str]
     first: list[str]
     second: list[str] | None
     labels: NDArray[np.float64] | None
+    unlabelled: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -41,20 +47,34 @@ class Split:
         """The text of each row, or its two texts."""
         return self.first if self.second is None else list(zip(self.first, self.second, strict=True))
 
+    @property
+    def left_out(self) -> str | None:
+        """Say which rows are left out, if any are."""
+        if not self.unlabelled:
+            return None
+        lines = ", ".join(map(str, self.unlabelled[:5])) + (", ..." if len(self.unlabelled) > 5 else "")
+        rows = "1 row has" if len(self.unlabelled) == 1 else f"{len(self.unlabelled):,} rows have"
+        return f"{self.path}: {rows} no label, and the task leaves such rows out (line {lines})"
+
     def take(self, rows: NDArray[np.int64]) -> Split:
         """Return the rows with these numbers."""
-        return Split(
-            self.path,
-            [self.ids[row] for row in rows],
-            [self.first[row] for row in rows],
-            None if self.second is None else [self.second[row] for row in rows],
-            None if self.labels is None else self.labels[rows],
+        return replace(
+            self,
+            ids=[self.ids[row] for row in rows],
+            first=[self.first[row] for row in rows],
+            second=None if self.second is None else [self.second[row] for row in rows],
+            labels=None if self.labels is None else self.labels[rows],
         )
 
 
 def same_content(texts: Sequence[str]) -> str:
     """Return a key that rows share when only case, white space or the order of a pair tells them apart."""
     return "\0".join(sorted(" ".join(text.casefold().split()) for text in texts))
+
+
+def advice_on(problems: Iterable[Problem]) -> list[str]:
+    """Return what to do about problems, each advice once."""
+    return list(dict.fromkeys(problem.advice for problem in problems if problem.advice))
 
 
 class BadDataError(UserError):
@@ -66,6 +86,7 @@ class BadDataError(UserError):
         lines = [f"{path}: {rows} cannot be used.", *(f"  {problem}" for problem in problems[:5])]
         if len(problems) > 5:
             lines.append(f"  ... and {len(problems) - 5:,} more; 'minbert data check' shows all of them.")
+        lines += advice_on(problems)
         super().__init__("\n".join(lines))
 
 
@@ -76,7 +97,8 @@ def read_split(path: Path, columns: Columns, labels: Labels, labelled: bool | No
         path: the file.
         columns: which of them hold what.
         labels: how a label is read: the task's own way, or a translation from another task's.
-        labelled: True reads the labels, False leaves them out, None reads them if the file has their column.
+        labelled: True reads the labels, False leaves them out, None reads them if the file has their column. Where
+            ``columns.skip_unlabelled``, rows without one are left out, unless None was asked for and no row has one.
 
     Raises:
         BadDataError: rows cannot be used.
@@ -86,7 +108,7 @@ def read_split(path: Path, columns: Columns, labels: Labels, labelled: bool | No
     if problems:
         raise BadDataError(path, problems)
     if not split.ids:
-        raise UserError(f"{path}: 'labels' leaves out every row.")
+        raise UserError(f"{path}: '{'skip_unlabelled' if split.unlabelled else 'labels'}' leaves out every row.")
     return split
 
 
@@ -111,9 +133,12 @@ def examine_split(
             collected = _Collected(columns, labels if with_labels else None)
         faults = collected.add(number, row)
         if faults:
-            problems.append(Problem(path, row.line, "; ".join(faults)))
+            advice = " ".join(fault.advice for fault in faults).strip()
+            problems.append(Problem(path, row.line, "; ".join(fault.message for fault in faults), advice))
     if number == 0:
         raise UserError(f"{path}: holds no rows.")
+    if labelled is None and collected is not None and len(collected.unlabelled) == number:
+        return examine_split(path, columns, labels, labelled=False)
     return (collected or _Collected(columns, labels)).split(path), problems
 
 
@@ -127,25 +152,32 @@ class _Collected:
     texts: list[list[str]] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     line_of_id: dict[str, int] = field(default_factory=dict)
+    unlabelled: list[int] = field(default_factory=list)
 
-    def add(self, number: int, row: Row) -> list[str]:
+    def add(self, number: int, row: Row) -> list[Flaw]:
         """Keep the row if nothing is wrong with it and its label is not one to leave out; return what is wrong."""
         columns = self.columns.text_columns
         texts = [row.values.get(column, "").strip() for column in columns]
         value: float | None = None
-        faults = [f"no text in column '{column}'" for column, text in zip(columns, texts, strict=True) if not text]
+        wanted = [*columns, self.columns.id or "", self.columns.label if self.labels is not None else ""]
+        if odd := [column for column in wanted if column in row.unusable]:
+            return [Flaw(f"column '{column}' holds {row.unusable[column]}") for column in odd]
+        faults = [Flaw(f"no text in column '{name}'") for name, text in zip(columns, texts, strict=True) if not text]
         row_id = str(number) if self.columns.id is None else row.values.get(self.columns.id, "").strip()
         if not row_id:
-            faults.append(f"no id in column '{self.columns.id}'")
+            faults.append(Flaw(f"no id in column '{self.columns.id}'"))
         elif self.line_of_id.setdefault(row_id, row.line) != row.line:
-            faults.append(f"the id '{shown(row_id)}' stands already on line {self.line_of_id[row_id]}")
+            faults.append(Flaw(f"the id '{shown(row_id)}' stands already on line {self.line_of_id[row_id]}"))
         if self.labels is not None:
             label = row.values.get(self.columns.label, "").strip()
+            if not label and self.columns.skip_unlabelled:
+                self.unlabelled.append(row.line)
+                return []
             try:
                 value = self.labels.parse(label)
             except ValueError as error:
-                missing = f"no label in column '{self.columns.label}'"
-                faults.append(str(error).replace(label, shown(label)) if label else missing)
+                missing = Flaw(f"no label in column '{self.columns.label}'", _UNLABELLED)
+                faults.append(Flaw(str(error).replace(label, shown(label))) if label else missing)
         if not faults and (self.labels is None or value is not None):
             self.ids.append(row_id)
             self.texts.append(texts)
@@ -158,13 +190,10 @@ class _Collected:
         first = [texts[0] for texts in self.texts]
         second = [texts[1] for texts in self.texts] if len(self.columns.text_columns) == 2 else None
         labels = None if self.labels is None else np.array(self.values, dtype=np.float64)
-        return Split(path, self.ids, first, second, labels)
+        return Split(path, self.ids, first, second, labels, self.unlabelled)
 
 
 def _require_columns(path: Path, row: Row, columns: Columns, labelled: bool) -> None:
     wanted = [*columns.text_columns, *([columns.label] if labelled else []), *([columns.id] if columns.id else [])]
-    for column in wanted:
-        if column not in row.values:
-            there = ", ".join(shown(name) for name in list(row.values)[:20])
-            hint = did_you_mean(column, row.values)
-            raise UserError(f"{path}: there is no column '{column}'{hint}. The columns are: {there}.")
+    if missing := missing_column(row, wanted):
+        raise UserError(f"{path}: {missing}")

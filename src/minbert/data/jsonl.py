@@ -3,35 +3,68 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from minbert.data.lines import Line
 from minbert.data.row import Problem, Row, as_text, checked_row
-from minbert.errors import shown
+from minbert.errors import UserError, shown
+
+MOST_DIGITS = 300
+
+# An array of objects, or an object that goes on on the next line.
+_SPREAD = re.compile(r"\s*(\[\s*(\{.*)?|\{\s*)", re.DOTALL)
+
+
+def is_json(text: str) -> bool:
+    """Return whether the first line of an input begins JSON: an object, or an array of objects."""
+    return text.lstrip().startswith("{") or _SPREAD.fullmatch(text) is not None
 
 
 def read_jsonl(lines: Iterator[Line], path: Path) -> Iterator[Row | Problem]:
-    """Yield the rows; blank lines are passed over."""
+    """Yield the rows; blank lines are passed over.
+
+    Raises:
+        UserError: the file is one JSON array, or its objects go over several lines.
+    """
+    first = True
     for line in lines:
         if line.flaw is not None:
-            yield Problem(path, line.number, line.flaw)
+            yield Problem(path, line.number, *line.flaw)
         elif line.text.strip():
+            if first and _SPREAD.fullmatch(line.text):
+                what, program = ("one array", ".[]") if "[" in line.text.lstrip()[:1] else ("spread over lines", ".")
+                raise UserError(
+                    f"{path}:{line.number}: the JSON is {what}; write one object a line: jq -c '{program}' OLD > NEW"
+                )
+            first = False
             yield _row(line, path)
 
 
 def _row(line: Line, path: Path) -> Row | Problem:
     try:
-        value = json.loads(line.content, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+        value = json.loads(
+            line.content, object_pairs_hook=_no_key_twice, parse_constant=_no_constant, parse_int=_integer
+        )
     except json.JSONDecodeError as error:
         return Problem(path, line.number, f"not valid JSON ({error.msg}, column {error.colno})")
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        return Problem(path, line.number, "not usable JSON (lists or objects stand too deep in each other)")
+    except ValueError as error:
         return Problem(path, line.number, f"not usable JSON ({error})")
     if not isinstance(value, dict):
         return Problem(path, line.number, 'not a JSON object, {"column": value, ...}')
-    texts = {key: as_text(item) for key, item in value.items() if key}
-    return checked_row(path, line.number, {key: text for key, text in texts.items() if text is not None})
+    texts: dict[str, str] = {}
+    unusable: dict[str, str] = {}
+    for key, item in value.items():
+        text = as_text(item)
+        if key and text is not None:
+            texts[key] = text
+        elif key:
+            unusable[key] = "a list" if isinstance(item, list) else "an object"
+    return checked_row(path, line.number, texts, unusable)
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -45,3 +78,9 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits):,} digits")
+    return int(digits)

@@ -7,10 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from minbert.data.row import Flaw
 from minbert.errors import UserError
 
 # What is longer is no line of text, and would be read into memory whole.
 longest_line = 2**26
+
+_TO_UTF8 = "If the file is in Windows-1252 or Latin-1, make it UTF-8: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW"
+
+_OTHER_ENCODINGS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 
 
 class Line(NamedTuple):
@@ -18,7 +28,7 @@ class Line(NamedTuple):
 
     number: int
     text: str
-    flaw: str | None
+    flaw: Flaw | None
 
     @property
     def content(self) -> str:
@@ -35,19 +45,39 @@ def read_lines(stream: BinaryIO, path: Path) -> Iterator[Line]:
     """Yield the lines of ``stream``. A byte order mark at the start is dropped; ``path`` is for messages.
 
     Raises:
-        UserError: a line is longer than 64 MiB.
+        UserError: the text is in UTF-16 or UTF-32, or a line is longer than 64 MiB.
     """
-    number = 0
-    while raw := stream.readline(longest_line + 1):
-        number += 1
-        if len(raw) > longest_line:
-            raise UserError(f"{path}:{number}: the line is longer than {longest_line:,} bytes. Is this a text file?")
+    for number, raw in enumerate(_raw_lines(stream, path), start=1):
         if number == 1:
             raw = raw.removeprefix(codecs.BOM_UTF8)
-        flaw = "a NUL byte" if b"\0" in raw else None
+            _refuse_other_encodings(raw, path)
+        flaw = Flaw("a NUL byte") if b"\0" in raw else None
         try:
             text = raw.decode()
         except UnicodeDecodeError as error:
-            flaw = f"not UTF-8 (byte 0x{raw[error.start]:02x}, number {error.start + 1} of the line)"
+            flaw = Flaw(f"not UTF-8 (byte 0x{raw[error.start]:02x}, number {error.start + 1} of the line)", _TO_UTF8)
             text = raw.decode(errors="replace")
         yield Line(number, text, flaw)
+
+
+def _raw_lines(stream: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Yield lines that end with a line feed; a file without any, as old Macs wrote them, is cut at carriage returns."""
+    raw = stream.readline(longest_line + 1)
+    if b"\n" not in raw and b"\r" in raw and len(raw) <= longest_line:
+        yield from (line + b"\n" for line in raw.removesuffix(b"\r").split(b"\r"))
+        return
+    number = 1
+    while raw:
+        if len(raw) > longest_line:
+            raise UserError(f"{path}:{number}: the line is longer than {longest_line:,} bytes. Is this a text file?")
+        yield raw
+        raw = stream.readline(longest_line + 1)
+        number += 1
+
+
+def _refuse_other_encodings(first: bytes, path: Path) -> None:
+    encoding = next((name for mark, name in _OTHER_ENCODINGS.items() if first.startswith(mark)), None)
+    if encoding is None and len(first) > 3 and (not any(first[1:40:2]) or not any(first[0:40:2])):
+        encoding = "UTF-16LE" if first[0] else "UTF-16BE"
+    if encoding is not None:
+        raise UserError(f"{path}: is {encoding} text. Make it UTF-8: iconv -f {encoding} -t UTF-8 OLD > NEW")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,11 +23,16 @@ def read_parquet(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:
     try:
         file = ParquetFile(stream)
         names = _column_names(file.schema_arrow, path)
+        unusable = {
+            field.name: f"values of the type {field.type}, neither text nor number"
+            for field in file.schema_arrow
+            if field.name and not _is_usable(field.type)
+        }
         for batch in file.iter_batches(batch_size=512, columns=names):
             columns = [_values(batch.column(name)) for name in names]
             for values in zip(*columns, strict=True):
                 line += 1
-                yield _row(path, line, dict(zip(names, values, strict=True)))
+                yield _row(path, line, dict(zip(names, values, strict=True)), unusable)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = shown(str(error).partition("\n")[0])
         raise UserError(f"{path}: not a whole Parquet file ({reason}). Was it cut short? Fetch it again.") from error
@@ -71,11 +76,11 @@ def _values(column: Any) -> list[Any]:
     return values
 
 
-def _row(path: Path, line: int, values: dict[str, Any]) -> Row | Problem:
+def _row(path: Path, line: int, values: dict[str, Any], unusable: Mapping[str, str]) -> Row | Problem:
     texts: dict[str, str] = {}
     for name, value in values.items():
         try:
             texts[name] = as_text(value) or ""
         except UnicodeDecodeError:
             return Problem(path, line, f"not UTF-8, in column '{shown(name)}'")
-    return checked_row(path, line, texts)
+    return checked_row(path, line, texts, unusable)

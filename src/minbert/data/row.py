@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from minbert.errors import shown
+from minbert.errors import did_you_mean, shown
+
+DELIMITERS = "\t,;|"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: the line it starts on, from 1 (in a Parquet file, the row's number), and its fields by column."""
+    """One row: the line it starts on, from 1 (in a Parquet file, the row's number), and its fields by column.
+
+    ``unusable`` says of columns whose value is no text and no number what it is instead ("a list").
+    """
 
     line: int
     values: dict[str, str]
+    unusable: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+class Flaw(NamedTuple):
+    """What is wrong with a line, and what to do about it: a sentence that is told once for all lines alike."""
+
+    message: str
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a row cannot be used, and where it stands."""
+    """Why a row cannot be used, and where it stands; ``advice`` as in ``Flaw``."""
 
     path: Path
     line: int
     message: str
+    advice: str = ""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.message}"
 
 
-def checked_row(path: Path, line: int, values: dict[str, str]) -> Row | Problem:
+def checked_row(path: Path, line: int, values: dict[str, str], unusable: Mapping[str, str]) -> Row | Problem:
     """Return the row, or a problem where a value is not proper text (formats that can hold such values use this)."""
     for column, value in values.items():
         if "\0" in value:
@@ -38,7 +54,7 @@ def checked_row(path: Path, line: int, values: dict[str, str]) -> Row | Problem:
                 value.encode()
             except UnicodeEncodeError:
                 return Problem(path, line, f"half of a surrogate pair in column '{shown(column)}'")
-    return Row(line, values)
+    return Row(line, values, unusable)
 
 
 def as_text(value: object) -> str | None:
@@ -58,3 +74,16 @@ def as_text(value: object) -> str | None:
     if isinstance(value, bool):
         return str(int(value))
     return None if isinstance(value, list | dict) else str(value)
+
+
+def missing_column(row: Row, columns: Collection[str]) -> str | None:
+    """Return what is wrong if the row has not all of these columns, and which there are."""
+    for column in columns:
+        if column in row.unusable:
+            return f"column '{shown(column)}' holds {row.unusable[column]}; give it one text or number a row."
+        if column not in row.values:
+            # A name with a delimiter in it is a header that was not split: taking it would take whole lines for texts.
+            hint = did_you_mean(column, [name for name in row.values if not set(name) & set(DELIMITERS)])
+            there = ", ".join(shown(name) for name in [*row.values, *row.unusable][:20])
+            return f"there is no column '{shown(column)}'{hint}. The columns are: {there}."
+    return None

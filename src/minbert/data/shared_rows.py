@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -41,12 +42,12 @@ def joined(own: Split, shared: Sequence[Split]) -> Split:
         return own
     splits = [own, *shared]
     labels = [split.labels for split in splits if split.labels is not None]
-    return Split(
-        own.path,
-        list(_distinct_ids(splits)),
-        list(chain.from_iterable(split.first for split in splits)),
-        None if own.second is None else list(chain.from_iterable(split.second or [] for split in splits)),
-        np.concatenate(labels),
+    return replace(
+        own,
+        ids=list(_distinct_ids(splits)),
+        first=list(chain.from_iterable(split.first for split in splits)),
+        second=None if own.second is None else list(chain.from_iterable(split.second or [] for split in splits)),
+        labels=np.concatenate(labels),
     )
 
 

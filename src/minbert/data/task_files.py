@@ -40,6 +40,8 @@ class Columns(Settings):
         description="from labels in the files to labels of the task, {0: 0, 1: 4}; null leaves such rows out",
     )
 
+    skip_unlabelled: bool = Field(False, description="leave out rows whose label is empty; every run says which")
+
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
         columns = [*self.text_columns, self.label]
@@ -91,6 +93,9 @@ class SharedFile(Columns):
         description="from labels in the file to labels of the task; null leaves rows out",
         json_schema_extra=_OWN,
     )
+    skip_unlabelled: bool = Field(
+        description="leave out its rows whose label is empty; every run says which", json_schema_extra=_OWN
+    )
     rows: WantedRows | None = Field(
         None, description="a part of its rows: their number, or a share such as '10%'; where not given, all"
     )
@@ -115,7 +120,8 @@ class TaskFiles(Columns):
     def _columns_are_the_tasks_own_by_default(cls, value: Any) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get("also_train_on"), list):
             return value
-        own = {"id": None, "labels": None} | {name: value[name] for name in Columns.model_fields if name in value}
+        own: dict[str, Any] = {"id": None, "labels": None, "skip_unlabelled": False}
+        own |= {name: value[name] for name in Columns.model_fields if name in value}
         files = [own | dict(file) if isinstance(file, Mapping) else file for file in value["also_train_on"]]
         return value | {"also_train_on": files}
 

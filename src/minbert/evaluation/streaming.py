@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from minbert.data.row import missing_column
 from minbert.data.row_writer import row_writer
 from minbert.data.rows import Problem, Row, read_rows
 from minbert.encoder.pooling import Pooling
-from minbert.errors import UserError, did_you_mean
+from minbert.errors import UserError
 from minbert.files import atomic_path
 from minbert.machine.precision import Precision
 from minbert.multitask.model import MultitaskModel, Text
@@ -46,7 +47,7 @@ def predict_file(
     """
     names = model.task(task).class_names
     header = ["id", "prediction", *(f"probability_{name}" for name in names)]
-    chunks = _chunks(_usable(read_rows(source), columns, id_column), ROWS_AT_ONCE)
+    chunks = _chunks(_usable(source, columns, id_column), ROWS_AT_ONCE)
     first = next(chunks, [])  # what is wrong from the start is told before a header goes out
     number = 0
     with row_writer(output, header) as write:
@@ -79,7 +80,7 @@ def encode_file(
     with atomic_path(output) as temporary, temporary.open("wb") as file:
         _write_npy_header(file, 0, width)
         start = file.tell()
-        for rows in _chunks(_usable(read_rows(source), [column], None), ROWS_AT_ONCE):
+        for rows in _chunks(_usable(source, [column], None), ROWS_AT_ONCE):
             vectors = model.encode([row.values[column] for row in rows], pooling, precision)
             file.write(np.ascontiguousarray(vectors, dtype="<f4").tobytes())
             count += len(rows)
@@ -94,24 +95,20 @@ def _write_npy_header(file: IO[bytes], count: int, width: int) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (count, width)})
 
 
-def _usable(rows: Iterable[Row | Problem], columns: Sequence[str], id_column: str | None) -> Iterator[Row]:
-    """Yield rows that have the columns, each with a text.
+def _usable(source: Path, columns: Sequence[str], id_column: str | None) -> Iterator[Row]:
+    """Yield the rows of ``source``, which all have the columns, each with a text.
 
     Raises:
         UserError: at the first row that has not.
     """
-    for row in rows:
+    for row in read_rows(source):
         if isinstance(row, Problem):
-            raise UserError(str(row))
-        for column in [*columns, *([id_column] if id_column else [])]:
-            if column not in row.values:
-                raise UserError(
-                    f"the input has no column '{column}'{did_you_mean(column, row.values)}; it has: "
-                    f"{', '.join(row.values)}. Name the text's column (or both columns of a pair) with --text."
-                )
+            raise UserError(f"{row}. {row.advice}".strip())
+        if missing := missing_column(row, [*columns, *([id_column] if id_column else [])]):
+            raise UserError(f"{source}:{row.line}: {missing} Name the text's column, or both of a pair, with --text.")
         for column in columns:
             if not row.values[column].strip():
-                raise UserError(f"line {row.line}: the text in column '{column}' is empty.")
+                raise UserError(f"{source}:{row.line}: no text in column '{column}'.")
         yield row
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from minbert.augmentation import Augmentation
-from minbert.data.corpora import PLAIN_TEXT
+from minbert.data.corpora import is_plain_text
 from minbert.encoder.masked_lm import HeadKind
 from minbert.files.paths import to_path
 from minbert.files.strict_yaml import to_yaml
@@ -60,7 +60,7 @@ class CorpusSettings(Settings):
             raise ValueError("'column' goes with 'files'; a recipe names its columns itself")
         if self.recipe is None and self.task is not None:
             raise ValueError("'task' goes with 'recipe'")
-        if self.column is not None and all(Path(file).suffix.lower() == PLAIN_TEXT for file in self.files or []):
+        if self.column is not None and all(is_plain_text(Path(file)) for file in self.files or []):
             raise ValueError("a .txt file has no columns, but 'column' is given")
         return self
 

@@ -137,6 +137,8 @@ def evaluate_run(
     rows: dict[SplitTask, Rows] = {}
     for name, task in named.items():
         read = read_split(place / task.files.by_split[split], task, labels_of(task, task))
+        if read.left_out:
+            display.note(read.left_out)
         rows[split, name] = Rows.of_split(model, name, read)
     predicted = predict_rows(model, rows, chosen_precision(recipe.training.precision), display, f"predicting {split}")
     return score_predictions(model.tasks, rows, predicted, split)

@@ -46,6 +46,9 @@ def read_texts(recipe: Recipe, display: Display) -> Texts:
             display.note(f"{place / files['test']}: is not there, so no predictions are written for it")
         elif "test" in files:
             texts["test", name] = read_split(place / files["test"], task, labels_of(task, task), labelled=None)
+        parts = [texts["train", name], *shared, texts["dev", name], *filter(None, [texts.get(("test", name))])]
+        for note in filter(None, (part.left_out for part in parts)):
+            display.note(note)
     return texts
 
 

@@ -1,0 +1,63 @@
+"""A file of data opened for reading: unpacked where it is compressed, and refused where its name tells a lie."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from minbert.data.places import names_beside
+from minbert.errors import UserError, did_you_mean
+
+PACKED = ".gz"
+PARQUET = ".parquet"
+
+_FOREIGN = {
+    b"PAR1\x15": "is a Parquet file; give it a name that ends in .parquet.",
+    b"\x1f\x8b": "is compressed by gzip; give it a name that ends in .gz.",
+    b"PK\x03\x04": "is a zip archive or an Excel workbook; unpack it, or save its table as CSV.",
+    b"BZh91AY&SY": "is compressed by bzip2; unpack it.",
+    b"\xfd7zXZ": "is compressed by xz; unpack it.",
+    b"(\xb5/\xfd": "is compressed by zstd; unpack it.",
+}
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    """Give the bytes of a file, unpacked if its name ends in ``.gz``, and the suffix that tells its format.
+
+    Raises:
+        UserError: there is no such file, it cannot be read (also later, while it is open), or it is of another format
+            than its suffix tells.
+    """
+    try:
+        with path.open("rb") as file:
+            packed = path.suffix.lower() == PACKED
+            suffix = Path(path.stem if packed else path.name).suffix.lower()
+            if packed and suffix == PARQUET:
+                raise UserError(f"{path}: Parquet is compressed in itself; unpack the file.")
+            # A GzipFile can do all that a BinaryIO is asked for here, and its types say so no better.
+            stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+            _check_start(stream.peek(10), suffix, path)  # type: ignore[attr-defined]
+            yield stream, suffix
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file{did_you_mean(path.name, names_beside(path))}.") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: cannot be read: it is a folder; name a file in it.") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: not a whole gzip file ({error}). Was it cut short? Fetch it again.") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def _check_start(start: bytes, suffix: str, path: Path) -> None:
+    if suffix == PARQUET:
+        if not b"PAR1".startswith(start[:4]):
+            raise UserError(f"{path}: is no Parquet file; give it a name that tells what it is: .csv, .tsv or .jsonl.")
+        return
+    for mark, what in _FOREIGN.items():
+        if start.startswith(mark):
+            raise UserError(f"{path}: {what}")
