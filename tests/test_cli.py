@@ -130,7 +130,7 @@ def test_a_bad_row_in_the_middle_leaves_no_output(trained: Path, tmp_path: Path)
     assert list(tmp_path.iterdir()) == [source]
     complains(minbert("predict", trained / "run", "--task", "liked", "--input", source, "--text", "word"), "'words'")
     source.write_text("words\n \n")
-    complains(minbert("predict", trained / "run", "--task", "liked", "--input", source), "line 2", "empty")
+    complains(minbert("predict", trained / "run", "--task", "liked", "--input", source), "in.tsv:2: no text", "'words'")
 
 
 def test_encode_writes_a_vector_a_row(trained: Path, tmp_path: Path) -> None:
@@ -143,6 +143,47 @@ def test_encode_writes_a_vector_a_row(trained: Path, tmp_path: Path) -> None:
     assert vectors.dtype == np.float32
     assert np.array_equal(vectors[0], vectors[2])
     assert not np.array_equal(vectors[0], vectors[1])
+
+
+def test_a_file_without_rows_is_answered_alike(trained: Path, tmp_path: Path) -> None:
+    source, table, vectors = tmp_path / "in.tsv", tmp_path / "out.tsv", tmp_path / "out.npy"
+    source.write_text("words\n")
+    predicted = minbert("predict", trained / "run", "--task", "liked", "--input", source, "--output", table)
+    encoded = minbert("encode", trained / "run", "--input", source, "--text", "words", "--output", vectors)
+    assert (predicted.returncode, encoded.returncode) == (0, 0), predicted.stderr + encoded.stderr
+    assert table.read_text() == "id\tprediction\tprobability_no\tprobability_yes\n"
+    assert np.load(vectors).shape == (0, 32)
+
+
+def test_a_file_that_needs_another_name_is_told_so_and_never_read_as_whole_lines(trained: Path, tmp_path: Path) -> None:
+    predict = ["predict", trained / "run", "--task", "liked", "--input"]
+    commas = 'id,words\n1,"good film, and so on"\n'
+    assert minbert(*predict, "-", stdin=commas).stdout.splitlines()[1].startswith("1\t")
+    (tmp_path / "in.tsv").write_text(commas)
+    complains(minbert(*predict, tmp_path / "in.tsv"), "in.tsv:1: the header has no tab", "ends in .csv")
+    (tmp_path / "in.jsonl").write_text('{"words": ["good", "film"]}\n')
+    complains(minbert(*predict, tmp_path / "in.jsonl"), "in.jsonl:1: column 'words' holds a list")
+    (tmp_path / "in.csv").write_bytes("words\ngood f\xeflm\n".encode("latin-1"))
+    complains(
+        minbert(*predict, tmp_path / "in.csv"), "in.csv:2: not UTF-8 (byte 0xef", "iconv -f WINDOWS-1252 -t UTF-8"
+    )
+
+
+def test_cut_texts_are_told_beside_the_answers(trained: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.tsv"
+    source.write_text(f"words\n{'good film ' * 50}\nbad film\n")
+    told = "1 of 2 sequences are cut to 64 tokens"
+    piped = minbert("predict", trained / "run", "--task", "liked", "--input", source)
+    assert told in piped.stderr and "cut" not in piped.stdout
+    shown = minbert("predict", trained / "run", "--task", "liked", "good film " * 50, "bad film")
+    assert told in shown.stderr and "cut" not in shown.stdout
+    vectors = minbert("encode", trained / "run", "--input", source, "--text", "words", "--output", tmp_path / "v.npy")
+    assert told in vectors.stderr
+    recipe = yaml.safe_load((trained / "recipe.yaml").read_text())
+    recipe["tasks"] = {"liked": recipe["tasks"]["liked"] | {"files": {"dev": "in.tsv"}, "label": "label"}}
+    (tmp_path / "in.tsv").write_text(f"words\tlabel\n{'good film ' * 50}\tyes\nbad film\tno\n")
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    assert "1 sequence longer than 64 tokens, and so cut" in minbert("data", "check", tmp_path / "recipe.yaml").stdout
 
 
 def test_evaluate_repeats_the_scores(trained: Path) -> None:

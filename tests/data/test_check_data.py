@@ -81,7 +81,7 @@ def test_the_report_as_text(report: Report) -> None:
         "    labels: bad: 1 (25.0%), good: 3 (75.0%)",
         "    words a text: 1 to 3, median 2, 95% at most 3",
         "    tokens a sequence: 1 to 6, median 3, 95% at most 6",
-        "    2 sequences longer than 4 tokens",
+        "    2 sequences longer than 4 tokens, and so cut",
         "    warning: 1 row with the content of an earlier one",
     ]
     assert f"    problem: {report.problems[0]}" in lines

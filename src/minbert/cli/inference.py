@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from minbert.cli.options import Force
 from minbert.files.paths import to_path
+
+if TYPE_CHECKING:
+    from minbert.display.progress import Display
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or a minbert model's id on the hub.")]
 PrecisionOption = Annotated[
@@ -74,12 +77,16 @@ def predict(
     number_format = chosen_precision(precision)
     if source is not None:
         chosen = text_columns(run, task, columns or [])
-        with Display(terminal(stderr=True)).counting(f"predicting {task}") as bar:
-            predict_file(model, task, source, chosen, id_column, output, number_format, bar.advance)
+        display = Display(terminal(stderr=True))
+        with display.counting(f"predicting {task}") as bar:
+            answered = predict_file(model, task, source, chosen, id_column, output, number_format, bar.advance)
+        _tell_cut(display, answered.cut, answered.sequences, model.max_length)
         return
     from minbert.cli.tables import predicted
 
     rows = _rows(texts or [], model.task(task).pair is not None)
+    sequences = model.sequences(task, rows)
+    _tell_cut(Display(terminal(stderr=True)), sequences.truncated(), len(sequences), model.max_length)
     Display(terminal()).show(predicted(rows, model.predict(task, rows, number_format)), in_full=True)
 
 
@@ -109,8 +116,14 @@ def encode(
     model = MultitaskModel.from_pretrained(run).to(available_device())
     display = Display(terminal(stderr=True))
     with display.counting("encoding") as bar:
-        count = encode_file(model, source, column, output, pooling, chosen_precision(precision), bar.advance)
-    display.note(f"{output}: {count} vectors of {model.encoder.config.hidden_size} numbers")
+        answered = encode_file(model, source, column, output, pooling, chosen_precision(precision), bar.advance)
+    _tell_cut(display, answered.cut, answered.sequences, model.max_length)
+    display.note(f"{output}: {answered.rows} vectors of {model.encoder.config.hidden_size} numbers")
+
+
+def _tell_cut(display: Display, cut: int, sequences: int, longest: int) -> None:
+    if cut:
+        display.note(f"{cut:,} of {sequences:,} sequences are cut to {longest} tokens")
 
 
 def _rows(texts: list[str], pairs: bool) -> list[str | tuple[str, str]]:

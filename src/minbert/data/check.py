@@ -223,7 +223,7 @@ def _render_split(split: SplitReport, max_length: int | None) -> list[str]:
             middle = f"median {lengths.median:g}, 95% at most {lengths.percentile_95:,}"
             lines.append(f"  {unit}: {lengths.minimum:,} to {lengths.maximum:,}, {middle}")
     if split.too_long:
-        lines.append(f"  {_count(split.too_long, 'sequence')} longer than {max_length:,} tokens")
+        lines.append(f"  {_count(split.too_long, 'sequence')} longer than {max_length:,} tokens, and so cut")
     if split.repeated:
         lines.append(f"  warning: {_count(split.repeated, 'row')} with the content of an earlier one")
     if split.left_out:

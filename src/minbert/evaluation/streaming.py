@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +17,9 @@ from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError
 from minbert.files import atomic_path
 from minbert.machine.precision import Precision
+from minbert.multitask.inference import task_predictions
 from minbert.multitask.model import MultitaskModel, Text
+from minbert.multitask.sequences import Sequences
 from minbert.tasks.predictions import Predictions
 
 ROWS_AT_ONCE = 2048
@@ -24,6 +27,19 @@ ROWS_AT_ONCE = 2048
 
 Advance = Callable[[int], None]
 """Called with the number of rows just finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How much of a file has been answered: its rows, what was read for them, and how many of that was cut."""
+
+    rows: int = 0
+    sequences: int = 0
+    cut: int = 0
+
+    def plus(self, more: Sequences) -> Answered:
+        """Return this with the rows of ``more``."""
+        return Answered(self.rows + len(more.rows), self.sequences + len(more), self.cut + more.truncated())
 
 
 def predict_file(
@@ -35,7 +51,7 @@ def predict_file(
     output: Path | None,
     precision: Precision,
     advance: Advance,
-) -> None:
+) -> Answered:
     """Write a prediction for every row of ``source`` to ``output`` (.tsv, .csv or .jsonl) or to standard output.
 
     A line has the row's id (by default its number), the predicted class or score, and every class's probability.
@@ -49,15 +65,17 @@ def predict_file(
     header = ["id", "prediction", *(f"probability_{name}" for name in names)]
     chunks = _chunks(_usable(source, columns, id_column), ROWS_AT_ONCE)
     first = next(chunks, [])  # what is wrong from the start is told before a header goes out
-    number = 0
+    answered = Answered()
     with row_writer(output, header) as write:
-        for rows in itertools.chain([first], chunks):
-            texts: list[Text] = [_text(row, columns) for row in rows]
-            predicted = model.predict(task, texts, precision)
+        for rows in itertools.chain([first] if first else [], chunks):
+            sequences = model.sequences(task, [_text(row, columns) for row in rows])
+            predicted = task_predictions(model, task, sequences, precision)
             for index, row in enumerate(rows):
-                number += 1
-                write([row.values[id_column] if id_column else str(number), *_cells(predicted, index)])
+                row_id = row.values[id_column] if id_column else str(answered.rows + index + 1)
+                write([row_id, *_cells(predicted, index)])
+            answered = answered.plus(sequences)
             advance(len(rows))
+    return answered
 
 
 def encode_file(
@@ -68,27 +86,26 @@ def encode_file(
     pooling: Pooling,
     precision: Precision,
     advance: Advance,
-) -> int:
+) -> Answered:
     """Write the sentence vector of every row of ``source`` to ``output``, an ``.npy`` file (N, hidden) of fp32.
-
-    Returns N.
 
     Raises:
         UserError: as for ``predict_file``.
     """
-    count, width = 0, model.encoder.config.hidden_size
+    answered, width = Answered(), model.encoder.config.hidden_size
     with atomic_path(output) as temporary, temporary.open("wb") as file:
         _write_npy_header(file, 0, width)
         start = file.tell()
         for rows in _chunks(_usable(source, [column], None), ROWS_AT_ONCE):
-            vectors = model.encode([row.values[column] for row in rows], pooling, precision)
+            sequences = model.single_texts([row.values[column] for row in rows])
+            vectors = model.row_vectors(sequences, pooling, precision)
             file.write(np.ascontiguousarray(vectors, dtype="<f4").tobytes())
-            count += len(rows)
+            answered = answered.plus(sequences)
             advance(len(rows))
         file.seek(0)
-        _write_npy_header(file, count, width)
+        _write_npy_header(file, answered.rows, width)
         assert file.tell() == start  # numpy leaves room for the first axis to grow
-    return count
+    return answered
 
 
 def _write_npy_header(file: IO[bytes], count: int, width: int) -> None:

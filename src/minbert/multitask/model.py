@@ -88,10 +88,17 @@ class MultitaskModel(MultitaskNetwork):
         """
         if not len(texts):
             return np.zeros((0, self.encoder.config.hidden_size), dtype=np.float32)
-        table, numbers = TokenTable.from_texts(texts, self.tokenizer)
-        sequences = Sequences.of_rows(table, numbers, None, None, self.template, self.max_length)
+        return self.row_vectors(self.single_texts(texts), pooling, precision)
+
+    def row_vectors(self, sequences: Sequences, pooling: Pooling, precision: Precision) -> NDArray[np.float32]:
+        """Return the vector of each row (N, hidden) of ``single_texts``; see ``encode``."""
         vectors = sentence_vectors(self, sequences, pooling, precision)
-        return vectors[torch.from_numpy(sequences.of(np.arange(len(texts))))].cpu().numpy()
+        return vectors[torch.from_numpy(sequences.of(np.arange(len(sequences.rows))))].cpu().numpy()
+
+    def single_texts(self, texts: Sequence[str]) -> Sequences:
+        """Tokenize ``texts``, each a row by itself, for no task in particular."""
+        table, numbers = TokenTable.from_texts(texts, self.tokenizer)
+        return Sequences.of_rows(table, numbers, None, None, self.template, self.max_length)
 
     def sequences(self, task: str, texts: Sequence[Text]) -> Sequences:
         """Tokenize ``texts`` for a task.

@@ -8,8 +8,11 @@ from pathlib import Path
 from minbert.data.check import TokenCounter, check, render
 from minbert.data.examples import Split
 from minbert.data.places import resolve_data
-from minbert.encoder.sources import find_encoder
+from minbert.encoder.architectures import architecture_of
+from minbert.encoder.config_file import read_config
+from minbert.encoder.sources import EncoderFiles, find_encoder
 from minbert.errors import UserError
+from minbert.files import read_json
 from minbert.files.paths import to_path
 from minbert.recipe.recipe import TaskRecipe, load_recipe
 from minbert.text.tokenizer import Tokenizer
@@ -35,8 +38,11 @@ def check_source(source: str, data: str | None, encoder: str | None) -> tuple[li
         recipe = load_recipe(source)
         folder, tasks = resolve_data(recipe.data if data is None else data), dict(recipe.tasks)
         name, max_length = recipe.encoder.name, recipe.encoder.max_length
-    counter = _token_counter(tasks, name if encoder is None else encoder)
-    report = check({name: (task, task) for name, task in tasks.items()}, folder, counter, max_length)
+    files = find_encoder(name if encoder is None else encoder)
+    config = read_config(read_json(files.config), files.config)
+    longest = min(max_length, architecture_of(config).longest(config))
+    counter = _token_counter(tasks, files)
+    report = check({name: (task, task) for name, task in tasks.items()}, folder, counter, longest)
     return render(report), not report.problems
 
 
@@ -55,8 +61,8 @@ def _course_tasks(folder: Path) -> dict[str, TaskRecipe]:
     return tasks
 
 
-def _token_counter(tasks: Mapping[str, TaskRecipe], encoder: str) -> TokenCounter:
-    tokenizer = Tokenizer.from_files(find_encoder(encoder).folder)
+def _token_counter(tasks: Mapping[str, TaskRecipe], encoder: EncoderFiles) -> TokenCounter:
+    tokenizer = Tokenizer.from_files(encoder.folder)
 
     def lengths(texts: Sequence[str]) -> list[int]:
         return [len(ids) for ids in tokenizer.token_ids(texts)]
