@@ -16,10 +16,15 @@ class UserError(Exception):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the known word nearest to ``word``, or an empty string."""
     nearest = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean '{nearest[0]}'?)" if nearest else ""
+    return f" (did you mean '{printable(nearest[0])}'?)" if nearest else ""
 
 
 def shown(text: str) -> str:
     """Return a piece of a file fit for a message: short, and without characters that would upset a terminal."""
-    printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return printable if len(printable) <= 60 else printable[:59] + "…"
+    text = printable(text)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with a mark in place of every character that would upset a terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

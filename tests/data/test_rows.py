@@ -251,3 +251,9 @@ def test_a_missing_column_never_suggests_a_whole_header() -> None:
     assert missing_column(Row(2, {"text": "a"}), ["text"]) is None
     odd = missing_column(Row(2, {}, {"text": "a list"}), ["text"])
     assert odd == "column 'text' holds a list; give it one text or number a row."
+
+
+def test_a_link_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").symlink_to("nothing.csv")
+    with pytest.raises(UserError, match=r"rows\.csv: is a link to a file that is not there"):
+        list(read_rows(tmp_path / "rows.csv"))

@@ -45,6 +45,8 @@ def test_a_class_that_is_also_the_labels_keeps_the_checks_of_both() -> None:
         ({"text": ["a", "b", "c"]}, "text"),
         ({"text": ""}, "a column's name is empty"),
         ({"column": "a"}, "column"),
+        ({"files": {"dev": "x" * 300}}, "is too long for that"),
+        ({"files": {"dev": ""}}, "an empty text was given"),
     ],
 )
 def test_what_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -52,6 +52,9 @@ def test_values(text: str, value: Any) -> None:
         ("a: " + "9" * 5000, "more than 300 digits", 1),
         ("a: b\nc: \0\n", r"control character U\+0000", 2),
         ('"\\q"', "unknown escape", 1),
+        ('a:\n  "\\0": 1', r"a text holds the character U\+0000", 2),
+        ('"\\uD800"', r"a text holds the character U\+D800", 1),
+        ('"\\e[31m"', r"a text holds the character U\+001B", 1),
         ("[1]: 2", "cannot be a key", 1),
         ("a: !!python/object/apply:os.system ['true']", "tag .* is not known", 1),
         ("!!int x", "'x' is no int", 1),
@@ -119,7 +122,8 @@ scalars = (
     | st.booleans()
     | st.integers(-(10**20), 10**20)
     | st.floats(allow_nan=False)
-    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+    | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
+    | st.text("\t\n\r\x85 a#", max_size=6)
     | st.sampled_from(["no", "1e5", "09", "1_000", "2024-01-31", "1:30", "<<", "=", "~", ".inf", "0o7", ".5"])
     | st.sampled_from(["&a", "*a", "-", "#", "|", "\x85", "a\u2028b"])
 )

@@ -44,6 +44,8 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
             _check_start(stream.peek(10), suffix, path)  # type: ignore[attr-defined]
             yield stream, suffix
     except FileNotFoundError:
+        if path.is_symlink():
+            raise UserError(f"{path}: is a link to a file that is not there.") from None
         raise UserError(f"{path}: no such file{did_you_mean(path.name, names_beside(path))}.") from None
     except IsADirectoryError:
         raise UserError(f"{path}: cannot be read: it is a folder; name a file in it.") from None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.config import JsonDict
 
 from minbert.data.subsample import WantedRows
+from minbert.errors import UserError
+from minbert.files.paths import to_path
 from minbert.methods import Settings
 
 _OWN: JsonDict = {"default": "the task's own"}
@@ -26,6 +28,18 @@ def as_written(value: Any) -> Any:
 
 
 LabelText = Annotated[str, BeforeValidator(as_written)]
+
+
+def _can_be_a_file(name: str) -> str:
+    try:
+        to_path(name)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_can_be_a_file)]
+"""The name of a file of data, from the data folder; nothing needs to be there yet."""
 
 
 class Columns(Settings):
@@ -60,9 +74,9 @@ class Columns(Settings):
 class SplitFiles(Settings):
     """The files of a task, named from the data folder. A run that only evaluates needs no train file."""
 
-    train: str | None = Field(None, description="file of the rows to train on")
-    dev: str | None = Field(None, description="file of the rows that choices are made on")
-    test: str | None = Field(None, description="file of the rows for the final check; it may lack labels")
+    train: FileName | None = Field(None, description="file of the rows to train on")
+    dev: FileName | None = Field(None, description="file of the rows that choices are made on")
+    test: FileName | None = Field(None, description="file of the rows for the final check; it may lack labels")
 
     @model_validator(mode="after")
     def _at_least_one(self) -> Self:
@@ -80,7 +94,7 @@ class SplitFiles(Settings):
 class SharedFile(Columns):
     """A file of another task, or of another origin, whose rows train this task too."""
 
-    file: str = Field(description="the file, named from the data folder")
+    file: FileName = Field(description="the file, named from the data folder")
     text: str | tuple[str, str] = Field(
         description="its column of the text, or its two columns of a pair", json_schema_extra=_OWN
     )

@@ -22,6 +22,9 @@ MOST_VALUES = 100_000
 """With every alias written out: a few lines of aliases of aliases can stand for more than any memory holds."""
 MOST_DIGITS = 300
 
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""What only an escape can put into a text: control characters, and halves of surrogate pairs."""
+
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _PLAIN: dict[str, tuple[str, list[str]]] = {  # what a plain value means, and its first characters
@@ -206,6 +209,8 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     try:
         match kind:
             case "str" | "merge":
+                if odd := _NO_TEXT.search(text):
+                    raise _fault(node, f"a text holds the character U+{ord(odd[0]):04X}")
                 return text
             case "null":
                 return None

@@ -11,6 +11,7 @@ from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from minbert.augmentation import Augmentation
 from minbert.data.corpora import is_plain_text
+from minbert.data.task_files import FileName
 from minbert.encoder.masked_lm import HeadKind
 from minbert.files.paths import to_path
 from minbert.files.strict_yaml import to_yaml
@@ -28,7 +29,7 @@ from minbert.text.masking import MaskingSettings
 class CorpusSettings(Settings):
     """One corpus: texts from files, or the training texts of another recipe's tasks."""
 
-    files: list[str] | None = Field(
+    files: list[FileName] | None = Field(
         None, description="files of texts, named from the data folder: .txt has one a line, others are tables"
     )
     column: list[str] | None = Field(None, description="the columns of a table that hold texts, one or several")

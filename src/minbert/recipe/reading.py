@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from minbert.errors import UserError
+from minbert.errors import UserError, printable
 from minbert.files.paths import to_path
 from minbert.files.strict_yaml import read_settings, read_yaml
 from minbert.methods import Method, Settings
@@ -60,7 +60,7 @@ def validate(model: type[Piece], tree: Any, where: str) -> Piece:
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        lines = [_explain(model, problem) for problem in error.errors()]
+        lines = [printable(_explain(model, problem)) for problem in error.errors()]
         told = "\n".join(f"  {line}" for line in lines[:8])
         more = f"\n  and {len(lines) - 8} more" if len(lines) > 8 else ""
         raise UserError(f"{where}: this recipe cannot be used:\n{told}{more}") from None
