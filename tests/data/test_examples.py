@@ -222,3 +222,11 @@ def test_a_list_where_a_label_is_expected_is_told(tmp_path: Path) -> None:
     path.write_text('{"id": 1, "text": "a", "label": 1}\n{"id": 2, "text": "a", "label": {}}\n')
     with pytest.raises(BadDataError, match=r"rows\.jsonl:2: column 'label' holds an object"):
         read_split(path, files, classes)
+
+
+@pytest.mark.parametrize("row_id", ["a , b", "a\\nb", "a\\rb", "a\\u2028b"])
+def test_an_id_that_would_break_a_prediction_file_is_refused(tmp_path: Path, row_id: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"id": "1", "text": "good"}}\n{{"id": "{row_id}", "text": "bad"}}\n')
+    with pytest.raises(BadDataError, match=r"rows\.jsonl:2: the id .* which no prediction file can hold"):
+        read_split(path, files, classes, labelled=False)

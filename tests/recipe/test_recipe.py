@@ -246,3 +246,12 @@ def test_garbage_values_are_refused_not_crashed_on(
     except UserError:
         return
     assert parse_recipe(again, "again") == parse_recipe(recipe, "here")
+
+
+@pytest.mark.parametrize(("first", "second"), [("sst", "sst"), ("SST", "sst"), (None, "MOOD")])
+def test_predictions_of_two_tasks_need_two_files(two_tasks: dict[str, Any], first: str | None, second: str) -> None:
+    for name, file in (("mood", first), ("close", second)):
+        if file is not None:
+            two_tasks["tasks"][name]["output"] = {"file": file, "column": "Predicted"}
+    with pytest.raises(UserError, match=r"tasks mood, close: .* one file, (sst|mood)-dev-output\.csv"):
+        parse_recipe(two_tasks, "test")

@@ -12,8 +12,8 @@ import pytest
 
 from minbert.display.progress import Display
 from minbert.errors import UserError
+from minbert.files.locks import try_lock
 from minbert.recipe.recipe import load_recipe
-from minbert.sweeping.locks import try_lock
 from minbert.sweeping.plan import Source
 from minbert.sweeping.results import Results, cells, remarks
 from minbert.sweeping.sweep import run_sweep

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,20 @@ def pair(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> list[Path
 
 def written(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "predictions").iterdir()}
+
+
+def test_an_ensemble_that_a_kill_has_cut_short_is_no_teacher_and_is_made_anew(
+    pair: list[Path], tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("minbert.together.ensemble.write_predicted", lambda *_: sys.exit(137))
+        with pytest.raises(SystemExit):
+            make_ensemble(pair[:1], tmp_path / "out", "uniform", None, quiet)
+    with pytest.raises(UserError, match="this ensemble is not finished"):
+        weighted_runs(tmp_path / "out")
+    make_ensemble(pair[:1], tmp_path / "out", "uniform", None, quiet)
+    assert written(tmp_path / "out") == written(pair[0])
+    assert list(weighted_runs(tmp_path / "out")["mood"]) == pair[:1]
 
 
 @pytest.mark.parametrize("weights", ["uniform", "dev"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,23 @@ def shift_pooler(model: MultitaskModel) -> None:
 def assert_equal(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:
     assert left.keys() == right.keys()
     assert [name for name in left if not torch.equal(left[name], right[name])] == []
+
+
+def test_a_soup_that_a_kill_has_cut_short_is_made_anew(
+    run: Path, tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [run, shutil.copytree(run, run.with_name("b"))]
+    make_soup(runs, tmp_path / "whole", None, quiet)
+    with monkeypatch.context() as patch:
+        patch.setattr("minbert.together.soup.write_predicted", lambda *_: sys.exit(137))
+        with pytest.raises(SystemExit):
+            make_soup(runs, tmp_path / "soup", None, quiet)
+    assert (tmp_path / "soup/soup.json").is_file()
+    make_soup(runs, tmp_path / "soup", None, quiet)
+    names = [sorted(path.name for path in (tmp_path / name).rglob("*")) for name in ("whole", "soup")]
+    assert names[0] == names[1]
+    with pytest.raises(UserError, match="not empty"):
+        make_soup(runs, tmp_path / "soup", None, quiet)
 
 
 def test_a_soup_of_identical_runs_is_the_run(run: Path, tmp_path: Path, quiet: Display) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+from minbert.files.locks import FolderBusyError
+from minbert.files.outputs import is_vacant
 from minbert.files.paths import to_path
+
+Ran = TypeVar("Ran")
 
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there; never one that is read.")]
 
@@ -23,19 +29,37 @@ def recipe_changes(data: str | None, encoder: str | None, seed: int | None = Non
     return {key: value for key, value in changes.items() if value is not None}
 
 
-def default_folder(source: str, resume: bool, holds_this_recipe: Callable[[Path], bool]) -> Path:
-    """Return ``runs/NAME`` or, where that is taken, ``runs/NAME-2`` and so on; the newest of this recipe to resume.
+def run_in_folder(
+    out: Path | None, source: str, resume: bool, holds_this_recipe: Callable[[Path], bool], run: Callable[[Path], Ran]
+) -> Ran:
+    """Return what ``run`` returns for the folder ``out``, or for one that is called by the recipe.
+
+    That is ``runs/NAME`` or, where that is taken, ``runs/NAME-2`` and so on; of two runs that begin at the same
+    moment each gets its own. To resume, it is the newest that holds the recipe.
 
     Args:
+        out: the folder that was asked for, if any was.
         source: the recipe's shipped name or path.
         resume: whether to look for a run to go on with.
         holds_this_recipe: whether a folder that is there holds a run of the recipe.
+        run: what to do in a folder; claims it.
+
+    Raises:
+        FolderBusyError: another process works in the folder that was asked for, or in the one to resume.
     """
+    if out is not None:
+        return run(out)
     name = Path(source).stem if source.endswith((".yaml", ".yml")) else source.replace("/", "-")
-    number = 1
-    newest = None
-    while (folder := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
-        if holds_this_recipe(folder):
-            newest = folder
-        number += 1
-    return newest if resume and newest else folder
+    if resume:
+        there = itertools.takewhile(Path.exists, _numbered(name))
+        if held := [folder for folder in there if holds_this_recipe(folder)]:
+            return run(held[-1])
+    for folder in filter(is_vacant, _numbered(name)):
+        with suppress(FolderBusyError):
+            return run(folder)
+    raise AssertionError  # numbers have no end
+
+
+def _numbered(name: str) -> Iterator[Path]:
+    yield Path("runs") / name
+    yield from (Path("runs") / f"{name}-{number}" for number in itertools.count(2))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from minbert.cli.options import default_folder, recipe_changes
+from minbert.cli.options import recipe_changes, run_in_folder
 from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
@@ -40,13 +40,16 @@ def pretrain(
 
     loaded = load_pretraining_recipe(recipe, recipe_changes(data, encoder, seed), settings or [])
     display = Display(terminal())
-    folder = out or default_folder(recipe, resume, lambda place: _holds(place, loaded))
-    try:
-        metrics = pretrain_recipe(loaded, folder, resume, display)
-    except Interrupted:
-        again = command_line("pretrain", folder / RECIPE, "--out", folder, "--resume")
-        display.note(f"stopped; the checkpoint is written. To go on: {again}")
-        raise typer.Exit(130) from None
+
+    def run(folder: Path) -> tuple[dict[str, Any], Path]:
+        try:
+            return pretrain_recipe(loaded, folder, resume, display), folder
+        except Interrupted:
+            again = command_line("pretrain", folder / RECIPE, "--out", folder, "--resume")
+            display.note(f"stopped; the checkpoint is written. To go on: {again}")
+            raise typer.Exit(130) from None
+
+    metrics, folder = run_in_folder(out, recipe, resume, lambda place: _holds(place, loaded), run)
     display.show(_summary(metrics))
     display.note(
         f"{metrics['train_seconds']:.0f} s of training, {metrics['texts_per_second']:.0f} texts/s, "

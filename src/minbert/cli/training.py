@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from minbert.cli.options import default_folder, recipe_changes
+from minbert.cli.options import recipe_changes, run_in_folder
 from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
     from minbert.recipe.recipe import Recipe
+    from minbert.running.run import RunSummary
 
 
 def train(
@@ -56,15 +57,17 @@ def train(
     if dry_run:
         display.show(tables.plan(plan_recipe(loaded, display)))
         return
-    folder = out or default_folder(recipe, resume, lambda place: _holds(place, loaded))
-    try:
-        trackers = find_trackers(track or [], folder)
-        summary = train_recipe(loaded, folder, resume, display, trackers=trackers)
-    except Interrupted:
-        tracked = [word for name in track or [] for word in ("--track", name)]
-        again = command_line("train", folder / RECIPE, "--out", folder, "--resume", *tracked)
-        display.note(f"stopped; the checkpoint is written. To go on: {again}")
-        raise typer.Exit(130) from None
+
+    def run(folder: Path) -> RunSummary:
+        try:
+            return train_recipe(loaded, folder, resume, display, trackers=find_trackers(track or [], folder))
+        except Interrupted:
+            tracked = [word for name in track or [] for word in ("--track", name)]
+            again = command_line("train", folder / RECIPE, "--out", folder, "--resume", *tracked)
+            display.note(f"stopped; the checkpoint is written. To go on: {again}")
+            raise typer.Exit(130) from None
+
+    summary = run_in_folder(out, recipe, resume, lambda place: _holds(place, loaded), run)
     display.show(tables.summary(summary, loaded))
     display.note(tables.closing_words(summary, loaded))
 

@@ -13,6 +13,7 @@ import numpy as np
 from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.answers import Answers, read_answers
 from minbert.recipe.recipe import Recipe
+from minbert.run_folder.differences import leaves
 from minbert.run_folder.folder import METRICS, RECIPE, SOUP
 from minbert.together.ensemble_file import ENSEMBLE
 from minbert.together.members import Member, ensemble_recipe, find_member, members_of_tasks, trained_tasks
@@ -141,13 +142,7 @@ def _settings_beside_other_tasks(recipe: Recipe, task: str) -> dict[str, Any]:
     """Return the recipe's settings by dotted key, without other tasks'."""
     tree = recipe.model_dump(mode="json", exclude={"seed", "description"})
     tree["tasks"] = {task: tree["tasks"].get(task)}
-    return dict(_leaves(tree))
-
-
-def _leaves(value: Any, key: str = "") -> list[tuple[str, Any]]:
-    if not isinstance(value, dict) or not value:
-        return [(key, value)]
-    return [leaf for name, part in value.items() for leaf in _leaves(part, f"{key}.{name}" if key else name)]
+    return leaves(tree)
 
 
 def _is_ensemble(folder: Path) -> bool:

@@ -166,6 +166,9 @@ class _Collected:
         row_id = str(number) if self.columns.id is None else row.values.get(self.columns.id, "").strip()
         if not row_id:
             faults.append(Flaw(f"no id in column '{self.columns.id}'"))
+        elif len(row_id.splitlines()) > 1 or " , " in row_id:
+            told = f"the id '{shown(row_id)}' has a line break or ' , ' in it, which no prediction file can hold"
+            faults.append(Flaw(told))
         elif self.line_of_id.setdefault(row_id, row.line) != row.line:
             faults.append(Flaw(f"the id '{shown(row_id)}' stands already on line {self.line_of_id[row_id]}"))
         if self.labels is not None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from minbert.errors import UserError
+from minbert.files import is_left_over
+from minbert.files.locks import LOCK
 
 _STANDARD_INPUT = Path("-")
 
@@ -44,6 +46,13 @@ def check_output(path: Path, inputs: Iterable[Path] = (), *, force: bool, suffix
         raise UserError(f"{path}: is there already, and is no file that could be replaced. Choose another name.")
     if not force:
         raise UserError(f"{path}: is there already. Choose another name, or add --force to replace it.")
+
+
+def is_vacant(folder: Path) -> bool:
+    """Return whether nothing is at ``folder``, or a folder that holds nothing but what a killed process left there."""
+    if not os.path.lexists(folder):
+        return True
+    return folder.is_dir() and all(path.name == LOCK or is_left_over(path) for path in folder.iterdir())
 
 
 def _is_part_of(path: Path, source: Path) -> bool:

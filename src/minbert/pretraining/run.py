@@ -12,6 +12,7 @@ from minbert.augmentation.tables import keep_new_rows
 from minbert.display.progress import Display
 from minbert.encoder.masked_lm_files import save_masked_lm
 from minbert.files import read_json, write_json, write_text
+from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
 from minbert.pretraining.held_out import Score, score_by_frequency
@@ -29,10 +30,15 @@ def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display:
     is only summed up.
 
     Raises:
+        FolderBusyError: another process works in ``out``.
         UserError: ``out`` holds something else, or files, encoder or settings do not serve the recipe.
         Interrupted: the user asked to stop; ``resume`` goes on.
     """
-    recipe = resolve_pretraining(recipe)
+    with claimed(out):
+        return _pretrain(resolve_pretraining(recipe), out, resume, display)
+
+
+def _pretrain(recipe: PretrainingRecipe, out: Path, resume: bool, display: Display) -> dict[str, Any]:
     check_run_folder(out, recipe, resume, command="pretrain", read=read_pretraining_run)
     if not (resume and (out / METRICS).is_file()):
         prepared = prepare_pretraining(recipe, display)

@@ -169,6 +169,19 @@ class Recipe(Settings):
         return tasks
 
     @model_validator(mode="after")
+    def _predictions_have_files_of_their_own(self) -> Self:
+        tasks_of: dict[str, list[str]] = {}
+        for name, task in self.tasks.items():
+            tasks_of.setdefault((task.output.file if task.output else name).casefold(), []).append(name)
+        for file, names in tasks_of.items():
+            if len(names) > 1:
+                raise ValueError(
+                    f"tasks {', '.join(names)}: their predictions would go to one file, {file}-dev-output.csv (a task "
+                    "without 'output' has its own name there); give each another output.file"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _teachers_teach_tasks_there_are(self) -> Self:
         asked = self.distillation.teachers if self.distillation is not None else []
         for name in asked if isinstance(asked, dict) else ():

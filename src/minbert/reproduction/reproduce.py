@@ -12,6 +12,7 @@ import torch
 
 from minbert.display.progress import Display
 from minbert.files import write_json, write_text
+from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.reproduction.budgets import load_budget
 from minbert.reproduction.papers import Paper, PaperRow, PaperTable, load_paper
@@ -59,14 +60,15 @@ def reproduce(
         return results
 
     results: dict[str, Any] = {}
-    for number, run in enumerate(runs, start=1):
-        display.note(f"{paper}, run {number} of {len(runs)}: {run.system}, seed {run.recipe.seed}")
-        outcomes[run.system].append((run, carry_out(run, keep_models, display)))
-        results = write()
-    for name, planned in together.items():
-        display.note(f"{paper}: {name}, of {len(planned.runs)} runs")
-        made[name] = (planned, take_together(planned, outcomes, display))
-        results = write()
+    with claimed(out):
+        for number, run in enumerate(runs, start=1):
+            display.note(f"{paper}, run {number} of {len(runs)}: {run.system}, seed {run.recipe.seed}")
+            outcomes[run.system].append((run, carry_out(run, keep_models, display)))
+            results = write()
+        for name, planned in together.items():
+            display.note(f"{paper}: {name}, of {len(planned.runs)} runs")
+            made[name] = (planned, take_together(planned, outcomes, display))
+            results = write()
     return results
 
 

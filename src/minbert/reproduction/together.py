@@ -15,7 +15,8 @@ from minbert.reproduction.runs import Outcome, PlannedRun, chosen_rows, systems
 from minbert.run_folder.folder import METRICS, SOUP
 from minbert.tasks.settings import TaskSettings
 from minbert.together.ensemble import make_ensemble
-from minbert.together.members import trained_tasks, weighted_runs
+from minbert.together.ensemble_file import ENSEMBLE
+from minbert.together.members import check_new_folder, trained_tasks, weighted_runs
 from minbert.together.soup import make_soup
 from minbert.training.scoring import check_select
 
@@ -92,8 +93,7 @@ def _check_folders(planned: PlannedTogether) -> None:
         if _ends(_made_of(folder)) != _ends(members):
             raise UserError(f"{folder}: is made of other runs; remove it, and it is made anew.")
         return
-    if folder.exists():
-        raise UserError(f"{folder}: is there, and is not finished; remove it, and it is made anew.")
+    check_new_folder(folder, SOUP if planned.row.together == "soup" else ENSEMBLE)
     for run in members:
         if (run / METRICS).is_file() and not (run / SAFETENSORS).is_file():
             raise UserError(

@@ -9,9 +9,11 @@ from typing import Any
 
 from minbert.display.commands import command_line
 from minbert.errors import UserError
+from minbert.files.outputs import is_vacant
 from minbert.files.strict_yaml import read_yaml
 from minbert.methods import Settings
 from minbert.recipe.recipe import Recipe, parse_recipe
+from minbert.run_folder.differences import told_differences
 from minbert.training.checkpoint import CHECKPOINT
 from minbert.training.loop import BEST
 
@@ -59,7 +61,7 @@ def check_run_folder(
     Raises:
         UserError: the folder holds something else, or a run of this recipe and ``resume`` was not asked for.
     """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if is_vacant(out):
         return
     if not (out / RECIPE).is_file():
         raise UserError(f"{out}: is not empty and no run of minbert's; choose another --out.")
@@ -67,10 +69,11 @@ def check_run_folder(
         raise UserError(f"{out}: holds a soup of other runs, which no training can go on with; choose another --out.")
     if (out / BEST_OF).is_file():
         raise UserError(f"{out}: holds a model that another run has kept; choose another --out.")
-    if read(out) != recipe:
+    if (there := read(out)) != recipe:
+        go_on = command_line(command, out / RECIPE, "--out", out, "--resume")
         raise UserError(
-            f"{out}: holds a run of another recipe; choose another --out, or go on with that one: "
-            + command_line(command, out / RECIPE, "--out", out, "--resume")
+            f"{out}: holds a run of another recipe ({told_differences(there, recipe)}). Choose another --out, or go on "
+            f"with that one: {go_on}"
         )
     if not resume:
         state = "a finished" if (out / METRICS).is_file() else "an unfinished"

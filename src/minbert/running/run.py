@@ -19,6 +19,7 @@ from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.baselines import Baseline, baseline
 from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
 from minbert.files import read_json, write_json, write_text
+from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.memory import peak_bytes
 from minbert.machine.precision import chosen_precision, fastest_precision
@@ -69,10 +70,23 @@ def train_recipe(
     is only summed up. ``trackers`` are told of the run as it goes; of a finished one, all that it has.
 
     Raises:
+        FolderBusyError: another process works in ``out``.
         UserError: ``out`` holds something else; or see ``prepare`` and ``TrainingLoop.run``.
         Interrupted: the user asked to stop; ``resume`` goes on.
     """
     out, display = Path(out), display or Display(terminal())
+    with claimed(out):
+        return _train(recipe, out, resume, display, on_evaluation, trackers)
+
+
+def _train(
+    recipe: Recipe,
+    out: Path,
+    resume: bool,
+    display: Display,
+    on_evaluation: OnEvaluation | None,
+    trackers: Sequence[Tracker],
+) -> RunSummary:
     chosen_by = (
         fastest_precision(available_device())[1] if recipe.training.precision == "auto" else "as the recipe says"
     )

@@ -12,11 +12,11 @@ import torch
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.files import write_text
+from minbert.files.locks import wait_for_lock
 from minbert.files.strict_yaml import read_yaml, to_yaml
 from minbert.recipe.recipe import Recipe
 from minbert.run_folder.folder import drop_checkpoints, drop_weights
 from minbert.running.run import train_recipe
-from minbert.sweeping.locks import wait_for_lock
 from minbert.sweeping.plan import Configuration, Run
 from minbert.sweeping.records import (
     Record,

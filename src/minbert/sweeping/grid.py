@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 
 from minbert.display.progress import Display
+from minbert.files.locks import try_lock
 from minbert.sweeping.folder import SweepFolder
-from minbert.sweeping.locks import try_lock
 from minbert.sweeping.plan import Configuration, with_seeds
 from minbert.sweeping.records import read_record
 from minbert.sweeping.results import Results

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from minbert.display.progress import Display
 from minbert.errors import UserError
+from minbert.files.locks import try_lock, wait_for_lock
 from minbert.randomness import generator
 from minbert.recipe.recipe import Recipe
 from minbert.sweeping.folder import Pruned, SweepFolder
-from minbert.sweeping.locks import try_lock, wait_for_lock
 from minbert.sweeping.plan import Configuration, Run, Source
 from minbert.sweeping.records import Record
 from minbert.sweeping.results import Results

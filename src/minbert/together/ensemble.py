@@ -14,6 +14,7 @@ from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
 from minbert.files import write_json
+from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
 from minbert.multitask.model import MultitaskModel
@@ -21,7 +22,7 @@ from minbert.run_folder.answers import write_predicted
 from minbert.run_folder.folder import METRICS
 from minbert.tasks.predictions import Predictions
 from minbert.together.averaging import Counts, HalfScores, average, choose_counts, held_out_scores
-from minbert.together.ensemble_file import EnsembleFile, EnsembleMember, write_ensemble
+from minbert.together.ensemble_file import ENSEMBLE, EnsembleFile, EnsembleMember, write_ensemble
 from minbert.together.members import (
     Member,
     check_new_folder,
@@ -63,8 +64,14 @@ def make_ensemble(
     Raises:
         UserError: a run is not finished, the runs' tasks or dev rows differ, or ``out`` is not empty.
     """
-    check_new_folder(out)
-    members = find_members(folders)
+    with claimed(out):
+        check_new_folder(out, ENSEMBLE)
+        return _put_together(find_members(folders), out, weights, data, display)
+
+
+def _put_together(
+    members: Sequence[Member], out: Path, weights: Weights, data: str | None, display: Display
+) -> EnsembleSummary:
     by_task = members_of_tasks(members)
     rows = _rows(by_task, data, display)
     if weights == "dev":
@@ -145,6 +152,7 @@ def _write(
             for name, those in by_task.items()
         }
     )
+    write_ensemble(out, ensemble)
     write_predicted(out, tasks, rows, averaged)
     metrics: dict[str, Any] = {
         "dev": dev.as_json(),
@@ -161,7 +169,6 @@ def _write(
             for name, halves in held_out.items()
         }
     write_json(out / METRICS, metrics)
-    write_ensemble(out, ensemble)
     return EnsembleSummary(
         ensemble,
         {name: task.metric for name, task in tasks.items()},

@@ -14,6 +14,7 @@ from minbert.data.relabelling import labels_of
 from minbert.data.schedules.single import Single
 from minbert.display.commands import command_line
 from minbert.errors import UserError
+from minbert.files.outputs import is_vacant
 from minbert.recipe.recipe import Recipe, ScheduleChoice
 from minbert.run_folder.folder import METRICS, RECIPE, read_run
 from minbert.tasks.kinds import LabelSettings
@@ -93,6 +94,8 @@ def weighted_runs(folder: Path) -> dict[str, dict[Path, float]]:
         UserError: ``folder`` is neither, or a run is not finished.
     """
     if (folder / ENSEMBLE).is_file():
+        if not (folder / METRICS).is_file():
+            raise UserError(f"{folder}: this ensemble is not finished; make it again by minbert ensemble.")
         tasks = read_ensemble(folder).tasks
         return {task: {Path(member.run): member.weight for member in members} for task, members in tasks.items()}
     member = find_member(folder)
@@ -180,11 +183,13 @@ def _same_rows(one: Split, other: Split) -> bool:
     return np.array_equal(one.labels, other.labels)
 
 
-def check_new_folder(out: Path) -> None:
-    """Check that ``out`` is a folder to write a new thing in.
+def check_new_folder(out: Path, first: str) -> None:
+    """Check that ``out`` is a folder to write a new thing in, or to write one anew that a kill has cut short.
+
+    ``first`` is the file that is written first; ``metrics.json`` is the last.
 
     Raises:
-        UserError: something is there already.
+        UserError: something else is there already.
     """
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+    if not is_vacant(out) and ((out / METRICS).is_file() or not (out / first).is_file()):
         raise UserError(f"{out}: is there already, and not empty; choose another --out.")

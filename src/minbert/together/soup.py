@@ -13,6 +13,7 @@ from minbert.encoder.config import EncoderConfig
 from minbert.errors import UserError
 from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
 from minbert.files import write_json, write_text
+from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
 from minbert.multitask.model import MultitaskModel
@@ -59,10 +60,15 @@ def make_soup(folders: Sequence[Path], out: Path, data: str | None, display: Dis
     Raises:
         UserError: a run is not finished, the runs' architectures, tasks or dev rows differ, or ``out`` is not empty.
     """
-    check_new_folder(out)
-    members = find_members(folders)
-    if len(members) < 2:
-        raise UserError("a soup needs at least two runs.")
+    with claimed(out):
+        check_new_folder(out, SOUP)
+        members = find_members(folders)
+        if len(members) < 2:
+            raise UserError("a soup needs at least two runs.")
+        return _cook(members, out, data, display)
+
+
+def _cook(members: Sequence[Member], out: Path, data: str | None, display: Display) -> SoupSummary:
     model = MultitaskModel.from_pretrained(members[0].folder).to(available_device())
     for member in members[1:]:
         _check_alike(members[0], model, member)

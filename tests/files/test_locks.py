@@ -1,0 +1,162 @@
+"""A folder belongs to one process at a time, and to nobody once that process is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minbert.cli.options import run_in_folder
+from minbert.display.progress import Display
+from minbert.files.locks import FolderBusyError, claimed
+from minbert.files.outputs import is_vacant
+from minbert.pretraining.recipe import parse_pretraining_recipe
+from minbert.pretraining.run import pretrain_recipe
+from minbert.recipe.recipe import parse_recipe
+from minbert.reproduction.reproduce import reproduce
+from minbert.running.run import train_recipe
+from minbert.together.ensemble import make_ensemble
+from minbert.together.soup import make_soup
+
+HOLD = (
+    "import sys; from pathlib import Path; from minbert.files.locks import claimed\n"
+    "with claimed(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+)
+
+
+def test_a_second_claim_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
+    with claimed(tmp_path / "run"), pytest.raises(FolderBusyError) as caught, claimed(tmp_path / "run"):
+        pass
+    told = str(caught.value)
+    assert f"{tmp_path / 'run'}: another process works in it (process {os.getpid()} on {socket.gethostname()}, " in told
+    assert "choose another --out" in told
+    with claimed(tmp_path / "run"):
+        pass
+
+
+def test_what_was_made_goes_where_nothing_was_written(tmp_path: Path) -> None:
+    with claimed(tmp_path / "runs/mine"):
+        assert is_vacant(tmp_path / "runs/mine")
+    assert not (tmp_path / "runs").exists()
+    with claimed(tmp_path / "runs/mine"):
+        (tmp_path / "runs/mine/recipe.yaml").write_text("tasks: {}")
+    assert [path.name for path in (tmp_path / "runs/mine").iterdir()] == ["recipe.yaml"]
+
+
+def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"held\n"
+        with pytest.raises(FolderBusyError, match=f"process {process.pid} "), claimed(tmp_path / "run"):
+            pass
+        process.kill()
+    assert (tmp_path / "run/.lock").is_file()
+    assert is_vacant(tmp_path / "run")
+    with claimed(tmp_path / "run"):
+        assert json.loads((tmp_path / "run/.lock").read_text())["pid"] == os.getpid()
+
+
+def test_a_lock_that_was_removed_while_waiting_for_it_is_not_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening the file and locking it, its owner may end and another process begin with a new file."""
+    from minbert.files import locks
+
+    opened: list[Path] = []
+
+    def open_then_lose(path: Path) -> int:
+        descriptor = open_file(path)
+        if not opened:
+            path.unlink()
+        opened.append(path)
+        return descriptor
+
+    open_file = locks._open
+    monkeypatch.setattr(locks, "_open", open_then_lose)
+    with claimed(tmp_path / "run"):
+        assert len(opened) == 2
+        assert (tmp_path / "run/.lock").is_file()
+
+
+def test_every_work_in_a_folder_claims_it(
+    two_tasks: dict[str, Any], tmp_path: Path, tiny_encoder: Path, quiet: Display
+) -> None:
+    recipe = parse_recipe(two_tasks, "test")
+    (tmp_path / "texts.txt").write_text("the film is good\n" * 4)
+    texts = {"data": str(tmp_path), "encoder": {"name": str(tiny_encoder)}, "corpora": {"mine": {"files": "texts.txt"}}}
+    pretraining = parse_pretraining_recipe(texts, "test")
+    out = tmp_path / "out"
+    with claimed(out):
+        for resume in (False, True):
+            with pytest.raises(FolderBusyError):
+                train_recipe(recipe, out, resume, quiet)
+            with pytest.raises(FolderBusyError):
+                pretrain_recipe(pretraining, out, resume, quiet)
+        with pytest.raises(FolderBusyError):
+            make_soup([tmp_path / "a", tmp_path / "b"], out, None, quiet)
+        with pytest.raises(FolderBusyError):
+            make_ensemble([tmp_path / "a", tmp_path / "b"], out, "uniform", None, quiet)
+        with pytest.raises(FolderBusyError):
+            reproduce("phan", [], "1", out, "smoke", {"data": "sample"}, [], False, quiet)
+        assert [path.name for path in out.iterdir()] == [".lock"]
+
+
+def test_runs_that_begin_at_the_same_moment_get_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def run(folder: Path) -> str:
+        with claimed(folder):
+            (folder / "recipe.yaml").touch()
+            return folder.name
+
+    def folder(resume: bool = False, holds: bool = True) -> str:
+        return run_in_folder(None, "my/r.yaml", resume, lambda _: holds, run)
+
+    with claimed(Path("runs/r")):  # has written nothing yet
+        assert folder() == "r-2"
+        Path("runs/r-2/recipe.yaml").unlink()
+        Path("runs/r-2").rmdir()
+        with pytest.raises(FolderBusyError):
+            folder(resume=True)
+    assert folder() == "r"
+    assert folder() == "r-2"
+    assert folder(resume=True) == "r-2"
+    assert folder(resume=True, holds=False) == "r-3"
+    (Path("runs/r-3/recipe.yaml")).rename("runs/r-3/.recipe.yaml.123.partial")
+    assert folder() == "r-3", "what a killed process has left is nothing"
+    assert run_in_folder(Path("mine"), "r.yaml", False, lambda _: False, run) == "mine"
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_killed_before_its_first_whole_file_is_begun_anew(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, resume: bool
+) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / ".recipe.yaml.123456789.partial").write_text("tas")
+    (out / ".lock").write_text('{"pid": 123456789}')
+    two_tasks["training"] |= {"epochs": 1, "encoder": "frozen"}
+    train_recipe(parse_recipe(two_tasks, "test"), out, resume, quiet)
+    assert (out / "metrics.json").is_file()
+    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+
+
+def test_another_recipe_is_told_by_the_keys_that_differ(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display
+) -> None:
+    from minbert.errors import UserError
+
+    recipe = parse_recipe(two_tasks, "test")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/recipe.yaml").write_text(recipe.to_yaml())
+    two_tasks["training"]["epochs"] = 7
+    with pytest.raises(UserError, match=r"another recipe \(training\.epochs is 2 there and 7 here\)"):
+        train_recipe(parse_recipe(two_tasks, "test"), tmp_path / "run", True, quiet)
