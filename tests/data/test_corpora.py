@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -24,6 +25,20 @@ def test_a_table_gives_the_texts_of_its_columns(tmp_path: Path) -> None:
     table = tmp_path / "a.tsv"
     table.write_text("a\tb\nx\ty\n")
     assert read_texts(table, ["b"]) == ["y"]
+
+
+def test_files_packed_by_gzip_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"one text\nanother\n"))
+    assert read_texts(tmp_path / "a.txt.gz", []) == ["one text", "another"]
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a;b\nx;y\n"))
+    assert read_texts(tmp_path / "a.csv.gz", ["b"]) == ["y"]
+
+
+def test_lists_in_a_column_of_texts_are_told(tmp_path: Path) -> None:
+    table = tmp_path / "a.jsonl"
+    table.write_text('{"a": "x"}\n{"a": ["y"]}\n')
+    with pytest.raises(BadDataError, match=r"a\.jsonl:2: column 'a' holds a list"):
+        read_texts(table, ["a"])
 
 
 def test_bad_rows_are_told_by_line(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def as_written(value: Any) -> Any:
         ValueError: YAML has made a truth value of it, and what was written is lost.
     """
     if isinstance(value, bool):
-        raise ValueError("put the label in quotes: YAML reads yes, no, on, off, true and false as truth values")
+        raise ValueError("put the label in quotes: YAML reads true and false as truth values")
     return str(value) if isinstance(value, int | float) else value
 
 

@@ -99,10 +99,10 @@ def _rows(by_task: Mapping[str, Sequence[Member]], data: str | None, display: Di
     """Return the dev rows of every task, and the test rows where all its members have them."""
     rows = {}
     for name, members in by_task.items():
-        dev = common_rows(members, name, "dev", data)
+        dev = common_rows(members, name, "dev", data, display)
         assert dev is not None  # training needs it
         rows["dev", name] = dev
-        test = common_rows(members, name, "test", data)
+        test = common_rows(members, name, "test", data, display)
         if test is not None:
             rows["test", name] = test
         else:

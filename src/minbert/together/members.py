@@ -13,6 +13,7 @@ from minbert.data.places import resolve_data
 from minbert.data.relabelling import labels_of
 from minbert.data.schedules.single import Single
 from minbert.display.commands import command_line
+from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.files.outputs import is_vacant
 from minbert.recipe.recipe import Recipe, ScheduleChoice
@@ -147,10 +148,10 @@ def members_of_tasks(members: Sequence[Member]) -> dict[str, list[Member]]:
     return by_task
 
 
-def common_rows(members: Sequence[Member], name: str, split: str, data: str | None) -> Split | None:
+def common_rows(members: Sequence[Member], name: str, split: str, data: str | None, display: Display) -> Split | None:
     """Return a task's rows of a split, which all members must agree on; None if one of them has no such file.
 
-    Only dev's labels are read.
+    Only dev's labels are read; rows that the task leaves out are told.
 
     Raises:
         UserError: the rows differ, or cannot be read.
@@ -167,6 +168,8 @@ def common_rows(members: Sequence[Member], name: str, split: str, data: str | No
         rows = read_split(path, task, labels_of(task, task), labelled=split == "dev")
         if first is None:
             first = rows
+            if rows.left_out:
+                display.note(rows.left_out)
         elif not _same_rows(first, rows):
             raise UserError(
                 f"task '{name}': the {split} rows of {members[0].folder} ({first.path}) and of {member.folder} "

@@ -80,7 +80,7 @@ def _cook(members: Sequence[Member], out: Path, data: str | None, display: Displ
     select = members[0].recipe.training.select
     if any(member.recipe.training.select != select for member in members):
         display.note(f"the runs were selected by different scores; the soup is by {select}, as {members[0].folder}")
-    rows = _rows(members, model, data)
+    rows = _rows(members, model, data, display)
     kitchen = _Kitchen(model, rows, members[0])
     names = names_apart([member.folder for member in members])
     scores = [
@@ -175,11 +175,13 @@ def _architecture(model: MultitaskModel) -> EncoderConfig:
     return model.encoder.config.model_copy(update={"hidden_dropout": 0.0, "attention_dropout": 0.0})
 
 
-def _rows(members: Sequence[Member], model: MultitaskModel, data: str | None) -> dict[SplitTask, Rows]:
+def _rows(
+    members: Sequence[Member], model: MultitaskModel, data: str | None, display: Display
+) -> dict[SplitTask, Rows]:
     rows = {}
     for split in ("dev", "test"):
         for name in model.tasks:
-            part = common_rows(members, name, split, data)
+            part = common_rows(members, name, split, data, display)
             if part is not None:
                 rows[split, name] = Rows.of_split(model, name, part)
     return rows
