@@ -276,6 +276,10 @@ def recipe_of(row: Row, base: dict[str, Any]) -> dict[str, Any]:
     for task, settings in tree["tasks"].items():
         train = row[LABELS] if task in PAIRS else "varied"
         settings["files"] = {"train": f"{task}-{train}.jsonl", "dev": f"{task}-dev.jsonl"}
+        if settings["augmentation"] == {
+            "name": "neighbours"
+        }:  # in the tiny encoder, whose words lie far from each other
+            settings["augmentation"] |= {"encoder": tree["encoder"]["name"], "cosine": -1}
     return tree
 
 

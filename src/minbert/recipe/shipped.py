@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,9 +27,10 @@ def pretraining_recipe_names() -> list[str]:
     return [name for name in _all_names() if name.startswith(_PRETRAINING)]
 
 
-def _all_names() -> list[str]:
+@functools.cache
+def _all_names() -> tuple[str, ...]:
     folder = recipes_folder()
-    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+    return tuple(sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")))
 
 
 def find_recipe(source: str, beside: Path | None = None) -> Path:
