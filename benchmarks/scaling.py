@@ -43,7 +43,7 @@ from minbert.encoder.config import EncoderConfig
 from minbert.encoder.config_file import read_config
 from minbert.encoder.encoder import Encoder
 from minbert.encoder.sources import find_encoder, save_encoder
-from minbert.files import read_json
+from minbert.files.json_text import read_json
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
 from minbert.recipe.recipe import parse_recipe

@@ -37,7 +37,7 @@ from common import (
 from minbert.display.progress import Display
 from minbert.encoder.config_file import read_config
 from minbert.encoder.sources import find_encoder
-from minbert.files import read_json
+from minbert.files.json_text import read_json
 from minbert.machine.allocator import keep_freed_memory
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision, fastest_precision

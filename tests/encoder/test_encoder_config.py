@@ -48,7 +48,7 @@ def test_a_file_may_leave_out_what_nearly_every_bert_shares() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"model_type": "roberta"}, "model_type is 'roberta'"),
+        ({"model_type": "t5"}, "model_type is 't5'; minbert reads encoders of type bert"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type is 'relative_key'"),
         ({"hidden_act": "gelu_new"}, "hidden_act is 'gelu_new'"),
         ({"is_decoder": True}, "is_decoder is True"),
@@ -62,6 +62,8 @@ def test_a_file_may_leave_out_what_nearly_every_bert_shares() -> None:
         ({"layer_norm_eps": "1e-12"}, "layer_norm_eps is '1e-12'"),
         ({"num_attention_heads": 7}, "cannot be cut into 7 attention heads"),
         ({"pad_token_id": 30522}, "padding id 30522"),
+        ({"vocab_size": 10**4000}, "vocab_size is 1000000"),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000"),
     ],
 )
 def test_what_is_no_bert_is_refused_by_file_and_key(change: dict[str, Any], told: str) -> None:
@@ -69,6 +71,7 @@ def test_what_is_no_bert_is_refused_by_file_and_key(change: dict[str, Any], told
         read_config({**HUB, **change}, "folder/config.json")
     assert str(error.value).startswith("folder/config.json: ")
     assert told in str(error.value)
+    assert len(str(error.value)) < 250
 
 
 def test_a_file_of_something_else_is_refused() -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from minbert.encoder import tensor_files
-from minbert.encoder.tensor_files import read_tensors, write_tensors
+from minbert.encoder.tensor_files import is_sound, open_tensors, read_shapes, read_tensors, write_tensors
 from minbert.errors import UserError
 
 TENSORS = {"weight": torch.arange(6.0).view(2, 3), "bias": torch.ones(5, dtype=torch.bfloat16)}
@@ -104,3 +106,49 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path, monkeypatch
         write_tensors(path, {"weight": torch.zeros(3)})
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def flipped_headers(whole: bytes) -> Iterator[bytes]:
+    """Yield the file with each bit of its header flipped in turn."""
+    for bit in range(8 * (8 + int.from_bytes(whole[:8], "little"))):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        yield bytes(changed)
+
+
+def test_a_flipped_bit_in_the_header_is_told_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    write_tensors(path, TENSORS, {"state": '{"step": 3}'})
+    whole, refused = path.read_bytes(), 0
+    shapes = {"weight": (2, 3), "bias": (5,)}
+    assert read_shapes(path) == shapes
+    for changed in flipped_headers(whole):
+        path.write_bytes(changed)
+        try:
+            with open_tensors(path) as file:
+                assert file.metadata()["state"] == '{"step": 3}'
+            assert read_shapes(path) == shapes
+        except UserError as error:
+            refused += 1
+            assert str(error).startswith(f"{path}: ")
+    assert refused > 1500
+
+
+def test_weights_with_a_flipped_bit_in_the_header_raise_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    write_tensors(path, {"a": torch.zeros(2)})
+    for changed in flipped_headers(path.read_bytes()):
+        path.write_bytes(changed)
+        for read in (read_tensors, read_shapes):
+            with suppress(UserError):
+                assert all(isinstance(name, str) for name in read(path))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e11, -1e11])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_that_cannot_be_are_seen(value: float, dtype: torch.dtype) -> None:
+    tensor = torch.zeros(3, 4, dtype=dtype)
+    assert is_sound(tensor)
+    assert is_sound(torch.zeros(0))
+    tensor[1, 2] = value
+    assert not is_sound(tensor)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,15 @@ from safetensors.torch import load_file, save_file
 
 from minbert.encoder.sources import load_encoder
 from minbert.errors import UserError
-from minbert.files import read_json, write_json
+from minbert.evaluation.streaming import encode_file, predict_file
+from minbert.files import write_json
+from minbert.files.json_text import read_json
+from minbert.multitask import model as model_module
 from minbert.multitask.inference import _batches
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.network import Span
+from minbert.multitask.sequences import Sequences
+from minbert.multitask.shared_layers import SharedLayer
 from minbert.packed import concatenate
 from minbert.tasks.settings import TaskSettings
 from minbert.text.packing import pack_joined
@@ -223,5 +229,74 @@ def test_an_answer_that_is_no_finite_number_is_an_error(model: MultitaskModel, t
         for parameter in model.parameters():
             parameter.fill_(value)
     texts: list[Any] = ["a good film", "rice"] if task == "mood" else PAIRS
-    with pytest.raises(UserError, match=rf"^task '{task}': an answer of the model is not a finite number"):
+    with pytest.raises(UserError, match=rf"^task '{task}', input 1: the model's answer is not a finite number"):
         model.predict(task, texts)
+    with pytest.raises(UserError, match=r"^sentence vectors, input 1: the model's answer is not a finite number"):
+        model.encode(["a good film"])
+
+
+def test_the_row_whose_answer_is_no_number_is_named(
+    model: MultitaskModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def last_is_no_number(_module: Any, _inputs: Any, output: Any) -> None:
+        output.logits[-1] = float("nan")
+
+    def vectors(_model: Any, sequences: Sequences, *_: Any) -> torch.Tensor:
+        return torch.tensor([*[[0.0]] * (len(sequences) - 1), [float("nan")]])
+
+    model.head("mood").register_forward_hook(last_is_no_number)
+    monkeypatch.setattr(model_module, "sentence_vectors", vectors)
+    with pytest.raises(UserError, match=r"^task 'mood', input 2: "):
+        model.predict("mood", ["a good film", "cook rice"])
+    source = tmp_path / "texts.csv"
+    source.write_text("text\na good film\nwhy\ncook rice\n")
+    advance = lambda _: None  # noqa: E731
+    for ask in (
+        lambda: predict_file(model, "mood", source, ["text"], None, tmp_path / "out.tsv", "fp32", advance),
+        lambda: encode_file(model, source, "text", tmp_path / "out.npy", "mean", "fp32", advance),
+    ):
+        with pytest.raises(UserError, match=r"texts\.csv, line 4: the model's answer is not a finite number"):
+            ask()
+    assert [path.name for path in tmp_path.iterdir()] == ["texts.csv"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), 1e30])
+def test_weights_that_cannot_be_are_refused_by_name(model: MultitaskModel, tmp_path: Path, value: float) -> None:
+    model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    for name, told in (
+        ("heads.mood.linear.weight", "head weights with values that are no finite numbers.*mood.linear.weight"),
+        ("encoder.layer.1.output.dense.bias", "encoder.layer.1.output.dense.bias with values that are no finite"),
+    ):
+        damaged = {key: tensor.clone() for key, tensor in weights.items()}
+        damaged[name].view(-1)[-1] = value
+        save_file(damaged, tmp_path / "model.safetensors")
+        with pytest.raises(UserError, match=told):
+            MultitaskModel.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("shared", [None, "bilstm"])
+def test_only_a_task_that_pools_so_needs_a_pooler(tiny_encoder: Path, tmp_path: Path, shared: str | None) -> None:
+    shutil.copytree(tiny_encoder, tmp_path, dirs_exist_ok=True)
+    weights = load_file(tmp_path / "model.safetensors")
+    save_file({key: value for key, value in weights.items() if "pooler" not in key}, tmp_path / "model.safetensors")
+    settings = {"kind": "classification", "classes": 2, "pooling": "mean"}
+    tokenizer = Tokenizer.from_files(tmp_path)
+    layer = None if shared is None else SharedLayer.model_validate(shared)
+
+    def build(pooling: str) -> MultitaskModel:
+        task = TaskSettings.model_validate(settings | {"pooling": pooling})
+        return MultitaskModel(load_encoder(str(tmp_path)), tokenizer, {"mood": task}, 64, None, layer)
+
+    for pooling in ("mean", "cls"):
+        build(pooling).save_pretrained(tmp_path / pooling)
+        again = MultitaskModel.from_pretrained(tmp_path / pooling)
+        assert again.encoder.pooler is None
+        again.predict("mood", ["a film"])
+    with pytest.raises(UserError, match="this encoder has no pooler"):
+        again.encode(["a film"], pooling="pooler")
+    if shared is None:
+        with pytest.raises(UserError, match=r"^tasks\.mood\.pooling: the encoder has no pooler\. Use 'mean' or 'cls'"):
+            build("pooler")
+    else:
+        build("pooler").predict("mood", ["a film"])  # the shared layer's own

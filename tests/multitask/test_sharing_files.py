@@ -14,7 +14,8 @@ from sharing_models import TASKS, TEXTS, build
 from torch import Tensor
 
 from minbert.errors import UserError
-from minbert.files import read_json, write_json
+from minbert.files import write_json
+from minbert.files.json_text import read_json
 from minbert.multitask.model import MultitaskModel
 
 OWN_LORA = {"name": "lora", "rank": 2, "per_task": True}

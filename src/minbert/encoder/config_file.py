@@ -64,4 +64,4 @@ def _in_file_words(family: Architecture, location: tuple[int | str, ...], messag
     """Return one of pydantic's complaints with the key as the file has it."""
     if not location:
         return message.removeprefix("Value error, ")
-    return f"{family.config_keys[str(location[0])]} is {value!r}: {message[0].lower()}{message[1:]}"
+    return f"{family.config_keys[str(location[0])]} is {value!r:.80}: {message[0].lower()}{message[1:]}"

@@ -13,7 +13,7 @@ from minbert.encoder.config_file import config_mapping
 from minbert.encoder.hub import CONFIG, SAFETENSORS
 from minbert.encoder.masked_lm import HeadKind, MaskedLM
 from minbert.encoder.sources import find_encoder, load_encoder
-from minbert.encoder.tensor_files import read_tensors, write_tensors
+from minbert.encoder.tensor_files import is_sound, read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors
 from minbert.errors import UserError
 from minbert.files import write_json
@@ -51,7 +51,7 @@ def import_head(model: MaskedLM, tensors: Mapping[str, Tensor], where: object) -
         if name not in given
         or given[name].shape != parameter.shape
         or not given[name].is_floating_point()
-        or not bool(given[name].float().isfinite().all())
+        or not is_sound(given[name])
     ]
     if wrong:
         raise UserError(

@@ -13,7 +13,8 @@ from minbert.encoder.hub import CONFIG, PICKLE, SAFETENSORS, TOKENIZERS, downloa
 from minbert.encoder.tensor_files import read_shapes, read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, fresh_encoder, import_tensors
 from minbert.errors import UserError
-from minbert.files import read_json, write_json
+from minbert.files import write_json
+from minbert.files.json_text import read_json
 from minbert.files.paths import to_path
 from minbert.text.tokenizer import Tokenizer
 

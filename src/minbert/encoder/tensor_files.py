@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import pickle
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +19,11 @@ from torch import Tensor
 
 from minbert.errors import UserError
 from minbert.files import atomic_path
+
+_DIGEST = "digest"
+
+LARGEST_WEIGHT = 1e10
+"""No weight of a trained model comes near; products of larger ones soon are no numbers."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -43,8 +51,32 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """
     if path.suffix != ".safetensors":
         return {name: tuple(tensor.shape) for name, tensor in read_tensors(path).items()}
+    with open_tensors(path) as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  (no mapping)
+
+
+@contextmanager
+def open_tensors(path: Path) -> Iterator[Any]:
+    """Open a ``.safetensors`` file, to read its metadata and some of its tensors.
+
+    Raises:
+        UserError: the file is missing, cut short, or its header is not what ``write_tensors`` wrote.
+    """
     with _damage_told(path), safe_open(path, "pt") as file:
-        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata() or {}
+        if _DIGEST in metadata:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  (no mapping)
+            if _digest(metadata, shapes) != metadata[_DIGEST]:
+                raise SafetensorError("its header was changed")
+        yield file
+
+
+def is_sound(tensor: Tensor) -> bool:
+    """Return whether all values are finite and none is beyond ``LARGEST_WEIGHT``."""
+    if not tensor.numel():
+        return True
+    low, high = tensor.aminmax()
+    return bool(low >= -LARGEST_WEIGHT) and bool(high <= LARGEST_WEIGHT)  # no comparison with NaN holds
 
 
 @contextmanager
@@ -68,16 +100,28 @@ def _damage_told(path: Path) -> Iterator[None]:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write ``tensors`` as safetensors, atomically; nothing else in the package writes such files.
 
-    Without ``metadata`` the file says what transformers asks of a file of weights.
+    Without ``metadata`` the file says what transformers asks of a file of weights. With it, a digest of the header's
+    content goes along: of a checkpoint, half is numbers and names that nothing else would hold to anything.
 
     Raises:
         UserError: the file cannot be written.
     """
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    told = {"format": "pt"}
+    if metadata is not None:
+        told = {**metadata, _DIGEST: _digest(metadata, {name: tensor.shape for name, tensor in tensors.items()})}
     size = sum(tensor.numel() * tensor.element_size() for tensor in contiguous.values())
     with atomic_path(path, size) as temporary:
         try:
-            save_file(contiguous, temporary, metadata=dict(metadata or {"format": "pt"}))
+            save_file(contiguous, temporary, metadata=told)
         except SafetensorError as error:  # how the library tells that the disk is full
             number = re.search(r"os error (\d+)", str(error))
             raise (OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))) from error
+
+
+def _digest(metadata: Mapping[str, str], shapes: Mapping[str, Sequence[int]]) -> str:
+    content = [
+        {key: value for key, value in metadata.items() if key != _DIGEST},
+        {name: list(shape) for name, shape in shapes.items()},
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -11,6 +11,7 @@ from torch import Tensor
 from minbert.encoder.architectures import Architecture, architecture_of
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.encoder import Encoder
+from minbert.encoder.tensor_files import LARGEST_WEIGHT, is_sound
 from minbert.errors import UserError
 
 # What our own files hold beside the encoder, so that a run can go on from another's encoder.
@@ -78,8 +79,8 @@ def import_tensors(encoder: Encoder, tensors: Mapping[str, Tensor], where: objec
     _refuse(
         {
             "not of floating point": [name for name in views if not given[name].is_floating_point()],
-            "with values that are no finite numbers": [
-                name for name in views if not bool(given[name].float().isfinite().all())
+            f"with values that are no finite numbers or beyond {LARGEST_WEIGHT:g}": [
+                name for name in views if not is_sound(given[name])
             ],
         },
         where,

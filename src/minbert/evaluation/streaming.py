@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +18,7 @@ from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError
 from minbert.files import atomic_path
 from minbert.machine.precision import Precision
-from minbert.multitask.inference import task_predictions
+from minbert.multitask.inference import NotFiniteAnswersError, task_predictions
 from minbert.multitask.model import MultitaskModel, Text
 from minbert.multitask.sequences import Sequences
 from minbert.tasks.predictions import Predictions
@@ -69,7 +70,8 @@ def predict_file(
     with row_writer(output, header) as write:
         for rows in itertools.chain([first] if first else [], chunks):
             sequences = model.sequences(task, [_text(row, columns) for row in rows])
-            predicted = task_predictions(model, task, sequences, precision)
+            with _line_told(source, rows):
+                predicted = task_predictions(model, task, sequences, precision)
             for index, row in enumerate(rows):
                 row_id = row.values[id_column] if id_column else str(answered.rows + index + 1)
                 write([row_id, *_cells(predicted, index)])
@@ -98,7 +100,8 @@ def encode_file(
         start = file.tell()
         for rows in _chunks(_usable(source, [column], None), ROWS_AT_ONCE):
             sequences = model.single_texts([row.values[column] for row in rows])
-            vectors = model.row_vectors(sequences, pooling, precision)
+            with _line_told(source, rows):
+                vectors = model.row_vectors(sequences, pooling, precision)
             file.write(np.ascontiguousarray(vectors, dtype="<f4").tobytes())
             answered = answered.plus(sequences)
             advance(len(rows))
@@ -127,6 +130,15 @@ def _usable(source: Path, columns: Sequence[str], id_column: str | None) -> Iter
             if not row.values[column].strip():
                 raise UserError(f"{source}:{row.line}: no text in column '{column}'.")
         yield row
+
+
+@contextmanager
+def _line_told(source: Path, rows: Sequence[Row]) -> Iterator[None]:
+    """Name the line of the row whose answer is no number."""
+    try:
+        yield
+    except NotFiniteAnswersError as error:
+        raise UserError(f"{source}, line {rows[error.row].line}: {error.reason}") from None
 
 
 def _text(row: Row, columns: Sequence[str]) -> Text:

@@ -125,22 +125,3 @@ def link_or_copy(source: Path, target: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically. Numbers that JSON does not know (NaN) are refused."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        UserError: the file is missing, not UTF-8, or not JSON (with the line).
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file.") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: is not UTF-8 text, so it cannot be JSON.") from None
-    except json.JSONDecodeError as error:
-        where = f"{path}, line {error.lineno}"
-        raise UserError(f"{where}: is not valid JSON ({error.msg}). Is the file cut short?") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None

@@ -26,6 +26,13 @@ Progress = Callable[[int], None]
 class NotFiniteAnswersError(UserError):
     """A model's answer is infinite or no number."""
 
+    def __init__(self, what: str, answers: Tensor) -> None:
+        """``what`` was asked; ``answers`` (R, ...) of which at least one is not finite."""
+        self.row = int((~answers.isfinite()).flatten(1).any(1).nonzero()[0])
+        """The first row that has such an answer, from 0."""
+        self.reason = "the model's answer is not a finite number: its weights are damaged or far too large."
+        super().__init__(f"{what}, input {self.row + 1}: {self.reason}")
+
 
 def sentence_vectors(
     network: MultitaskNetwork,
@@ -92,9 +99,7 @@ def predictions_from(network: MultitaskNetwork, task: str, logits: Tensor) -> Pr
         NotFiniteAnswersError: one is no finite number.
     """
     if not torch.isfinite(logits).all():
-        raise NotFiniteAnswersError(
-            f"task '{task}': an answer of the model is not a finite number: its weights are damaged or far too large."
-        )
+        raise NotFiniteAnswersError(f"task '{task}'", logits)
     return predictions(logits, network.task(task))
 
 

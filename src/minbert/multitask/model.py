@@ -15,7 +15,7 @@ from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError
 from minbert.machine.precision import Precision
 from minbert.multitask.adapters import Adapters
-from minbert.multitask.inference import sentence_vectors, task_predictions
+from minbert.multitask.inference import NotFiniteAnswersError, sentence_vectors, task_predictions
 from minbert.multitask.model_files import load_weights, read_description, save_description, save_weights
 from minbert.multitask.network import MultitaskNetwork
 from minbert.multitask.sequences import Sequences
@@ -93,7 +93,10 @@ class MultitaskModel(MultitaskNetwork):
     def row_vectors(self, sequences: Sequences, pooling: Pooling, precision: Precision) -> NDArray[np.float32]:
         """Return the vector of each row (N, hidden) of ``single_texts``; see ``encode``."""
         vectors = sentence_vectors(self, sequences, pooling, precision)
-        return vectors[torch.from_numpy(sequences.of(np.arange(len(sequences.rows))))].cpu().numpy()
+        vectors = vectors[torch.from_numpy(sequences.of(np.arange(len(sequences.rows))))]
+        if not vectors.isfinite().all():
+            raise NotFiniteAnswersError("sentence vectors", vectors)
+        return vectors.cpu().numpy()
 
     def single_texts(self, texts: Sequence[str]) -> Sequences:
         """Tokenize ``texts``, each a row by itself, for no task in particular."""

@@ -15,10 +15,11 @@ from minbert.display.commands import command_line
 from minbert.encoder.config_file import config_mapping, read_config
 from minbert.encoder.encoder import Encoder
 from minbert.encoder.sources import check_vocabulary, find_encoder
-from minbert.encoder.tensor_files import read_shapes, read_tensors, write_tensors
+from minbert.encoder.tensor_files import LARGEST_WEIGHT, is_sound, read_shapes, read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, fresh_encoder, import_tensors
 from minbert.errors import UserError
-from minbert.files import link_or_copy, read_json, write_json
+from minbert.files import link_or_copy, write_json
+from minbert.files.json_text import read_json
 from minbert.multitask.adapters import Adapters
 from minbert.multitask.network import MultitaskNetwork
 from minbert.multitask.shared_layers import SharedLayer
@@ -173,4 +174,10 @@ def _fill(module: nn.Module, tensors: Mapping[str, Tensor], what: str, where: Pa
     if odd:
         shown = ", ".join(odd[:5])
         raise UserError(f"{where}: {what} weights are missing, unknown or of another shape: {shown}.")
+    unsound = sorted(name for name, tensor in tensors.items() if not is_sound(tensor))
+    if unsound:
+        raise UserError(
+            f"{where}: {what} weights with values that are no finite numbers or beyond {LARGEST_WEIGHT:g}: "
+            f"{', '.join(unsound[:5])}. Get or write the file again."
+        )
     module.load_state_dict(tensors)

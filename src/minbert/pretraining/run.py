@@ -11,7 +11,8 @@ import torch
 from minbert.augmentation.tables import keep_new_rows
 from minbert.display.progress import Display
 from minbert.encoder.masked_lm_files import save_masked_lm
-from minbert.files import read_json, write_json, write_text
+from minbert.files import write_json, write_text
+from minbert.files.json_text import read_json
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision

@@ -11,7 +11,7 @@ from typing import Any
 
 from minbert.comparing.systems import short_names
 from minbert.errors import UserError
-from minbert.files import read_json
+from minbert.files.json_text import read_json
 from minbert.reporting.records import RunRecords, TaskFacts, is_run, read_records
 from minbert.reproduction.reproduce import RESULTS
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Literal
 
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, answers_path, read_answers
-from minbert.files import read_json
+from minbert.files.json_text import read_json, read_json_lines
 from minbert.recipe.recipe import Recipe
 from minbert.reproduction.runs import FAILURE
 from minbert.run_folder.folder import METRICS, RECIPE, SOUP, read_run
@@ -143,9 +142,8 @@ def _history(folder: Path, remarks: list[str]) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return [line for line in lines if line["step"] >= 0 and line["dev"] is not None]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [line for line in read_json_lines(path) if line["step"] >= 0 and line["dev"] is not None]
+    except (UserError, KeyError, TypeError) as error:
         remarks.append(f"{path}: cannot be read ({error}), so what happened during training is left out.")
         return []
 

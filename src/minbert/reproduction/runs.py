@@ -9,7 +9,8 @@ from typing import Any
 
 from minbert.display.progress import Display
 from minbert.errors import UserError, did_you_mean
-from minbert.files import read_json, write_json
+from minbert.files import write_json
+from minbert.files.json_text import read_json
 from minbert.recipe.recipe import Recipe, load_recipe
 from minbert.recipe.seeds import read_seeds
 from minbert.reproduction.budgets import Budget

@@ -9,7 +9,7 @@ from pathlib import Path
 from minbert.display.progress import Display
 from minbert.encoder.hub import SAFETENSORS
 from minbert.errors import UserError
-from minbert.files import read_json
+from minbert.files.json_text import read_json
 from minbert.reproduction.papers import Paper, PaperRow
 from minbert.reproduction.runs import Outcome, PlannedRun, chosen_rows, systems
 from minbert.run_folder.folder import METRICS, SOUP

@@ -10,7 +10,8 @@ from minbert.data.download import hub_data_set
 from minbert.encoder.sources import MINILM, MINILM_ON_THE_HUB
 from minbert.evaluation.answers import read_answers
 from minbert.evaluation.intervals import Interval, score_interval
-from minbert.files import read_json, write_text
+from minbert.files import write_text
+from minbert.files.json_text import read_json
 from minbert.recipe.recipe import Recipe, TaskRecipe
 from minbert.run_folder.card_texts import Card, card_text
 from minbert.tasks.metrics import METRICS

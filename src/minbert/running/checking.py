@@ -12,7 +12,7 @@ from minbert.encoder.architectures import architecture_of
 from minbert.encoder.config_file import read_config
 from minbert.encoder.sources import EncoderFiles, find_encoder
 from minbert.errors import UserError
-from minbert.files import read_json
+from minbert.files.json_text import read_json
 from minbert.files.paths import to_path
 from minbert.recipe.recipe import TaskRecipe, load_recipe
 from minbert.text.tokenizer import Tokenizer

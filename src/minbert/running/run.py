@@ -18,7 +18,8 @@ from minbert.display.progress import Display
 from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.baselines import Baseline, baseline
 from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
-from minbert.files import read_json, write_json, write_text
+from minbert.files import write_json, write_text
+from minbert.files.json_text import read_json
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.memory import peak_bytes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from minbert.errors import UserError
-from minbert.files import read_json, write_json
+from minbert.files import write_json
+from minbert.files.json_text import read_json, read_json_lines
 from minbert.recipe.recipe import Recipe
 from minbert.sweeping.plan import Run
 from minbert.training.history import HISTORY
@@ -74,7 +74,7 @@ def unfinished(run: Run, state: Literal["pruned", "failed"], message: str, folde
     last: dict[str, Any] = {}
     history = folder / run.name / HISTORY
     if history.is_file():
-        last = json.loads(history.read_text(encoding="utf-8").splitlines()[-1])
+        last = read_json_lines(history)[-1]
     return Record(
         name=run.name,
         changes=dict(run.configuration.changes),

@@ -13,7 +13,8 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 
 from minbert.errors import UserError
-from minbert.files import read_json, write_json, write_text
+from minbert.files import write_json, write_text
+from minbert.files.json_text import read_json
 
 SPECIAL_TOKENS = {
     "unk_token": "[UNK]",

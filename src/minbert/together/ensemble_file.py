@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from minbert.errors import UserError
-from minbert.files import read_json, write_json
+from minbert.files import write_json
+from minbert.files.json_text import read_json
 from minbert.methods import Settings
 
 ENSEMBLE = "ensemble.json"

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from minbert.data.examples import Split
 from minbert.display.progress import Display
-from minbert.encoder.tensor_files import write_tensors
+from minbert.encoder.tensor_files import open_tensors, write_tensors
 from minbert.errors import UserError
 from minbert.multitask.inference import class_logits, head_logits, sentence_vectors
 from minbert.multitask.model import MultitaskModel
@@ -149,9 +148,9 @@ def _key(recipe: Recipe, teachers: Teachers, texts: Mapping[str, Split]) -> str:
 def _kept_targets(path: Path, key: str) -> dict[str, Tensor] | None:
     """Return the answers that a run kept, or None where there are none, or others than it needs now."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path) as file:
             if (file.metadata() or {}).get("key") != key:
                 return None
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-    except (SafetensorError, OSError):
+    except UserError:
         return None

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from minbert.encoder.tensor_files import write_tensors
+from minbert.encoder.tensor_files import open_tensors, write_tensors
 from minbert.errors import UserError
 
 CHECKPOINT = "checkpoints/last.safetensors"
@@ -94,10 +92,10 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> LoopS
         UserError: the file is cut short, or belongs to another model.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path) as file:
             state = LoopState.model_validate_json((file.metadata() or {})["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-    except (SafetensorError, OSError, KeyError, ValidationError, json.JSONDecodeError) as error:
+    except (UserError, KeyError, ValidationError) as error:
         raise UserError(
             f"{path}: is no whole checkpoint ({error}). Delete it and the run folder, then start anew."
         ) from None
@@ -124,6 +122,6 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> LoopS
 def load_more(path: Path, prefix: str) -> dict[str, Tensor]:
     """Return those of a whole checkpoint's ``more`` tensors whose names start with ``prefix``, without it."""
     start = f"more.{prefix}"
-    with safe_open(path, framework="pt") as file:
+    with open_tensors(path) as file:
         names = [name for name in file.keys() if name.startswith(start)]  # noqa: SIM118  (no mapping)
         return {name.removeprefix(start): file.get_tensor(name) for name in names}

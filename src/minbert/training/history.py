@@ -9,6 +9,7 @@ from typing import Any
 
 from minbert.errors import UserError
 from minbert.files import write_text
+from minbert.files.json_text import read_json_lines
 
 HISTORY = "history.jsonl"
 
@@ -26,7 +27,6 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     """
     where = folder / HISTORY
     try:
-        lines = map(json.loads, where.read_text(encoding="utf-8").splitlines())
-        return [line for line in lines if line["step"] >= 0]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [line for line in read_json_lines(where) if line["step"] >= 0]
+    except (KeyError, TypeError) as error:
         raise UserError(f"{where}: cannot be read ({error}); start anew in another --out.") from None
