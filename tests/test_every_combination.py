@@ -213,6 +213,7 @@ def test_every_family_has_an_axis() -> None:
     """A family that no recipe key chooses from would be tried with nothing."""
     found = {part.family for _, field in keys(Recipe, KINDS) for part in parts(field.annotation) if is_method(part)}
     assert found == set(families), f"give the family an axis: {', '.join(set(families) ^ found)}"
+    assert set(KINDS.values()) == set(families["kind"].members), "give the kind a task"
     assert {"combination", "schedule.method", "tasks.mood.head", "tasks.close.loss", "training.encoder"} <= set(AXES)
     assert set(NUMBERS) | set(OTHER_VALUES) | NO_AXIS <= {key for key, _ in keys(Recipe, KINDS)}
 

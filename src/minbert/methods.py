@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_serializer, model_validator
 
@@ -39,6 +39,8 @@ class Method(Settings):
     """The recipe key that chooses among the family's members."""
     default: ClassVar[str | None] = None
     """The member that settings without a name are meant for."""
+    beside: ClassVar[bool] = False
+    """Whether a recipe writes the settings beside the key that chooses, rather than under it."""
     members: ClassVar[dict[str, type[Method]]]
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -78,6 +80,13 @@ class Method(Settings):
 
 families: dict[str, type[Method]] = {}
 """Every family by the recipe key that chooses from it."""
+
+
+def methods_beside(annotation: Any) -> list[type[Method]]:
+    """Return the methods that a key of this type chooses from, where their settings stand beside the key."""
+    if isinstance(annotation, type) and issubclass(annotation, Method):
+        return [member for _, member in sorted(annotation.members.items())] if annotation.beside else []
+    return [method for argument in get_args(annotation) for method in methods_beside(argument)]
 
 
 def import_members(package: str, path: Iterable[str]) -> None:

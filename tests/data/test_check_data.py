@@ -9,7 +9,9 @@ import pytest
 from minbert.data.check import Lengths, Overlap, Report, Scores, check, render
 from minbert.data.examples import Split
 from minbert.data.task_files import TaskFiles
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.regression import Regression
 
 
 def task_files(name: str, text: str | list[str], splits: list[str]) -> TaskFiles:
@@ -28,12 +30,12 @@ def report(tmp_path: Path) -> Report:
     }
     for name, content in contents.items():
         (tmp_path / f"{name}.tsv").write_text(content)
-    moods = LabelSettings(kind="classification", classes=["bad", "good"])
+    moods = Classification(classes=["bad", "good"])
     tasks = {
         "mood": (task_files("mood", "text", ["train", "dev", "test"]), moods),
         "near": (
             task_files("near", ["a", "b"], ["train", "dev", "test"]),
-            LabelSettings(kind="regression", range=(0, 5)),
+            Regression(range=(0, 5)),
         ),
     }
 
@@ -92,7 +94,7 @@ def test_the_report_as_text(report: Report) -> None:
 
 def test_without_tokens_or_problems(tmp_path: Path) -> None:
     (tmp_path / "mood-dev.tsv").write_text("text\tlabel\na\t1\n")
-    report = check({"mood": (task_files("mood", "text", ["dev"]), LabelSettings(kind="binary"))}, tmp_path)
+    report = check({"mood": (task_files("mood", "text", ["dev"]), Binary())}, tmp_path)
     assert report.problems == []
     assert report.tasks[0].splits[0].tokens is None
     assert render(report)[-1] == "No problems found."
@@ -100,7 +102,7 @@ def test_without_tokens_or_problems(tmp_path: Path) -> None:
 
 def test_a_file_of_bad_rows_only(tmp_path: Path) -> None:
     (tmp_path / "mood-dev.tsv").write_text("text\tlabel\na\t2\n")
-    report = check({"mood": (task_files("mood", "text", ["dev"]), LabelSettings(kind="binary"))}, tmp_path)
+    report = check({"mood": (task_files("mood", "text", ["dev"]), Binary())}, tmp_path)
     assert render(report)[2:] == [
         "    labels: 0: 0 (0.0%), 1: 0 (0.0%)",
         f"    problem: {tmp_path / 'mood-dev.tsv'}:2: label '2' is none of: 0, 1",

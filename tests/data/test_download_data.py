@@ -21,7 +21,10 @@ import pytest
 
 from minbert.data.examples import Split, read_split, same_content
 from minbert.data.task_files import TaskFiles
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
+from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.regression import Regression
 
 
 def json_lines(rows: list[dict[str, Any]]) -> bytes:
@@ -131,7 +134,7 @@ def download_in_new_process(endpoint: str, cache: Path, *folders: Path, **more: 
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def read(folder: Path, name: str, text: str | list[str], label: str, labels: LabelSettings) -> Split:
+def read(folder: Path, name: str, text: str | list[str], label: str, labels: Kind) -> Split:
     files = TaskFiles.model_validate({"files": {"dev": name}, "text": text, "label": label, "id": "id"})
     return read_split(folder / name, files, labels, labelled=None)
 
@@ -154,10 +157,10 @@ def test_nine_files_in_the_courses_format(hub: tuple[str, type[Hub]], tmp_path: 
     assert len(row_id) == 25
     assert set(row_id) <= set("0123456789abcdef")
 
-    classes = LabelSettings(kind="classification", classes=5)
+    classes = Classification(classes=5)
     sentiment = read(folder, "ids-sst-train.csv", "sentence", "sentiment", classes)
     assert (sentiment.first, len(set(sentiment.ids))) == (["great", "bad"] * 2, 4)
-    scores = LabelSettings(kind="regression", range=(0, 5))
+    scores = Regression(range=(0, 5))
     similarity = read(folder, "sts-train.csv", ["sentence1", "sentence2"], "similarity", scores)
     assert similarity.labels is not None
     assert similarity.labels.tolist() == [3.8, 5.0, 3.267]
@@ -168,7 +171,7 @@ def test_nine_files_in_the_courses_format(hub: tuple[str, type[Hub]], tmp_path: 
 def test_quora_is_cut_by_content(hub: tuple[str, type[Hub]], tmp_path: Path) -> None:
     download_in_new_process(hub[0], tmp_path / "cache", tmp_path / "data")
     columns = ["sentence1", "sentence2"]
-    binary = LabelSettings(kind="binary")
+    binary = Binary()
     names = ("quora-train.csv", "quora-dev.csv", "quora-test-student.csv")
     splits = [read(tmp_path / "data", name, columns, "is_duplicate", binary) for name in names]
     contents = [{same_content(pair) for pair in split.texts} for split in splits]

@@ -11,11 +11,14 @@ import pytest
 from minbert.data.examples import BadDataError, read_split, same_content
 from minbert.data.task_files import SplitFiles, TaskFiles
 from minbert.errors import UserError
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
+from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.regression import Regression
 
 files = TaskFiles(files=SplitFiles(train="train.tsv"), text="text", label="label", id="id")
 pair_files = TaskFiles(files=SplitFiles(train="train.tsv"), text=("first", "second"), label="label")
-classes = LabelSettings(kind="classification", classes=3)
+classes = Classification(classes=3)
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def test_single_texts(path: Path) -> None:
 
 def test_pairs_without_an_id_column(path: Path) -> None:
     path.write_text("first\tsecond\tlabel\na\tb\t3.8\n\nc\td\t5\n")
-    split = read_split(path, pair_files, LabelSettings(kind="regression", range=(0, 5)))
+    split = read_split(path, pair_files, Regression(range=(0, 5)))
     assert (split.ids, split.first, split.second) == (["1", "2"], ["a", "c"], ["b", "d"])
     assert split.labels is not None
     assert split.labels.tolist() == [3.8, 5.0]
@@ -148,9 +151,9 @@ data_folder = Path(os.environ.get("MINBERT_DATA", Path(__file__).resolve().paren
 sentiment = TaskFiles(files=SplitFiles(dev="-"), text="sentence", label="sentiment", id="id")
 duplicates = TaskFiles(files=SplitFiles(dev="-"), text=("sentence1", "sentence2"), label="is_duplicate", id="id")
 similarity = TaskFiles(files=SplitFiles(dev="-"), text=("sentence1", "sentence2"), label="similarity", id="id")
-five_classes = LabelSettings(kind="classification", classes=5)
-binary = LabelSettings(kind="binary")
-zero_to_five = LabelSettings(kind="regression", range=(0, 5))
+five_classes = Classification(classes=5)
+binary = Binary()
+zero_to_five = Regression(range=(0, 5))
 
 
 @pytest.mark.skipif(not data_folder.is_dir(), reason="the papers' data are not here; MINBERT_DATA names their folder")
@@ -173,7 +176,7 @@ zero_to_five = LabelSettings(kind="regression", range=(0, 5))
         ("quora-train-extra-positives", 12094, duplicates, binary),
     ],
 )
-def test_the_papers_files_read_whole(name: str, rows: int, task: TaskFiles, labels: LabelSettings) -> None:
+def test_the_papers_files_read_whole(name: str, rows: int, task: TaskFiles, labels: Kind) -> None:
     split = read_split(data_folder / f"{name}.csv", task, labels, labelled=None)
     assert len(split) == rows
     assert {len(row_id) for row_id in split.ids} == {25}

@@ -18,10 +18,13 @@ from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import prepare
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
+from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.regression import Regression
 
-FIVE = LabelSettings(kind="classification", classes=["--", "-", "0", "+", "++"])
-SCORE = LabelSettings(kind="regression", range=(0, 5))
+FIVE = Classification(classes=["--", "-", "0", "+", "++"])
+SCORE = Regression(range=(0, 5))
 OWN = {"files": {"train": "own.tsv", "dev": "dev.tsv"}, "text": "text", "label": "label", "id": "id"}
 
 
@@ -50,7 +53,7 @@ def test_columns_are_the_tasks_own_unless_given() -> None:
     ],
 )
 def test_a_label_is_read_as_the_one_it_stands_for(
-    mapping: dict[str, str], labels: LabelSettings, text: str, value: float
+    mapping: dict[str, str], labels: Kind, text: str, value: float
 ) -> None:
     assert Relabelling(mapping, labels).parse(text) == value
 
@@ -67,7 +70,7 @@ def test_a_tasks_own_files_are_read_by_its_labels(tmp_path: Path) -> None:
             "also_train_on": [{"file": "more.tsv"}, {"file": "yes.tsv", "labels": None}],
         }
     )
-    yes_no = LabelSettings(kind="binary")
+    yes_no = Binary()
     read = read_split(tmp_path / "own.tsv", own, labels_of(own, yes_no))
     whole = joined(read, read_shared(tmp_path, "task", own, yes_no, seed=0))
     assert whole.ids == ["a", "c", "d", "e"]
@@ -81,14 +84,14 @@ def test_a_file_with_no_row_left_is_refused(tmp_path: Path) -> None:
     (tmp_path / "own.tsv").write_text("id\ttext\tlabel\na\tone\t2\n")
     own = TaskFiles.model_validate(OWN | {"labels": {2: None}})
     with pytest.raises(UserError, match="'labels' leaves out every row"):
-        read_split(tmp_path / "own.tsv", own, labels_of(own, LabelSettings(kind="binary")))
+        read_split(tmp_path / "own.tsv", own, labels_of(own, Binary()))
 
 
 def test_rows_that_are_left_out_must_still_be_whole(tmp_path: Path) -> None:
     (tmp_path / "own.tsv").write_text("id\ttext\tlabel\na\t\t2\nb\ttwo\t0\n")
     own = TaskFiles.model_validate(OWN | {"labels": {0: 0, 2: None}})
     with pytest.raises(BadDataError, match="no text in column 'text'"):
-        read_split(tmp_path / "own.tsv", own, labels_of(own, LabelSettings(kind="binary")))
+        read_split(tmp_path / "own.tsv", own, labels_of(own, Binary()))
 
 
 def test_labels_of_a_recipe_need_no_quotes() -> None:
@@ -103,7 +106,7 @@ def test_labels_of_a_recipe_need_no_quotes() -> None:
         ({"1": "0", "1.0": "5"}, SCORE, "label '1.0' is given twice"),
     ],
 )
-def test_a_mapping_to_nowhere_is_refused(mapping: dict[str, str], labels: LabelSettings, message: str) -> None:
+def test_a_mapping_to_nowhere_is_refused(mapping: dict[str, str], labels: Kind, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Relabelling(mapping, labels)
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from minbert.data.task_files import TaskFiles
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.settings import TaskSettings
 
 
 def test_a_single_text_and_a_pair() -> None:
@@ -24,11 +24,11 @@ def test_a_single_text_and_a_pair() -> None:
 def test_a_class_that_is_also_the_labels_keeps_the_checks_of_both() -> None:
     """Pydantic drops a validator that a class further along the bases names alike."""
 
-    class Both(TaskFiles, LabelSettings):
+    class Both(TaskFiles, TaskSettings):
         pass
 
     good = {"files": {"dev": "dev.tsv"}, "text": "text", "label": "label", "kind": "binary"}
-    assert Both.model_validate(good).kind == "binary"
+    assert Both.model_validate(good).kind.name == "binary"
     with pytest.raises(ValidationError, match="'classes' goes with"):
         Both.model_validate(good | {"classes": 3})
     with pytest.raises(ValidationError, match="must be different columns"):

@@ -9,14 +9,16 @@ import pytest
 
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, answers_path, read_answers, write_answers
-from minbert.tasks.predictions import Predictions, decided
-from minbert.tasks.settings import TaskSettings
+from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.regression import Regression
+from minbert.tasks.predictions import Predictions
 
-CLASSES = TaskSettings.model_validate({"kind": "classification", "classes": ["très bien", "no, not", "c"]})
+CLASSES = Classification(classes=["très bien", "no, not", "c"])
 CASES = {
-    "classes": decided(np.array([[0.7, 0.2, 0.1], [1 / 3, 1 / 3, 1 / 3]]), CLASSES),
-    "binary": decided(np.array([[0.4, 0.6], [1.0, 0.0]]), TaskSettings.model_validate({"kind": "binary"})),
-    "scores": decided(np.array([0.1 + 0.2, 7.0]), TaskSettings.model_validate({"kind": "regression", "range": [0, 5]})),
+    "classes": CLASSES.decided(np.array([[0.7, 0.2, 0.1], [1 / 3, 1 / 3, 1 / 3]])),
+    "binary": Binary().decided(np.array([[0.4, 0.6], [1.0, 0.0]])),
+    "scores": Regression(range=(0, 5)).decided(np.array([0.1 + 0.2, 7.0])),
 }
 
 

@@ -18,19 +18,20 @@ from minbert.evaluation.resampling import (
     score_each,
     swapped_differences,
 )
-from minbert.tasks.kinds import Kind
-from minbert.tasks.metrics import ConstantPredictions, scores
+from minbert.tasks.kinds import KINDS
+from minbert.tasks.metrics import ConstantPredictions
+from minbert.tasks.predictions import Predictions
 
 
-def one_by_one(kind: Kind, metric: str, labels: Array, predictions: Array) -> float:
+def one_by_one(kind: str, metric: str, labels: Array, predictions: Array) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConstantPredictions)
-        return scores(kind, labels, predictions)[metric]
+        return KINDS[kind].scores(labels, Predictions(predictions, None, []))[metric]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 60])
 @pytest.mark.parametrize(("kind", "metric"), CASES)
-def test_a_score_is_that_of_the_metric(kind: Kind, metric: str, rows: int) -> None:
+def test_a_score_is_that_of_the_metric(kind: str, metric: str, rows: int) -> None:
     labels, predictions = answers(kind, rows, 4, np.random.default_rng(rows))
     predictions[0] = 1.0  # a constant
     wanted = [one_by_one(kind, metric, labels, run) for run in predictions]
@@ -39,7 +40,7 @@ def test_a_score_is_that_of_the_metric(kind: Kind, metric: str, rows: int) -> No
 
 @pytest.mark.parametrize("rows", [1, 3, 40])
 @pytest.mark.parametrize(("kind", "metric"), CASES)
-def test_resamples_score_as_the_rows_they_hold(kind: Kind, metric: str, rows: int) -> None:
+def test_resamples_score_as_the_rows_they_hold(kind: str, metric: str, rows: int) -> None:
     labels, predictions = answers(kind, rows, 3, np.random.default_rng(rows))
     found = resampled_scores(metric, labels, predictions, 30)
     counts = np.concatenate(list(_counts(labels, 30))).astype(int)
@@ -51,7 +52,7 @@ def test_resamples_score_as_the_rows_they_hold(kind: Kind, metric: str, rows: in
 
 @pytest.mark.parametrize("rows", [2, 5, 40])
 @pytest.mark.parametrize(("kind", "metric"), CASES)
-def test_halves_score_as_the_rows_they_hold(kind: Kind, metric: str, rows: int) -> None:
+def test_halves_score_as_the_rows_they_hold(kind: str, metric: str, rows: int) -> None:
     labels, predictions = answers(kind, rows, 3, np.random.default_rng(rows))
     found = half_scores(metric, labels, predictions, 20)
     for drawn, first in enumerate(np.concatenate(list(_first_halves(labels, 20)))):
@@ -86,7 +87,7 @@ def prepared(metric: str, values: Array) -> Array:
 
 
 @pytest.mark.parametrize(("kind", "metric"), CASES)
-def test_swaps_exchange_the_answers_of_every_pair_of_runs(kind: Kind, metric: str) -> None:
+def test_swaps_exchange_the_answers_of_every_pair_of_runs(kind: str, metric: str) -> None:
     labels, predictions = answers(kind, 30, 5, np.random.default_rng(2))
     first, second = predictions[:2], predictions[2:]
     found = swapped_differences(metric, labels, first, second, 20)

@@ -166,7 +166,10 @@ def test_a_circle_of_recipes_is_refused(tmp_path: Path) -> None:
         ("tasks.mood.head=liner", ["tasks.mood.head", "did you mean 'linear'"]),
         ("tasks.mood.head=cosine", ["tasks.mood", "pair: bi"]),
         ("tasks.mood.loss=mse", ["tasks.mood", "kind regression"]),
-        ("tasks.mood.kind=clasification", ["tasks.mood", "classification, binary, regression"]),
+        (
+            "tasks.mood.kind=clasification",
+            ["tasks.mood", "binary, classification, regression", "you mean 'classif"],
+        ),
         ("tasks.mood.pair=bi", ["tasks.mood", "two text columns"]),
         ("tasks.mood.metric=acuracy", ["did you mean 'accuracy'"]),
         ("tasks.mood.weight=.nan", ["tasks.mood.weight", "finite"]),

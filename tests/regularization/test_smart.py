@@ -13,7 +13,6 @@ from torch import Tensor
 from minbert.display.progress import Display
 from minbert.multitask.network import Span
 from minbert.multitask.regularization import Passes
-from minbert.multitask.regularization.divergences import divergences
 from minbert.multitask.regularization.smart import Smart, _SmartRegularizer
 
 
@@ -54,7 +53,7 @@ def test_the_search_is_algorithm_1_row_by_row(
     regularizer = smart(**settings)
     company = passes_of(learner, task, 3)
     found = regularizer._worst(company)
-    kind = model.tasks[task].kind
+    settings_of_task = model.tasks[task]
     chosen = regularizer._settings
     for row in range(3):
         batch = sequences.pack(sequences.of(np.arange(row, row + 1)))
@@ -67,7 +66,7 @@ def test_the_search_is_algorithm_1_row_by_row(
         for _ in range(chosen.steps):
             delta = delta.clone().requires_grad_()
             [moved] = model(batch, [Span(task, len(batch))], word_embeddings=words + delta)
-            divergences(kind, moved, target).squeeze().backward()
+            settings_of_task.divergences(moved, target).squeeze().backward()
             slope = delta.grad
             assert slope is not None
             slope[special] = 0

@@ -14,7 +14,6 @@ from minbert.data.places import resolve_data
 from minbert.evaluation.answers import Answers, write_answers
 from minbert.files import write_json, write_text
 from minbert.recipe.recipe import Recipe, parse_recipe
-from minbert.tasks.predictions import decided
 from minbert.training.scoring import score_dev
 
 STEPS = (0, 3, 6)
@@ -31,14 +30,14 @@ def write_run(folder: Path, recipe: Recipe, *, finished: bool = True, skill: flo
     write_text(folder / "recipe.yaml", recipe.to_yaml())
     answers = {}
     for name, task in recipe.tasks.items():
-        split = read_split(resolve_data(recipe.data) / task.files.by_split["dev"], task, task)
+        split = read_split(resolve_data(recipe.data) / task.files.by_split["dev"], task, task.kind)
         assert split.labels is not None
-        if task.kind == "regression":
-            given = decided(split.labels + random.normal(0, 1.5, len(split)), task)
+        if not task.kind.class_names:
+            given = task.kind.decided(split.labels + random.normal(0, 1.5, len(split)))
         else:
-            sharp = np.eye(len(task.class_names))[split.labels.astype(int)] * 4 * skill
-            noisy = np.exp(sharp + random.normal(0, 1.2, (len(split), len(task.class_names))))
-            given = decided(noisy / noisy.sum(1, keepdims=True), task)
+            sharp = np.eye(len(task.kind.class_names))[split.labels.astype(int)] * 4 * skill
+            noisy = np.exp(sharp + random.normal(0, 1.2, (len(split), len(task.kind.class_names))))
+            given = task.kind.decided(noisy / noisy.sum(1, keepdims=True))
         answers[name] = (given, split.labels)
         if finished:
             write_answers(folder, name, "dev", Answers(split.ids, split.labels, given))

@@ -81,7 +81,7 @@ def test_scores_stand_with_their_intervals(run: Path) -> None:
         ("mood", "classification", "accuracy", "Accuracy"),
         ("close", "regression", "spearman", "Spearman rho"),
     ):
-        score, low, high = score_interval(kind, metric, [read_answers(run, name, "dev")])  # type: ignore[arg-type]
+        score, low, high = score_interval(kind, metric, [read_answers(run, name, "dev")])
         assert f"| `{name}` | {shown} | {score:.3f} | {low:.3f} to {high:.3f} |" in text
 
 

@@ -7,11 +7,13 @@ from pydantic import ValidationError
 
 from minbert.tasks.heads import Head
 from minbert.tasks.heads.features import pair_features
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
+from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.regression import Regression
 from minbert.tasks.settings import TaskSettings
 
-FIVE = LabelSettings(kind="classification", classes=5)
-SCORE = LabelSettings(kind="regression", range=(1.0, 4.0))
+FIVE = Classification(classes=5)
+SCORE = Regression(range=(1.0, 4.0))
 
 
 def test_features_are_their_formulas_in_the_order_asked() -> None:
@@ -98,7 +100,7 @@ def test_cosine_of_a_zero_vector_is_finite_with_a_finite_gradient() -> None:
 
 
 @pytest.mark.parametrize(("labels", "pair"), [(FIVE, "bi"), (SCORE, "cross"), (SCORE, "both"), (SCORE, None)])
-def test_cosine_refuses_what_it_cannot_score(labels: LabelSettings, pair: str | None) -> None:
+def test_cosine_refuses_what_it_cannot_score(labels: Kind, pair: str | None) -> None:
     assert "pair: bi or joint" in (Head.model_validate("cosine").refusal(labels, pair) or "")  # type: ignore[arg-type]
 
 
@@ -142,6 +144,6 @@ def test_squared_error_against_labels_scaled_to_the_cosines_range_is_a_weight() 
         }
     )
     vectors, labels = torch.randn(8, 6), torch.tensor([0.0, 3.8, 5.0, 1.0])
-    got = task.compute_loss(task.head.build(6, task, "bi")(vectors), labels)
+    got = task.compute_loss(task.head.build(6, task.kind, "bi")(vectors), labels)
     cosines = torch.nn.functional.cosine_similarity(vectors[:4], vectors[4:])
     torch.testing.assert_close(got, (cosines - (labels / 2.5 - 1)).square().mean())

@@ -3,13 +3,17 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
+from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.regression import Regression
+from minbert.tasks.settings import TaskSettings
 
-FIVE = LabelSettings(kind="classification", classes=5)
-NAMED = LabelSettings(kind="classification", classes=["bad", "good", "2"])
-PLAIN_NAMES = LabelSettings(kind="classification", classes=["bad", "good"])
-YES_NO = LabelSettings(kind="binary")
-SCORE = LabelSettings(kind="regression", range=(0.0, 5.0))
+FIVE = Classification(classes=5)
+NAMED = Classification(classes=["bad", "good", "2"])
+PLAIN_NAMES = Classification(classes=["bad", "good"])
+YES_NO = Binary()
+SCORE = Regression(range=(0.0, 5.0))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +31,7 @@ SCORE = LabelSettings(kind="regression", range=(0.0, 5.0))
         (SCORE, "5", 5.0),
     ],
 )
-def test_a_label_is_read_whole(labels: LabelSettings, text: str, value: float) -> None:
+def test_a_label_is_read_whole(labels: Kind, text: str, value: float) -> None:
     assert labels.parse(text) == value
 
 
@@ -50,7 +54,7 @@ def test_a_label_is_read_whole(labels: LabelSettings, text: str, value: float) -
         (SCORE, "high"),
     ],
 )
-def test_what_is_no_label_is_refused_with_what_would_be(labels: LabelSettings, text: str) -> None:
+def test_what_is_no_label_is_refused_with_what_would_be(labels: Kind, text: str) -> None:
     with pytest.raises(ValueError, match=r"label '.*' is (none of|not a number from)"):
         labels.parse(text)
 
@@ -71,7 +75,7 @@ def test_what_is_no_label_is_refused_with_what_would_be(labels: LabelSettings, t
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        LabelSettings.model_validate(settings)
+        TaskSettings.model_validate(settings)
 
 
 def test_outputs() -> None:

@@ -10,15 +10,18 @@ import torch
 from pydantic import ValidationError
 
 from minbert.tasks.heads import Head
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
+from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.regression import Regression
 
-FIVE = LabelSettings(kind="classification", classes=5)
-SCORE = LabelSettings(kind="regression", range=(1.0, 4.0))
-YES_NO = LabelSettings(kind="binary")
+FIVE = Classification(classes=5)
+SCORE = Regression(range=(1.0, 4.0))
+YES_NO = Binary()
 LAYERED = ["mlp", "depth", "cosine_linear", "scale_softmax", "linear"]
 
 
-def labels_for(name: str) -> LabelSettings:
+def labels_for(name: str) -> Kind:
     return SCORE if name in ("cosine_linear", "scale_softmax") else FIVE
 
 
@@ -86,7 +89,7 @@ def test_depth_is_its_formula() -> None:
     ("labels", "lowest", "expected"),
     [(YES_NO, 0, lambda c: c), (SCORE, 0, lambda c: 1 + 3 * c), (SCORE, -1, lambda c: 1 + 3 * (c + 1) / 2)],
 )
-def test_cosine_linear_adds_the_stretched_cosine(labels: LabelSettings, lowest: int, expected: Any) -> None:
+def test_cosine_linear_adds_the_stretched_cosine(labels: Kind, lowest: int, expected: Any) -> None:
     head = Head.model_validate({"name": "cosine_linear", "lowest_cosine": lowest}).build(4, labels, "bi").eval()
     vectors = torch.randn(10, 4)
     u, v = vectors[:5].double().numpy(), vectors[5:].double().numpy()
@@ -138,7 +141,7 @@ def test_no_feature_may_come_twice_and_no_head_be_without_blocks(name: str) -> N
 
 
 @pytest.mark.parametrize(("labels", "pair"), [(FIVE, "bi"), (SCORE, "cross"), (SCORE, None), (YES_NO, "cross")])
-def test_cosine_linear_refuses_what_it_cannot_score(labels: LabelSettings, pair: Any) -> None:
+def test_cosine_linear_refuses_what_it_cannot_score(labels: Kind, pair: Any) -> None:
     assert "pair: bi" in (Head.model_validate("cosine_linear").refusal(labels, pair) or "")
 
 

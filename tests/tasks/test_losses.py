@@ -7,13 +7,15 @@ import pytest
 import torch
 
 from minbert.tasks.heads import Head, HeadOutput
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.regression import Regression
 from minbert.tasks.losses import Loss
 
 LABELS = {
-    "classification": LabelSettings(kind="classification", classes=3),
-    "binary": LabelSettings(kind="binary"),
-    "regression": LabelSettings(kind="regression", range=(0, 5)),
+    "classification": Classification(classes=3),
+    "binary": Binary(),
+    "regression": Regression(range=(0, 5)),
 }
 SETTINGS = {"mnrl": {"threshold": 3.0}}  # what a member needs on a range
 EVERY = [(name, kind) for name, member in sorted(Loss.members.items()) for kind in member.kinds]

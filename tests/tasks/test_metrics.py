@@ -6,13 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from minbert.tasks.kinds import LabelSettings
-from minbert.tasks.metrics import ConstantPredictions, overall, overall_leaderboard, scores
-from minbert.tasks.predictions import predictions
+from minbert.tasks.kinds import KINDS
+from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.regression import Regression
+from minbert.tasks.metrics import ConstantPredictions, overall, overall_leaderboard
+from minbert.tasks.predictions import Predictions
 
 
 def array(*values: float) -> np.ndarray:
     return np.array(values, dtype=np.float64)
+
+
+def scores(kind: str, labels: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    return KINDS[kind].scores(labels, Predictions(predicted, None, []))
 
 
 def test_classification_by_hand() -> None:
@@ -68,16 +75,14 @@ def test_the_two_conventions_of_overall() -> None:
 
 
 def test_predictions_of_each_kind() -> None:
-    named = predictions(
-        torch.tensor([[0.0, 2.0], [3.0, 1.0]]), LabelSettings(kind="classification", classes=["n", "y"])
-    )
+    named = Classification(classes=["n", "y"]).predictions(torch.tensor([[0.0, 2.0], [3.0, 1.0]]))
     assert named.names == ["y", "n"]
     assert named.probabilities is not None
     np.testing.assert_allclose(named.probabilities.sum(1), 1)
-    yes = predictions(torch.tensor([[0.0], [-0.1], [4.0]]), LabelSettings(kind="binary"))
+    yes = Binary().predictions(torch.tensor([[0.0], [-0.1], [4.0]]))
     assert yes.values.tolist() == [1.0, 0.0, 1.0]
     assert yes.probabilities is not None
     np.testing.assert_allclose(yes.probabilities[:, 1], 1 / (1 + np.exp([0.0, 0.1, -4.0])), rtol=1e-6)
-    score = predictions(torch.tensor([[5.2], [3.8], [-1.0]]), LabelSettings(kind="regression", range=(0, 5)))
+    score = Regression(range=(0, 5)).predictions(torch.tensor([[5.2], [3.8], [-1.0]]))
     np.testing.assert_allclose(score.values, [5.0, 3.8, 0.0], rtol=1e-6)
     assert score.probabilities is None

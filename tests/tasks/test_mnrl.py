@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from minbert.tasks.heads import Head, HeadOutput
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
+from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.kinds.regression import Regression
 from minbert.tasks.losses import Loss
 from minbert.tasks.settings import TaskSettings
 
-SCORE = LabelSettings(kind="regression", range=(0.0, 5.0))
-YES_NO = LabelSettings(kind="binary")
+SCORE = Regression(range=(0.0, 5.0))
+YES_NO = Binary()
 LINEAR = Head.model_validate({})
 
 
@@ -153,7 +155,7 @@ def test_on_a_range_rows_from_the_threshold_on_are_positive() -> None:
         ({}, YES_NO, None),
     ],
 )
-def test_a_threshold_goes_with_a_range(settings: dict[str, float], labels: LabelSettings, message: str | None) -> None:
+def test_a_threshold_goes_with_a_range(settings: dict[str, float], labels: Kind, message: str | None) -> None:
     why = Loss.model_validate({"name": "mnrl", **settings}).refusal(labels, LINEAR, "bi")
     assert (why is None) if message is None else (message in (why or ""))
 

@@ -10,20 +10,22 @@ import torch
 
 from minbert.tasks.heads import Head, HeadOutput
 from minbert.tasks.heads.base import HeadModule
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
+from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.regression import Regression
 from minbert.tasks.losses import Loss
-from minbert.tasks.predictions import predictions
 
-SCORE = LabelSettings(kind="regression", range=(0, 5))
-SHIFTED = LabelSettings(kind="regression", range=(-2, 1))
+SCORE = Regression(range=(0, 5))
+SHIFTED = Regression(range=(-2, 1))
 
 
-def build(labels: LabelSettings, **settings: Any) -> HeadModule:
+def build(labels: Kind, **settings: Any) -> HeadModule:
     return Head.model_validate({"name": "scale_softmax", **settings}).build(8, labels, "bi")
 
 
 @pytest.mark.parametrize(("labels", "classes"), [(SCORE, range(6)), (SHIFTED, range(-2, 2))])
-def test_the_score_is_the_expected_value(labels: LabelSettings, classes: range) -> None:
+def test_the_score_is_the_expected_value(labels: Kind, classes: range) -> None:
     head = build(labels).eval()
     output = head(torch.randn(10, 8))
     assert output.class_logits is not None
@@ -31,12 +33,12 @@ def test_the_score_is_the_expected_value(labels: LabelSettings, classes: range) 
     logits = output.class_logits.detach().double().numpy()
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(output.logits.detach().numpy(), (shares @ np.array(classes))[:, None], atol=1e-6)
-    inside = predictions(output.logits.detach(), labels).values
+    inside = labels.predictions(output.logits.detach()).values
     np.testing.assert_allclose(inside, output.logits.detach().squeeze(-1).numpy())
 
 
 @pytest.mark.parametrize(("labels", "low"), [(SCORE, 0), (SHIFTED, -2)])
-def test_argmax_is_the_likeliest_class_outside_training_only(labels: LabelSettings, low: int) -> None:
+def test_argmax_is_the_likeliest_class_outside_training_only(labels: Kind, low: int) -> None:
     head = build(labels, decode="argmax", dropout=0.0)
     expected = build(labels, dropout=0.0)
     expected.load_state_dict(head.state_dict())
@@ -65,18 +67,18 @@ def test_its_scores_are_no_weights() -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (LabelSettings(kind="binary"), "kind: regression"),
-        (LabelSettings(kind="classification", classes=6), "kind: regression"),
-        (LabelSettings(kind="regression", range=(0, 4.5)), "whole numbers"),
+        (Binary(), "kind: regression"),
+        (Classification(classes=6), "kind: regression"),
+        (Regression(range=(0, 4.5)), "whole numbers"),
         (SCORE, None),
     ],
 )
-def test_it_refuses_what_has_no_classes(labels: LabelSettings, message: str | None) -> None:
+def test_it_refuses_what_has_no_classes(labels: Kind, message: str | None) -> None:
     why = Head.model_validate("scale_softmax").refusal(labels, "cross")
     assert (why is None) if message is None else (message in (why or ""))
 
 
-def value(logits: torch.Tensor, labels: torch.Tensor, settings: LabelSettings) -> torch.Tensor:
+def value(logits: torch.Tensor, labels: torch.Tensor, settings: Kind) -> torch.Tensor:
     loss = Loss.model_validate("soft_cross_entropy")
     return loss(HeadOutput(torch.zeros(len(labels), 1), None, logits), loss.targets(labels, settings))
 

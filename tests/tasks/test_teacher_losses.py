@@ -90,7 +90,7 @@ def test_a_teacher_that_knows_the_labels_asks_for_what_they_ask(task: TaskSettin
     else:
         teacher = gold.unsqueeze(-1)
     classes = draw(3, 5, seed=2).float() if task is SCALE else None
-    student = HeadOutput(draw(3, task.outputs, seed=1).float(), None, classes)
+    student = HeadOutput(draw(3, task.kind.outputs, seed=1).float(), None, classes)
     loss = distillation_loss(student, teacher_targets(teacher, None, task, 1.0), task, 1.0)
     torch.testing.assert_close(loss, task.compute_loss(student, gold))
 

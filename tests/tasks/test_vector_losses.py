@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from minbert.tasks.heads import Head, HeadOutput
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
+from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.kinds.regression import Regression
 from minbert.tasks.losses import Loss
 
-SCORE = LabelSettings(kind="regression", range=(1.0, 4.0))
-YES_NO = LabelSettings(kind="binary")
+SCORE = Regression(range=(1.0, 4.0))
+YES_NO = Binary()
 
 
 def pairs(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -19,7 +21,7 @@ def pairs(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return random.normal(size=(rows, 5)), random.normal(size=(rows, 5))
 
 
-def value(loss: Loss, u: np.ndarray, v: np.ndarray, labels: np.ndarray, settings: LabelSettings = YES_NO) -> float:
+def value(loss: Loss, u: np.ndarray, v: np.ndarray, labels: np.ndarray, settings: Kind = YES_NO) -> float:
     output = HeadOutput(torch.zeros(len(u), 1), (torch.tensor(u), torch.tensor(v)))
     return loss(output, loss.targets(torch.tensor(labels), settings)).item()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
@@ -14,7 +13,7 @@ from minbert.data.examples import Labels, Split, advice_on, examine_split, same_
 from minbert.data.relabelling import labels_of
 from minbert.data.task_files import Columns, TaskFiles
 from minbert.errors import UserError
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ TokenCounter = Callable[[str, Split], Sequence[int]]
 
 
 def check(
-    tasks: Mapping[str, tuple[TaskFiles, LabelSettings]],
+    tasks: Mapping[str, tuple[TaskFiles, Kind]],
     folder: Path,
     count_tokens: TokenCounter | None = None,
     max_length: int | None = None,
@@ -104,7 +103,7 @@ def check(
     """Read every file of every task, and report.
 
     Args:
-        tasks: for each task, its files and its labels.
+        tasks: for each task, its files and what its labels are.
         folder: the data folder.
         count_tokens: counts the tokens of each sequence the encoder would read; without it none are counted.
         max_length: the number of tokens above which a sequence counts as too long.
@@ -115,14 +114,14 @@ def check(
 def _check_task(
     name: str,
     files: TaskFiles,
-    labels: LabelSettings,
+    kind: Kind,
     folder: Path,
     count_tokens: TokenCounter | None,
     max_length: int | None,
 ) -> TaskReport:
     reports: list[SplitReport] = []
     contents: dict[str, list[str]] = {}
-    for split_name, path, columns, read in _all_files(files, labels, folder):
+    for split_name, path, columns, read in _all_files(files, kind, folder):
         try:
             split, problems = examine_split(path, columns, read, labelled=None if split_name == "test" else True)
         except UserError as error:
@@ -138,8 +137,8 @@ def _check_task(
                 split_name,
                 path,
                 rows=len(split),
-                classes=_classes(split, labels),
-                scores=_scores(split, labels),
+                classes=_classes(split, kind),
+                scores=_scores(split, kind),
                 words=_lengths(words),
                 tokens=_lengths(tokens),
                 too_long=0 if max_length is None else int((tokens > max_length).sum()),
@@ -152,24 +151,21 @@ def _check_task(
     return TaskReport(name, reports, _overlaps(contents))
 
 
-def _all_files(files: TaskFiles, labels: LabelSettings, folder: Path) -> Iterator[tuple[str, Path, Columns, Labels]]:
+def _all_files(files: TaskFiles, kind: Kind, folder: Path) -> Iterator[tuple[str, Path, Columns, Labels]]:
     """Yield what each file is for, where it is, its columns and how its labels are read; files to train on first."""
     for split, file in files.files.by_split.items():
-        yield split, folder / file, files, labels_of(files, labels)
+        yield split, folder / file, files, labels_of(files, kind)
         if split == "train":
             for shared in files.also_train_on:
-                yield f"train ({shared.file})", folder / shared.file, shared, labels_of(shared, labels)
+                yield f"train ({shared.file})", folder / shared.file, shared, labels_of(shared, kind)
 
 
-def _classes(split: Split, labels: LabelSettings) -> dict[str, int] | None:
-    if split.labels is None or labels.kind == "regression":
-        return None
-    counts = Counter(split.labels.astype(int).tolist())
-    return {name: counts[label] for label, name in enumerate(labels.class_names)}
+def _classes(split: Split, kind: Kind) -> dict[str, int] | None:
+    return None if split.labels is None else kind.class_counts(split.labels) or None
 
 
-def _scores(split: Split, labels: LabelSettings) -> Scores | None:
-    if split.labels is None or labels.kind != "regression" or not len(split):
+def _scores(split: Split, kind: Kind) -> Scores | None:
+    if split.labels is None or kind.class_names or not len(split):
         return None
     values = split.labels
     return Scores(float(values.mean()), float(values.std()), float(values.min()), float(values.max()))

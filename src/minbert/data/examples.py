@@ -14,6 +14,7 @@ from minbert.data.row import Flaw, Problem, Row, missing_column
 from minbert.data.rows import read_rows
 from minbert.data.task_files import Columns
 from minbert.errors import UserError, shown
+from minbert.tasks.kinds import Label
 
 _UNLABELLED = "Give these rows labels, or leave them out: 'skip_unlabelled: true' beside the task's 'label'."
 
@@ -21,7 +22,7 @@ _UNLABELLED = "Give these rows labels, or leave them out: 'skip_unlabelled: true
 class Labels(Protocol):
     """How the text of a label is read."""
 
-    def parse(self, text: str) -> float | None:
+    def parse(self, text: str) -> Label | None:
         """Return the label, or None for a row to leave out; ValueError says what is wrong with it."""
 
 
@@ -150,7 +151,7 @@ class _Collected:
     labels: Labels | None
     ids: list[str] = field(default_factory=list)
     texts: list[list[str]] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
+    values: list[Label] = field(default_factory=list)
     line_of_id: dict[str, int] = field(default_factory=dict)
     unlabelled: list[int] = field(default_factory=list)
 
@@ -158,7 +159,7 @@ class _Collected:
         """Keep the row if nothing is wrong with it and its label is not one to leave out; return what is wrong."""
         columns = self.columns.text_columns
         texts = [row.values.get(column, "").strip() for column in columns]
-        value: float | None = None
+        value: Label | None = None
         wanted = [*columns, self.columns.id or "", self.columns.label if self.labels is not None else ""]
         if odd := [column for column in wanted if column in row.unusable]:
             return [Flaw(f"column '{column}' holds {row.unusable[column]}") for column in odd]

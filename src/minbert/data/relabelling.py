@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from minbert.data.examples import Labels
 from minbert.data.task_files import Columns
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind, Label
 
 
 class Relabelling:
     """Reads the labels of a file that was made for another task."""
 
-    def __init__(self, mapping: Mapping[str, str | None], labels: LabelSettings) -> None:
-        """Translate by ``mapping``: from a label as the file writes it to one of ``labels``, or to None.
+    def __init__(self, mapping: Mapping[str, str | None], kind: Kind) -> None:
+        """Translate by ``mapping``: from a label as the file writes it to one of ``kind``, or to None.
 
         Labels that are numbers are equal as numbers: ``1`` also stands for ``1.0``.
 
@@ -21,13 +21,13 @@ class Relabelling:
             ValueError: the mapping leads to what is no label of the task, or gives one label of the file twice.
         """
         self.known = ", ".join(mapping)
-        self.values: dict[str, float | None] = {}
+        self.values: dict[str, Label | None] = {}
         for text, meant in mapping.items():
             if _normal(text) in self.values:
                 raise ValueError(f"label '{text}' is given twice")
-            self.values[_normal(text)] = None if meant is None else labels.parse(meant)
+            self.values[_normal(text)] = None if meant is None else kind.parse(meant)
 
-    def parse(self, text: str) -> float | None:
+    def parse(self, text: str) -> Label | None:
         """Return the task's label for the file's label ``text``, or None for a row to leave out.
 
         Raises:
@@ -38,13 +38,13 @@ class Relabelling:
         return self.values[_normal(text)]
 
 
-def labels_of(file: Columns, labels: LabelSettings) -> Labels:
-    """Return how the labels of a file are read as those of a task with ``labels``.
+def labels_of(file: Columns, kind: Kind) -> Labels:
+    """Return how the labels of a file are read as those of a task of this kind.
 
     Raises:
         ValueError: see ``Relabelling``.
     """
-    return labels if file.labels is None else Relabelling(file.labels, labels)
+    return kind if file.labels is None else Relabelling(file.labels, kind)
 
 
 def _normal(text: str) -> str:

@@ -14,10 +14,10 @@ from minbert.data.relabelling import labels_of
 from minbert.data.subsample import subsample
 from minbert.data.task_files import TaskFiles
 from minbert.errors import UserError
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
 
 
-def read_shared(folder: Path, task: str, files: TaskFiles, labels: LabelSettings, seed: int) -> list[Split]:
+def read_shared(folder: Path, task: str, files: TaskFiles, kind: Kind, seed: int) -> list[Split]:
     """Return the rows of each further file of the task named ``task``, or the part of them that is wanted.
 
     Raises:
@@ -26,7 +26,7 @@ def read_shared(folder: Path, task: str, files: TaskFiles, labels: LabelSettings
     """
     splits = []
     for shared in files.also_train_on:
-        split = read_split(folder / shared.file, shared, labels_of(shared, labels))
+        split = read_split(folder / shared.file, shared, labels_of(shared, kind))
         if shared.rows is not None:
             try:
                 split = split.take(subsample(len(split), shared.rows, seed, f"{task} {shared.file}"))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minbert.tasks.metrics import ConstantPredictions, scores
+from minbert.tasks.metrics import METRICS, ConstantPredictions
 from minbert.tasks.settings import TaskSettings
 
 
@@ -21,12 +21,8 @@ class Baseline(NamedTuple):
 
 def baseline(task: TaskSettings, train: NDArray[np.float64], dev: NDArray[np.float64]) -> Baseline:
     """Return the score on ``dev`` (by the task's metric) of always giving train's majority class, or its mean."""
-    if task.kind == "regression":
-        name, answer = "mean", float(train.mean())
-    else:
-        values, counts = np.unique(train, return_counts=True)
-        answer = float(values[counts.argmax()])
-        name = f"majority ({task.class_names[int(answer)]})"
+    name, answer = task.kind.typical(train)
+    predicted = task.kind.decided(np.broadcast_to(answer, (len(dev), *answer.shape)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConstantPredictions)  # being constant is the point here
-        return Baseline(name, scores(task.kind, dev, np.full_like(dev, answer))[task.metric])
+        return Baseline(name, METRICS[task.metric].score(dev, predicted))

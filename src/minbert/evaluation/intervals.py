@@ -11,8 +11,8 @@ import numpy as np
 from minbert.evaluation.answers import Answers
 from minbert.evaluation.resampling import Array, resampled_scores, score_each
 from minbert.randomness import generator
-from minbert.tasks.kinds import Kind
-from minbert.tasks.metrics import CORRELATIONS, METRICS
+from minbert.tasks.kinds import KINDS
+from minbert.tasks.metrics import METRICS
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -48,7 +48,7 @@ class SeedScatter(NamedTuple):
 
 
 def score_interval(
-    kind: Kind,
+    kind: str,
     metric: str,
     runs: Sequence[Answers],
     *,
@@ -67,7 +67,7 @@ def score_interval(
     rows it is a little too narrow, and where every answer is right it has no width. Calls give the same numbers again.
 
     Args:
-        kind: the task's.
+        kind: the name of the task's.
         metric: one of the kind's.
         runs: answers of each run to the same rows.
         confidence: how often an interval made like this holds the truth.
@@ -76,7 +76,7 @@ def score_interval(
     Raises:
         ValueError: no runs or rows, a metric of another kind, or answers to different rows.
     """
-    if not runs or not len(runs[0]) or metric not in METRICS[kind]:
+    if not runs or not len(runs[0]) or metric not in KINDS[kind].metrics:
         raise ValueError(f"an interval needs runs, rows and a metric of {kind}, not {metric}")
     if not all(run.same_rows(runs[0]) for run in runs[1:]):
         raise ValueError("the runs answered different rows")
@@ -94,8 +94,8 @@ def interval_of_mean(observed: Array, resampled: Array, confidence: float = CONF
 
 def within_range(interval: Interval, metrics: Sequence[str]) -> Interval:
     """Return the interval cut off at the least and the greatest mean that the metrics can have."""
-    lowest = -sum(metric in CORRELATIONS for metric in metrics) / len(metrics)
-    return Interval(interval.score, max(lowest, interval.low), min(1.0, interval.high))
+    least, greatest = np.mean([METRICS[metric].bounds for metric in metrics], axis=0).tolist()
+    return Interval(interval.score, max(least, interval.low), min(greatest, interval.high))
 
 
 def seed_scatter(observed: Array, resampled: Array) -> SeedScatter:

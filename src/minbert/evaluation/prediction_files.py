@@ -25,7 +25,7 @@ def write_predictions(path: Path, column: str, ids: Sequence[str], predicted: Pr
 
     As in the course, a class is a whole number, yes and no are ``1.0`` and ``0.0``, and a score is a decimal number.
     """
-    values = [str(int(value)) if kind == "classification" else repr(float(value)) for value in predicted.values]
+    values = [kind.course_value(value) for value in predicted.values]
     lines = [f"{row} , {value} \n" for row, value in zip(ids, values, strict=True)]
     write_text(path, f"id \t {column} \n" + "".join(lines))
 

@@ -62,7 +62,7 @@ def predict_file(
         UserError: a row cannot be used (file and line are named), or the output cannot be written; then no output
             file is left behind.
     """
-    names = model.task(task).class_names
+    names = model.task(task).kind.class_names
     header = ["id", "prediction", *(f"probability_{name}" for name in names)]
     chunks = _chunks(_usable(source, columns, id_column), ROWS_AT_ONCE)
     first = next(chunks, [])  # what is wrong from the start is told before a header goes out

@@ -14,7 +14,7 @@ from minbert.machine.precision import Precision, mixed_precision
 from minbert.multitask.network import MultitaskNetwork, Span
 from minbert.multitask.sequences import Indices, Sequences
 from minbert.tasks.heads import HeadOutput
-from minbert.tasks.predictions import Predictions, predictions
+from minbert.tasks.predictions import Predictions
 
 TOKENS_PER_BATCH = 4096
 """Enough to keep two cores in large matrix products, few enough that hidden states stay near the cache."""
@@ -100,7 +100,7 @@ def predictions_from(network: MultitaskNetwork, task: str, logits: Tensor) -> Pr
     """
     if not torch.isfinite(logits).all():
         raise NotFiniteAnswersError(f"task '{task}'", logits)
-    return predictions(logits, network.task(task))
+    return network.task(task).kind.predictions(logits)
 
 
 def head_logits(network: MultitaskNetwork, task: str, sequences: Sequences, vectors: Tensor) -> Tensor:

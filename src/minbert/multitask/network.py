@@ -64,7 +64,7 @@ class MultitaskNetwork(nn.Module):
                 )
         self.vector_width = encoder.config.hidden_size if self.shared_layer is None else self.shared_layer.width
         self.heads = nn.ModuleDict(
-            {name: task.head.build(self.vector_width, task, task.pair) for name, task in self.tasks.items()}
+            {name: task.head.build(self.vector_width, task.kind, task.pair) for name, task in self.tasks.items()}
         )
         private = self.adapters_settings.private
         self.shared_adapter = None if private else self.adapters_settings.build(encoder.config)

@@ -119,7 +119,7 @@ def _texts(recipe: PretrainingRecipe, name: str, settings: CorpusSettings) -> It
         if task.files.train is None:
             raise UserError(f"corpora.{name}: task '{task_name}' of {settings.recipe} names no train file.")
         for file, columns in ((task.files.train, task), *((shared.file, shared) for shared in task.also_train_on)):
-            split = read_split(place / file, columns, task, labelled=False)
+            split = read_split(place / file, columns, task.kind, labelled=False)
             yield from split.first
             yield from split.second or []
 

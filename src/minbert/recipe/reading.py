@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from minbert.errors import UserError, printable
 from minbert.files.paths import to_path
 from minbert.files.strict_yaml import read_settings, read_yaml
-from minbert.methods import Method, Settings
+from minbert.methods import Method, Settings, methods_beside
 from minbert.recipe.shipped import find_recipe
 
 Piece = TypeVar("Piece", bound=Settings)
@@ -138,7 +138,7 @@ def put(tree: dict[str, Any], key: str, value: Any) -> None:
 def _explain(root: type[Settings], problem: Any) -> str:
     """Return one problem as ``key: what is wrong``, with the nearest known key for one that is unknown."""
     location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
+    key = ".".join(_as_written(root, location))
     kind, message = problem["type"], problem["msg"]
     if kind == "extra_forbidden":
         known = _known_keys(root, location[:-1])
@@ -151,15 +151,35 @@ def _explain(root: type[Settings], problem: Any) -> str:
     return f"{key}: {message[0].lower()}{message[1:]}" if key else message
 
 
+def _as_written(root: type[Settings], location: Sequence[str]) -> list[str]:
+    """Return where a value stands in a recipe: not under the key of a method whose settings stand beside that key."""
+    last = len(location) - 1
+    return [part for at, part in enumerate(location) if at == last or not methods_beside(_field(root, location, at))]
+
+
+def _field(root: type[Settings], location: Sequence[str], at: int) -> Any:
+    """Return the type of the key that stands ``at`` a place of a path; None where it is unknown."""
+    fields = (model.model_fields for model in _models_at(root, location[:at]))
+    return next((known[location[at]].annotation for known in fields if location[at] in known), None)
+
+
 def _known_keys(root: type[Settings], path: Sequence[str]) -> list[str]:
-    """Return the keys a recipe may have at ``path``, found by walking the models' fields."""
+    """Return the keys a recipe may have at ``path``."""
+    models = _models_at(root, path)
+    fields = [field for model in models for field in model.model_fields.values()]
+    beside = [method for field in fields for method in methods_beside(field.annotation)]
+    return sorted({key for model in (*models, *beside) for key in model.model_fields})
+
+
+def _models_at(root: type[Settings], path: Sequence[str]) -> list[type[Settings]]:
+    """Return the models whose keys may stand at ``path``, found by walking the models' fields."""
     models: list[type[Settings]] = [root]
     for part in path:
         annotations = [model.model_fields[part].annotation for model in models if part in model.model_fields]
         inner = [found for annotation in annotations for found in _models_in(annotation)]
         if inner:  # else ``part`` is the name of a task, or of a method's member: the models stay
             models = inner
-    return sorted({key for model in models for key in model.model_fields})
+    return models
 
 
 def _models_in(annotation: Any) -> list[type[Settings]]:

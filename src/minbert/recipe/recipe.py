@@ -122,7 +122,7 @@ class TaskRecipe(TaskFiles, TaskSettings):
         files |= {f"also_train_on: {shared.file}: ": shared for shared in self.also_train_on}
         for place, file in files.items():
             try:
-                labels_of(file, self)
+                labels_of(file, self.kind)
             except ValueError as error:
                 raise ValueError(f"{place}labels: {error}") from None
         return self

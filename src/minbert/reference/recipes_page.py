@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from minbert.files.strict_yaml import read_yaml
-from minbert.methods import Method, Settings, families
+from minbert.methods import Method, Settings, families, methods_beside
 from minbert.pretraining.recipe import PretrainingRecipe
 from minbert.recipe.recipe import Recipe
 from minbert.recipe.shipped import find_recipe, pretraining_recipe_names, recipe_names
@@ -80,12 +80,15 @@ def _sections(prefix: str, model: type[Settings], level: int, known: Collection[
             yield from _sections(f"{path}.", inner, level)
 
 
-def _rows(prefix: str, model: type[Settings]) -> Iterator[str]:
-    """Yield a table row for each key of a mapping."""
+def _rows(prefix: str, model: type[Settings], goes_with: str = "") -> Iterator[str]:
+    """Yield a table row for each key of a mapping, the settings of methods that stand beside their key after it."""
     for name, field in model.model_fields.items():
         choices = _choices(field.annotation)
-        cells = (f"`{prefix}{name}`", _default(field), (field.description or "") + (f" ({choices})" if choices else ""))
+        told = f"{goes_with}{field.description or ''}" + (f" ({choices})" if choices else "")
+        cells = (f"`{prefix}{name}`", _default(field), told)
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        for member in methods_beside(field.annotation):
+            yield from _rows(prefix, member, f"with {name}: {member.name}: ")
 
 
 def _keys_that_choose(family: type[Method]) -> list[str]:

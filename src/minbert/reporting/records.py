@@ -14,8 +14,7 @@ from minbert.recipe.recipe import Recipe
 from minbert.reproduction.runs import FAILURE
 from minbert.run_folder.folder import METRICS, RECIPE, SOUP, read_run
 from minbert.sweeping.records import score_at, score_name
-from minbert.tasks.kinds import Kind
-from minbert.tasks.metrics import METRICS as METRICS_OF_KIND
+from minbert.tasks.kinds import KINDS
 from minbert.together.ensemble_file import ENSEMBLE
 from minbert.together.members import ensemble_recipe, trained_tasks
 from minbert.training.history import HISTORY
@@ -27,10 +26,8 @@ Origin = Literal["run", "ensemble", "soup"]
 class TaskFacts:
     """What a report must know of a task."""
 
-    kind: Kind
+    kind: str
     metric: str
-    class_names: Sequence[str]
-    range: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +157,15 @@ def _recipe_of_ensemble(folder: Path, remarks: list[str]) -> Recipe | None:
 def _tasks(recipe: Recipe | None, metrics: Mapping[str, Any]) -> dict[str, TaskFacts]:
     if recipe is not None:
         return {
-            name: TaskFacts(task.kind, task.metric, task.class_names, task.range)
+            name: TaskFacts(task.kind.name, task.metric)
             for name, task in recipe.tasks.items()
             if name in trained_tasks(recipe)
         }
     # Without a recipe the scores' names tell the kind, whose first metric is its default.
-    known = {frozenset(named): kind for kind, named in METRICS_OF_KIND.items()}
+    known = {frozenset(kind.metrics): name for name, kind in KINDS.items()}
     kinds = {
         name: known[frozenset(scores)]
         for name, scores in metrics.get("dev", {}).items()
         if isinstance(scores, dict) and frozenset(scores) in known
     }
-    return {name: TaskFacts(kind, next(iter(METRICS_OF_KIND[kind])), [], None) for name, kind in kinds.items()}
+    return {name: TaskFacts(kind, KINDS[kind].metrics[0]) for name, kind in kinds.items()}

@@ -31,7 +31,7 @@ def answered_texts(run: RunRecords, task: str) -> list[Sequence[str]]:
         raise NoTexts("the recipe names no dev file")
     try:
         path = resolve_data(run.recipe.data) / file
-        split = read_split(path, settings, labels_of(settings, settings))
+        split = read_split(path, settings, labels_of(settings, settings.kind))
     except UserError as error:
         raise NoTexts(str(error).partition("\n")[0]) from None
     assert split.labels is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from minbert.data.download import hub_data_set
 from minbert.encoder.sources import MINILM, MINILM_ON_THE_HUB
@@ -17,23 +17,6 @@ from minbert.run_folder.card_texts import Card, card_text
 from minbert.tasks.metrics import METRICS
 
 CARD = "README.md"
-
-
-class _HubMetric(NamedTuple):
-    """A metric as the hub calls it."""
-
-    type: str
-    name: str
-    arguments: dict[str, str] | None = None
-
-
-_METRICS = {
-    "accuracy": _HubMetric("accuracy", "Accuracy"),
-    "macro_f1": _HubMetric("f1", "Macro F1", {"average": "macro"}),
-    "f1": _HubMetric("f1", "F1"),
-    "pearson": _HubMetric("pearsonr", "Pearson r"),
-    "spearman": _HubMetric("spearmanr", "Spearman rho"),
-}
 
 _ENGLISH = {
     f"{owner}{name}"
@@ -64,7 +47,7 @@ def write_model_card(folder: Path, name: str, recipe: Recipe, dev: Mapping[str, 
     base = _base_model(recipe)
     known = {hub_data_set(file) for task in recipe.tasks.values() for file in _training_files(task)}
     scores = {
-        task: {metric: _interval(folder, task, settings, metric) for metric in METRICS[settings.kind]}
+        task: {metric: _interval(folder, task, settings, metric) for metric in settings.kind.metrics}
         for task, settings in recipe.tasks.items()
     }
     data = ModelCardData(
@@ -74,7 +57,7 @@ def write_model_card(folder: Path, name: str, recipe: Recipe, dev: Mapping[str, 
         pipeline_tag="feature-extraction",
         tags=["minbert", "bert", "multi-task-learning", "sentence-transformers", "sentence-similarity"],
         datasets=sorted(name for name in known if name is not None) or None,
-        metrics=sorted({_METRICS[metric].type for task in scores.values() for metric in task}),
+        metrics=sorted({METRICS[metric].hub for task in scores.values() for metric in task}),
         model_name=name,
         eval_results=[
             _result(recipe, task, metric, interval.score)
@@ -89,7 +72,7 @@ def write_model_card(folder: Path, name: str, recipe: Recipe, dev: Mapping[str, 
             base_model=base,
             chosen=chosen,
             scores={
-                task: {_METRICS[metric].name: interval for metric, interval in intervals.items()}
+                task: {METRICS[metric].title: interval for metric, interval in intervals.items()}
                 for task, intervals in scores.items()
             },
             overall=dev["overall"],
@@ -114,25 +97,24 @@ def _training_files(task: TaskRecipe) -> list[str]:
 
 
 def _interval(folder: Path, name: str, task: TaskRecipe, metric: str) -> Interval:
-    return score_interval(task.kind, metric, [read_answers(folder, name, "dev")])
+    return score_interval(task.kind.name, metric, [read_answers(folder, name, "dev")])
 
 
 def _result(recipe: Recipe, name: str, metric: str, score: float) -> Any:
     """Return one line of the hub's ``model-index``."""
     from huggingface_hub import EvalResult
 
-    task, hub = recipe.tasks[name], _METRICS[metric]
+    task, scored = recipe.tasks[name], METRICS[metric]
     file = Path(task.files.dev or "").name
-    similarity = task.kind == "regression" and task.pair is not None
     return EvalResult(
-        task_type="sentence-similarity" if similarity else "text-classification",
+        task_type=task.kind.hub_task(task.pair is not None),
         task_name=name,
         dataset_type=hub_data_set(file) or "unknown",
         dataset_name=f"{name} ({file}{', sample set' if recipe.data == 'sample' else ''})",
         dataset_config=name,
         dataset_split="dev",
-        metric_type=hub.type,
-        metric_name=hub.name,
-        metric_args=hub.arguments,
+        metric_type=scored.hub,
+        metric_name=scored.title,
+        metric_args=dict(scored.hub_arguments) or None,
         metric_value=round(score, 4),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from minbert.encoder.sources import MINILM, MINILM_DESCRIPTION
 from minbert.evaluation.intervals import Interval
-from minbert.recipe.recipe import Recipe, TaskRecipe
+from minbert.recipe.recipe import Recipe
 
 HERE = "PATH-OR-HUB-ID"
 """What stands in the snippets for the model's place."""
@@ -19,7 +19,6 @@ _INTENDED_USE = (
     "several tasks. It was not made for decisions about people, nor checked for such use: whether it treats groups of "
     "people alike, nobody has measured."
 )
-_CLASSES_TOLD = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +73,8 @@ def _tasks(card: Card) -> str:
         else:
             how = {"bi": "each read by itself", "both": "each read by itself, and together"}
             row = f"two texts, {how.get(task.pair, 'read together')}"
-        lines.append(f"| `{name}` | {row} | {_cell(_answer(task))} |")
+        lines.append(f"| `{name}` | {row} | {_cell(task.kind.answer_described)} |")
     return "\n".join(lines)
-
-
-def _answer(task: TaskRecipe) -> str:
-    if task.range is not None:
-        return f"a number from {task.range[0]:g} to {task.range[1]:g}"
-    if task.kind == "binary":
-        return "0 (no) or 1 (yes), with probabilities"
-    names = task.class_names
-    shown = ", ".join(names[:_CLASSES_TOLD]) + (", ..." if len(names) > _CLASSES_TOLD else "")
-    return f"one of {len(names)} classes ({shown}), with probabilities"
 
 
 def _cell(text: str) -> str:
@@ -111,7 +100,7 @@ def _usage(card: Card) -> str:
     calls = []
     for name, task in card.recipe.tasks.items():
         texts = '["A text of your own."]' if task.pair is None else '[("A text of your own.", "Another one.")]'
-        what = "values" if task.range is not None else "names"
+        what = "names" if task.kind.class_names else "values"
         calls.append(f'print(model.predict("{name}", {texts}).{what})')
     answers = "\n".join(calls)
     heads = ""

@@ -42,7 +42,7 @@ def check_source(source: str, data: str | None, encoder: str | None) -> tuple[li
     config = read_config(read_json(files.config), files.config)
     longest = min(max_length, architecture_of(config).longest(config))
     counter = _token_counter(tasks, files)
-    report = check({name: (task, task) for name, task in tasks.items()}, folder, counter, longest)
+    report = check({name: (task, task.kind) for name, task in tasks.items()}, folder, counter, longest)
     return render(report), not report.problems
 
 

@@ -19,7 +19,7 @@ from minbert.multitask.sequences import Sequences
 from minbert.recipe.recipe import Recipe
 from minbert.running.texts import Texts, add_new_rows, check_steps, read_texts, task_sizes
 from minbert.tasks.heads import Head
-from minbert.tasks.settings import TaskSettings, default_loss
+from minbert.tasks.settings import TaskSettings
 from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
 from minbert.together.members import trained_tasks
@@ -167,9 +167,9 @@ def check_heads_learn(recipe: Recipe, teachers: Teachers) -> None:
     """
     for name, task in recipe.tasks.items():
         if task.head.has_weights and not task.trains_head and name not in teachers:
-            own, best = [loss.name for loss in task.losses if loss.weight], default_loss(task.kind)
+            own, best = [loss.name for loss in task.losses if loss.weight], task.kind.default_loss
             heads = [Head.model_validate(head) for head in Head.members]
-            fitting = [head.name for head in heads if not head.has_weights and not head.refusal(task, task.pair)]
+            fitting = [head.name for head in heads if not head.has_weights and not head.refusal(task.kind, task.pair)]
             raise UserError(
                 f"tasks.{name}.loss: no loss trains the head '{task.head.name}' ({', '.join(own) or 'all weigh 0'}), "
                 "so it would answer at random, and its answers on dev choose the model that is kept. "

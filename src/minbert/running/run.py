@@ -151,7 +151,7 @@ def evaluate_run(
     model = MultitaskModel.from_pretrained(folder).to(available_device())
     rows: dict[SplitTask, Rows] = {}
     for name, task in named.items():
-        read = read_split(place / task.files.by_split[split], task, labels_of(task, task))
+        read = read_split(place / task.files.by_split[split], task, labels_of(task, task.kind))
         if read.left_out:
             display.note(read.left_out)
         rows[split, name] = Rows.of_split(model, name, read)

@@ -37,15 +37,15 @@ def read_texts(recipe: Recipe, display: Display) -> Texts:
         for split in ("train", "dev"):
             if split not in files:
                 raise UserError(f"tasks.{name}.files.{split}: training needs it.")
-            texts[split, name] = read_split(place / files[split], task, labels_of(task, task))
+            texts[split, name] = read_split(place / files[split], task, labels_of(task, task.kind))
         texts["train", name] = _subsampled(texts["train", name], task.rows, recipe.seed, name, "rows")
         texts["dev", name] = _subsampled(texts["dev", name], task.dev_rows, recipe.seed, name, "dev_rows")
-        shared = read_shared(place, name, task, task, recipe.seed)
+        shared = read_shared(place, name, task, task.kind, recipe.seed)
         texts["train", name] = joined(texts["train", name], shared)
         if "test" in files and not (place / files["test"]).is_file():
             display.note(f"{place / files['test']}: is not there, so no predictions are written for it")
         elif "test" in files:
-            texts["test", name] = read_split(place / files["test"], task, labels_of(task, task), labelled=None)
+            texts["test", name] = read_split(place / files["test"], task, labels_of(task, task.kind), labelled=None)
         parts = [texts["train", name], *shared, texts["dev", name], *filter(None, [texts.get(("test", name))])]
         for note in filter(None, (part.left_out for part in parts)):
             display.note(note)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minbert.tasks.kinds import Kind
+from minbert.tasks.predictions import Predictions
 
 Values = NDArray[np.float64]
 
@@ -17,20 +18,35 @@ class ConstantPredictions(UserWarning):
     """A correlation was asked of predictions (or labels) that are all the same."""
 
 
-def _accuracy(labels: Values, predictions: Values) -> float:
-    return float(np.mean(labels == predictions))
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A way to score ``R`` predictions against their labels; more is better."""
+
+    score: Callable[[Values, Predictions], float]
+    title: str
+    """As people call it."""
+    hub: str
+    """The hub's name for it."""
+    hub_arguments: Mapping[str, str] = field(default_factory=dict)
+    """What the hub must know beside the name."""
+    bounds: tuple[float, float] = (0.0, 1.0)
+    """The least and the greatest score there can be."""
 
 
-def _macro_f1(labels: Values, predictions: Values) -> float:
+def _accuracy(labels: Values, predicted: Predictions) -> float:
+    return float(np.mean(labels == predicted.values))
+
+
+def _macro_f1(labels: Values, predicted: Predictions) -> float:
     from sklearn.metrics import f1_score
 
-    return float(f1_score(labels, predictions, average="macro", zero_division=0.0))
+    return float(f1_score(labels, predicted.values, average="macro", zero_division=0.0))
 
 
-def _f1(labels: Values, predictions: Values) -> float:
+def _f1(labels: Values, predicted: Predictions) -> float:
     from sklearn.metrics import f1_score
 
-    return float(f1_score(labels, predictions, average="binary", zero_division=0.0))
+    return float(f1_score(labels, predicted.values, average="binary", zero_division=0.0))
 
 
 def _correlation(labels: Values, predictions: Values, function: str) -> float:
@@ -43,39 +59,26 @@ def _correlation(labels: Values, predictions: Values, function: str) -> float:
     return float(getattr(scipy.stats, function)(labels, predictions).statistic)
 
 
-def _pearson(labels: Values, predictions: Values) -> float:
-    return _correlation(labels, predictions, "pearsonr")
+def _pearson(labels: Values, predicted: Predictions) -> float:
+    return _correlation(labels, predicted.values, "pearsonr")
 
 
-def _spearman(labels: Values, predictions: Values) -> float:
-    return _correlation(labels, predictions, "spearmanr")
+def _spearman(labels: Values, predicted: Predictions) -> float:
+    return _correlation(labels, predicted.values, "spearmanr")
 
 
-METRICS: dict[Kind, dict[str, Callable[[Values, Values], float]]] = {
-    "classification": {"accuracy": _accuracy, "macro_f1": _macro_f1},
-    "binary": {"accuracy": _accuracy, "f1": _f1},
-    "regression": {"pearson": _pearson, "spearman": _spearman},
+METRICS = {
+    "accuracy": Metric(_accuracy, "Accuracy", "accuracy"),
+    "macro_f1": Metric(_macro_f1, "Macro F1", "f1", {"average": "macro"}),
+    "f1": Metric(_f1, "F1", "f1"),
+    "pearson": Metric(_pearson, "Pearson r", "pearsonr", bounds=(-1.0, 1.0)),
+    "spearman": Metric(_spearman, "Spearman rho", "spearmanr", bounds=(-1.0, 1.0)),
 }
-"""Every metric of a kind of task: a function of labels (R,) and predictions (R,). The first is the kind's default."""
+"""Every metric by its name; a kind of task names its own (``Kind.metrics``).
 
-CORRELATIONS = {"pearson", "spearman"}
-"""Metrics from -1 to 1; the others go from 0 to 1."""
-
-
-def scores(kind: Kind, labels: Values, predictions: Values) -> dict[str, float]:
-    """Return every score of the kind for labels (R,) and predictions (R,).
-
-    Predictions are classes, 0 or 1, or scores. A correlation with a constant is 0, with a ``ConstantPredictions``
-    warning. Macro F1 is the mean over the classes that occur in labels or predictions.
-
-    Raises:
-        ValueError: there are no rows, or a prediction is not a finite number.
-    """
-    if not len(labels) or labels.shape != predictions.shape:
-        raise ValueError(f"labels and predictions must be as many, at least one: {labels.shape}, {predictions.shape}")
-    if not np.isfinite(predictions).all():
-        raise ValueError("a prediction is not a finite number")
-    return {name: metric(labels, predictions) for name, metric in METRICS[kind].items()}
+A correlation with a constant is 0, with a ``ConstantPredictions`` warning. Macro F1 is the mean over the classes that
+occur in labels or predictions.
+"""
 
 
 def overall(primary: Mapping[str, tuple[str, float]]) -> float:
@@ -87,5 +90,12 @@ def overall(primary: Mapping[str, tuple[str, float]]) -> float:
 
 
 def overall_leaderboard(primary: Mapping[str, tuple[str, float]]) -> float:
-    """Return the course leaderboard's mean, where a correlation r counts as (r + 1) / 2."""
-    return float(np.mean([(s + 1) / 2 if metric in CORRELATIONS else s for metric, s in primary.values()]))
+    """Return the course leaderboard's mean, where each score counts by how far it is from the least to the greatest.
+
+    So a correlation r counts as (r + 1) / 2.
+    """
+    return float(np.mean([_share(score, *METRICS[metric].bounds) for metric, score in primary.values()]))
+
+
+def _share(score: float, least: float, greatest: float) -> float:
+    return (score - least) / (greatest - least)

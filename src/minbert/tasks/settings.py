@@ -7,36 +7,36 @@ from typing import Annotated, Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, SerializeAsAny, TypeAdapter, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic.config import JsonDict
 from torch import Tensor
 
 from minbert.encoder.pooling import Pooling, Taken
 from minbert.errors import did_you_mean
+from minbert.methods import Settings
 from minbert.tasks.clusters import duplicate_clusters
+from minbert.tasks.divergences import symmetric_kl
 from minbert.tasks.heads import Head, HeadOutput, Pair
 from minbert.tasks.heads.base import two_vectors
-from minbert.tasks.kinds import Kind, LabelSettings
+from minbert.tasks.kinds import KINDS, Kind
 from minbert.tasks.losses import Loss
-from minbert.tasks.metrics import METRICS
 
-_DEFAULT_LOSS: dict[Kind, str] = {
-    "classification": "cross_entropy",
-    "binary": "binary_cross_entropy",
-    "regression": "mse",
-}
 _LOSSES = TypeAdapter(Annotated[list[Loss], Field(min_length=1)])
 _BY_KIND: JsonDict = {"default": "follows from the kind"}
 
 
-def default_loss(kind: Kind) -> str:
-    """Return the name of the loss that a task of this kind has where it names none."""
-    return _DEFAULT_LOSS[kind]
-
-
-class TaskSettings(LabelSettings):
+class TaskSettings(Settings):
     """What the model and the loop must know of a task."""
 
+    kind: SerializeAsAny[Kind] = Field(description="what a label is: one of several classes, yes or no, or a number")
     pair: Pair | None = Field(
         None,
         description="pairs only, how the two texts are read: two sequences (bi), joined (cross, joint), or both",
@@ -66,16 +66,31 @@ class TaskSettings(LabelSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _defaults_of_the_kind(cls, value: Any) -> Any:
+    def _by_its_kind(cls, value: Any) -> Any:
+        """Put the kind's settings, which stand beside it, into it, and add what follows from it."""
         if not isinstance(value, dict):
             return value
-        kind = value.get("kind")
-        if kind not in _DEFAULT_LOSS:
-            raise ValueError(f"'kind' must be one of {', '.join(_DEFAULT_LOSS)}; found {kind!r}")
-        # A linear layer has to learn likeness from nothing; the cosine starts from what a sentence encoder knows.
-        scores_pairs = kind == "regression" and two_vectors(value.get("pair"))
-        head = {"name": "cosine_linear", "features": ["|u-v|", "u*v"]} if scores_pairs else "linear"
-        return {"head": head, "loss": default_loss(kind), "metric": next(iter(METRICS[kind])), **value}
+        given = value.get("kind")
+        if isinstance(given, Kind):
+            kind, rest = type(given), value
+        else:
+            kind = _kind_named(given)
+            keys = kind.model_fields.keys()
+            others = {key for other in KINDS.values() for key in other.model_fields} - keys
+            for key in others & value.keys():
+                if value[key] is not None:
+                    those = " or ".join(f"'kind: {name}'" for name, other in KINDS.items() if key in other.model_fields)
+                    raise ValueError(f"'{key}' goes with {those}, and only with it")
+            rest = {key: setting for key, setting in value.items() if key not in keys | others}
+            rest["kind"] = {"name": given} | {key: value[key] for key in keys & value.keys()}
+        head = kind.default_head(two_vectors(value.get("pair")))
+        return {"head": head, "loss": kind.default_loss, "metric": kind.metrics[0], **rest}
+
+    @model_serializer(mode="wrap")
+    def _kinds_settings_beside_it(self, handler: Any) -> dict[str, Any]:
+        written = handler(self)
+        kind = written.pop("kind")
+        return {"kind": kind.pop("name"), **kind, **written}
 
     @field_validator("loss", mode="wrap")
     @classmethod
@@ -90,8 +105,8 @@ class TaskSettings(LabelSettings):
             return value
         # Some losses have gradients that drown every other task's (docs/experiments.md). Of several losses the recipe
         # weighs each by itself, so there is no one weight to derive.
-        loss = info.data.get("loss")
-        return loss.task_weight(info.data.get("range")) if isinstance(loss, Loss) else 1.0
+        loss, kind = info.data.get("loss"), info.data.get("kind")
+        return loss.task_weight(kind) if isinstance(loss, Loss) and isinstance(kind, Kind) else 1.0
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -99,12 +114,12 @@ class TaskSettings(LabelSettings):
             raise ValueError(
                 f"'pair: joint' takes means over each text's states: 'pooling: {self.pooling}' does not fit"
             )
-        if why := self.head.refusal(self, self.pair):
+        if why := self.head.refusal(self.kind, self.pair):
             raise ValueError(f"head '{self.head.name}' does not fit: {why}")
         for loss in self.losses:
-            if why := loss.refusal(self, self.head, self.pair):
+            if why := loss.refusal(self.kind, self.head, self.pair):
                 raise ValueError(f"loss '{loss.name}' does not fit: {why}")
-        known = METRICS[self.kind]
+        known = self.kind.metrics
         if self.metric not in known:
             raise ValueError(f"metric '{self.metric}' is none of {', '.join(known)}{did_you_mean(self.metric, known)}")
         return self
@@ -140,8 +155,17 @@ class TaskSettings(LabelSettings):
         ``clusters`` (R, 2) are the rows' own of what ``clusters`` returned for all rows.
         """
         return torch.stack(
-            [loss.weight * loss(output, loss.targets(labels, self), clusters) for loss in self.losses]
+            [loss.weight * loss(output, loss.targets(labels, self.kind), clusters) for loss in self.losses]
         ).sum()
+
+    def divergences(self, one: HeadOutput, other: HeadOutput) -> Tensor:
+        """Return how far apart two head outputs are, row by row: (R,), see ``Kind.divergences``.
+
+        Scores read off classes are compared by their classes.
+        """
+        if one.class_logits is not None and other.class_logits is not None:
+            return symmetric_kl(one.class_logits, other.class_logits)
+        return self.kind.divergences(one.logits, other.logits)
 
     def clusters(self, texts: NDArray[np.int64], labels: NDArray[np.float64]) -> Tensor | None:
         """Return the duplicate clusters (R, 2) of all training rows, or None where no loss asks for them.
@@ -155,3 +179,10 @@ class TaskSettings(LabelSettings):
         if not asked:
             return None
         return torch.from_numpy(duplicate_clusters(texts[:, 0], texts[:, 1], torch.stack(asked).any(0).numpy()))
+
+
+def _kind_named(name: Any) -> type[Kind]:
+    if not isinstance(name, str) or name not in KINDS:
+        hint = did_you_mean(name, KINDS) if isinstance(name, str) else ""
+        raise ValueError(f"'kind' must be one of {', '.join(KINDS)}; found {name!r}{hint}")
+    return KINDS[name]

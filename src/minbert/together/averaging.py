@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minbert.randomness import generator
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
 from minbert.tasks.metrics import METRICS
-from minbert.tasks.predictions import Predictions, decided
+from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 
 Counts = NDArray[np.int64]
@@ -21,10 +21,10 @@ ROUNDS = 30
 """How many members, repeats included, are added to a bag: weights are multiples of 1/30 at the finest."""
 
 
-def average(members: Sequence[Predictions], counts: Counts, labels: LabelSettings) -> Predictions:
+def average(members: Sequence[Predictions], counts: Counts, kind: Kind) -> Predictions:
     """Return the mean of the members' probabilities (or scores, which are within the labels' range), each ``counts``
     times, and the classes that follow from it."""
-    return decided(np.tensordot(counts, _stacked(members), axes=1) / counts.sum(), labels)
+    return kind.decided(np.tensordot(counts, _stacked(members), axes=1) / counts.sum())
 
 
 def choose_counts(members: Sequence[Predictions], labels: NDArray[np.float64], task: TaskSettings) -> Counts:
@@ -34,11 +34,11 @@ def choose_counts(members: Sequence[Predictions], labels: NDArray[np.float64], t
     most is added, again and again; the best bag on the way is taken. Equal weights stand unless a bag is better than
     they are. Of equals the first member and the smallest bag win, so nothing is drawn.
     """
-    metric = METRICS[task.kind][task.metric]
+    metric = METRICS[task.metric]
     answers = _stacked(members)
 
     def score(total: NDArray[np.float64], size: int) -> float:
-        return metric(labels, decided(total / size, task).values)
+        return metric.score(labels, task.kind.decided(total / size))
 
     best = np.ones(len(members), dtype=np.int64)
     best_score = score(answers.sum(axis=0), len(members))
@@ -68,7 +68,7 @@ def held_out_scores(
 
     The rows are cut in two at random, alike for every ensemble of the task ``name``. Needs two rows at least.
     """
-    metric = METRICS[task.kind][task.metric]
+    metric = METRICS[task.metric]
     order = generator(0, "halves of an ensemble's rows", name).permutation(len(labels))
     halves = np.array_split(order, 2)
     results = []
@@ -76,7 +76,7 @@ def held_out_scores(
         counts = choose_counts([_of_rows(member, here) for member in members], labels[here], task)
         rest = [_of_rows(member, there) for member in members]
         chosen, uniform = (
-            metric(labels[there], average(rest, way, task).values) for way in (counts, np.ones_like(counts))
+            metric.score(labels[there], average(rest, way, task.kind)) for way in (counts, np.ones_like(counts))
         )
         results.append(HalfScores(chosen, uniform))
     return results

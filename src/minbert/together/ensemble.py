@@ -137,7 +137,7 @@ def _write(
 ) -> EnsembleSummary:
     tasks = {name: those[0].recipe.tasks[name] for name, those in by_task.items()}
     averaged = {
-        (split, name): average([answers[m.folder][split, name] for m in by_task[name]], counts[name], tasks[name])
+        (split, name): average([answers[m.folder][split, name] for m in by_task[name]], counts[name], tasks[name].kind)
         for split, name in rows
     }
     dev = score_predictions(tasks, rows, averaged)

@@ -18,7 +18,7 @@ from minbert.errors import UserError
 from minbert.files.outputs import is_vacant
 from minbert.recipe.recipe import Recipe, ScheduleChoice
 from minbert.run_folder.folder import METRICS, RECIPE, read_run
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
 from minbert.together.ensemble_file import ENSEMBLE, read_ensemble
 
 
@@ -103,26 +103,18 @@ def weighted_runs(folder: Path) -> dict[str, dict[Path, float]]:
     return {task: {member.folder: 1.0} for task in trained_tasks(member.recipe)}
 
 
-def check_same_labels(
-    name: str, first: LabelSettings, first_place: str, second: LabelSettings, second_place: str
-) -> None:
+def check_same_labels(name: str, first: Kind, first_place: str, second: Kind, second_place: str) -> None:
     """Check that two runs mean the same by a task's labels.
 
     Raises:
         UserError: they do not.
     """
-    said = [_labels(labels) for labels in (first, second)]
-    if said[0] != said[1]:
+    if first.described != second.described:
         raise UserError(
-            f"task '{name}' has other labels in {first_place} ({said[0]}) than in {second_place} ({said[1]}); "
+            f"task '{name}' has other labels in {first_place} ({first.described}) than in {second_place} "
+            f"({second.described}); "
             "they can only be taken together where their recipes agree on kind, classes and range."
         )
-
-
-def _labels(labels: LabelSettings) -> str:
-    if labels.range is not None:
-        return f"{labels.kind} from {labels.range[0]:g} to {labels.range[1]:g}"
-    return f"{labels.kind}: {', '.join(labels.class_names)}"
 
 
 def members_of_tasks(members: Sequence[Member]) -> dict[str, list[Member]]:
@@ -139,7 +131,7 @@ def members_of_tasks(members: Sequence[Member]) -> dict[str, list[Member]]:
             others.append(member)
             first = others[0]
             known = first.recipe.tasks[name]
-            check_same_labels(name, known, str(first.folder), task, str(member.folder))
+            check_same_labels(name, known.kind, str(first.folder), task.kind, str(member.folder))
             if known.metric != task.metric:
                 raise UserError(
                     f"task '{name}' is scored by {known.metric} in {first.folder} and by {task.metric} in "
@@ -165,7 +157,7 @@ def common_rows(members: Sequence[Member], name: str, split: str, data: str | No
         path = resolve_data(member.recipe.data if data is None else data) / file
         if split == "test" and not path.is_file():
             return None
-        rows = read_split(path, task, labels_of(task, task), labelled=split == "dev")
+        rows = read_split(path, task, labels_of(task, task.kind), labelled=split == "dev")
         if first is None:
             first = rows
             if rows.left_out:

@@ -164,7 +164,7 @@ def _check_alike(first: Member, model: MultitaskModel, member: Member) -> None:
     if model.tasks.keys() != other.tasks.keys():
         raise refuse(f"the tasks ({', '.join(model.tasks)}; {', '.join(other.tasks)})")
     for name, task in model.tasks.items():
-        check_same_labels(name, task, str(first.folder), other.tasks[name], str(member.folder))
+        check_same_labels(name, task.kind, str(first.folder), other.tasks[name].kind, str(member.folder))
         for key in ("pair", "pooling", "head", "metric"):
             if getattr(task, key) != getattr(other.tasks[name], key):
                 raise refuse(f"task '{name}': '{key}'s")

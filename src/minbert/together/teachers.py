@@ -65,7 +65,7 @@ def _check_teacher(recipe: Recipe, name: str, run: Path) -> None:
     if theirs is None:
         raise UserError(f"distillation.teachers: {run} has no task '{name}', though an ensemble names it for that.")
     ours = recipe.tasks[name]
-    check_same_labels(name, ours, "the recipe", theirs, f"its teacher {run}")
+    check_same_labels(name, ours.kind, "the recipe", theirs.kind, f"its teacher {run}")
     if (ours.pair is None) != (theirs.pair is None):
         raise UserError(f"distillation.teachers: task '{name}' is on pairs in only one of the recipe and {run}.")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minbert.errors import UserError, did_you_mean
-from minbert.tasks.metrics import METRICS, overall, overall_leaderboard, scores
+from minbert.tasks.metrics import overall, overall_leaderboard
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 
@@ -48,9 +48,7 @@ def score_dev(
     Raises:
         ValueError: a prediction is not a finite number.
     """
-    by_task = {
-        task: scores(tasks[task].kind, labels, predicted.values) for task, (predicted, labels) in answers.items()
-    }
+    by_task = {task: tasks[task].kind.scores(labels, predicted) for task, (predicted, labels) in answers.items()}
     primary = {task: by_task[task][tasks[task].metric] for task in by_task}
     named = {task: (tasks[task].metric, score) for task, score in primary.items()}
     return DevScores(by_task, primary, {name: function(named) for name, function in OVERALL.items()})
@@ -62,7 +60,7 @@ def check_select(select: str, tasks: Mapping[str, TaskSettings]) -> None:
     Raises:
         UserError: it does not; the message says what it may be.
     """
-    names = [*OVERALL, *tasks, *(f"{name}.{metric}" for name, task in tasks.items() for metric in METRICS[task.kind])]
+    names = [*OVERALL, *tasks, *(f"{name}.{metric}" for name, task in tasks.items() for metric in task.kind.metrics)]
     if select not in names:
         raise UserError(
             f"training.select: '{select}' is no score of this recipe{did_you_mean(select, names)}; "

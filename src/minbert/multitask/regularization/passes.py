@@ -14,7 +14,6 @@ from minbert.encoder.dropout import GeneratorState
 from minbert.machine.precision import Precision, mixed_precision
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.network import Span
-from minbert.multitask.regularization.divergences import divergences
 from minbert.packed import PackedBatch
 from minbert.tasks.heads import HeadOutput
 
@@ -64,8 +63,8 @@ class Passes:
         return self._run(None, None)
 
     def divergences(self, one: HeadOutput, other: HeadOutput) -> Tensor:
-        """Return how far two predictions lie apart, (R,): see ``divergences.divergences``."""
-        return divergences(self._model.tasks[self._task].kind, one, other)
+        """Return how far two predictions lie apart, (R,): see ``TaskSettings.divergences``."""
+        return self._model.tasks[self._task].divergences(one, other)
 
     def constant(self) -> HeadOutput:
         """Return the head output of the first pass without its graph."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from minbert.evaluation.answers import Answers
 from minbert.reporting.figure import Figure
 from minbert.reporting.style import BLUE, INK, VERMILLION, new_drawing, shades, styled
-from minbert.tasks.metrics import scores
+from minbert.tasks.metrics import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def predicted_against_true(task: str, answers: Answers) -> Figure | None:
             line = f"fitted: {slope:.2f} · true {'-' if intercept < 0 else '+'} {abs(intercept):.2f}"
             axes.plot(across, slope * across + intercept, color=VERMILLION, linewidth=2, label=line)
         axes.set(xlim=ends, ylim=ends, xlabel="true score (label)", ylabel="predicted score", aspect="equal")
-        told = _told(labels, values, constant)
+        told = _told(answers, constant)
         legend = drawing.legend(loc="outside upper left", title=told, alignment="left")
         legend.get_title().set_fontweight("bold")
     off = float(np.abs(labels - values).mean())
@@ -69,13 +69,13 @@ def predicted_against_true(task: str, answers: Answers) -> Figure | None:
     )
 
 
-def _told(labels: Values, values: Values, constant: Sequence[str]) -> str:
+def _told(answers: Answers, constant: Sequence[str]) -> str:
     if constant:
         return f"no correlation: all {' and '.join(constant)} equal"
-    if len(labels) < 3:
+    if len(answers) < 3:
         return "two rows: a correlation means nothing"
-    found = scores("regression", labels, values)
-    return f"Pearson's r = {found['pearson']:.3f},  Spearman's ρ = {found['spearman']:.3f}"
+    pearson, spearman = (METRICS[name].score(answers.labels, answers.predictions) for name in ("pearson", "spearman"))
+    return f"Pearson's r = {pearson:.3f},  Spearman's ρ = {spearman:.3f}"
 
 
 def _draw_density(drawing: Drawing, axes: Axes, labels: Values, values: Values, ends: tuple[float, float]) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 from torch import Tensor, nn
 
 from minbert.methods import Method
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
 
 Pair = Literal["bi", "cross", "joint", "both"]
 """How the two texts of a pair meet the encoder: as two sequences, joined into one with segments, joined and yet with a
@@ -65,11 +65,13 @@ class Head(Method):
     default: ClassVar[str | None] = "linear"
     has_weights: ClassVar[bool] = True
     """Whether it has weights, so that a loss must train it."""
+    chooses_among_classes: ClassVar[bool] = False
+    """Whether its score is a choice among the whole numbers of the labels' range (``HeadOutput.class_logits``)."""
 
-    def refusal(self, labels: LabelSettings, pair: Pair | None) -> str | None:  # noqa: ARG002
+    def refusal(self, kind: Kind, pair: Pair | None) -> str | None:  # noqa: ARG002
         """Return why this head cannot serve such a task, or None where it can."""
         return None
 
     @abstractmethod
-    def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> HeadModule:
+    def build(self, width: int, kind: Kind, pair: Pair | None) -> HeadModule:
         """Return a freshly initialised head over sentence vectors of ``width`` numbers."""

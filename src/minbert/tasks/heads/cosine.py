@@ -9,7 +9,7 @@ from torch import Tensor
 
 from minbert.tasks.heads.base import Head, HeadModule, Pair
 from minbert.tasks.heads.features import cosine, stretched
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
 
 LowestCosine = Literal[-1, 0]
 
@@ -39,16 +39,16 @@ class Cosine(Head):
 
     lowest_cosine: LowestCosine = lowest_cosine_field()
 
-    def refusal(self, labels: LabelSettings, pair: Pair | None) -> str | None:
+    def refusal(self, kind: Kind, pair: Pair | None) -> str | None:
         """Return why this head cannot serve such a task, or None where it can."""
-        if labels.kind != "regression" or pair not in ("bi", "joint"):
+        if kind.bounds is None or pair not in ("bi", "joint"):
             return "it scores pairs by two vectors alone (pair: bi or joint) on a range (kind: regression)"
         return None
 
-    def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> CosineHead:  # noqa: ARG002
+    def build(self, width: int, kind: Kind, pair: Pair | None) -> CosineHead:  # noqa: ARG002
         """Return the head; any width of vector will do."""
-        assert labels.range is not None  # refusal() lets no other kind through
-        return CosineHead(labels.range, self.lowest_cosine, pair)
+        assert kind.bounds is not None  # refusal() lets no other kind through
+        return CosineHead(kind.bounds, self.lowest_cosine, pair)
 
 
 class CosineHead(HeadModule):

@@ -11,7 +11,7 @@ from minbert.tasks.heads.cosine import LowestCosine, lowest_cosine_field
 from minbert.tasks.heads.features import Feature, cosine, stretched
 from minbert.tasks.heads.linear import LinearHead
 from minbert.tasks.heads.over_features import FeaturesHead, features_field
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
 
 
 class CosineLinear(FeaturesHead):
@@ -28,15 +28,15 @@ class CosineLinear(FeaturesHead):
     features: list[Feature] = features_field(["u", "v"])
     lowest_cosine: LowestCosine = lowest_cosine_field()
 
-    def refusal(self, labels: LabelSettings, pair: Pair | None) -> str | None:
+    def refusal(self, kind: Kind, pair: Pair | None) -> str | None:
         """Return why this head cannot serve such a task, or None where it can."""
-        if labels.kind == "classification" or not two_vectors(pair):
+        if kind.outputs != 1 or not two_vectors(pair):
             return "it scores pairs with two vectors (pair: bi, joint or both), of kind binary or regression"
         return None
 
-    def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> CosineLinearHead:
+    def build(self, width: int, kind: Kind, pair: Pair | None) -> CosineLinearHead:
         """Return the head for vectors of ``width`` numbers."""
-        return CosineLinearHead(self, width, labels.range, pair)
+        return CosineLinearHead(self, width, kind.bounds, pair)
 
 
 class CosineLinearHead(LinearHead):

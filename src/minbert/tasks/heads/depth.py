@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from minbert.tasks.heads.base import Pair
 from minbert.tasks.heads.features import Feature
 from minbert.tasks.heads.over_features import FeaturesHead, FeaturesModule, features_field
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
 
 
 class Depth(FeaturesHead):
@@ -26,9 +26,9 @@ class Depth(FeaturesHead):
     features: list[Feature] = features_field(["u", "v"])
     blocks: int = Field(2, ge=1, description="how many blocks")
 
-    def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> DepthHead:
+    def build(self, width: int, kind: Kind, pair: Pair | None) -> DepthHead:
         """Return the head for vectors of ``width`` numbers."""
-        return DepthHead(self, width, labels.outputs, pair)
+        return DepthHead(self, width, kind.outputs, pair)
 
 
 class DepthHead(FeaturesModule):

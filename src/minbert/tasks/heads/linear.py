@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from minbert.tasks.heads.base import Pair
 from minbert.tasks.heads.over_features import FeaturesHead, FeaturesModule
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
 
 
 class Linear(FeaturesHead):
@@ -18,9 +18,9 @@ class Linear(FeaturesHead):
     title: ClassVar[str] = "dropout and one linear layer, over chosen features of a pair"
     source: ClassVar[str] = "Devlin et al. 2019, section 4; pair features: Reimers & Gurevych 2019, section 3"
 
-    def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> LinearHead:
+    def build(self, width: int, kind: Kind, pair: Pair | None) -> LinearHead:
         """Return the head for vectors of ``width`` numbers."""
-        return LinearHead(self, width, labels.outputs, pair)
+        return LinearHead(self, width, kind.outputs, pair)
 
 
 class LinearHead(FeaturesModule):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from minbert.tasks.heads.base import Pair, two_vectors
 from minbert.tasks.heads.features import Feature
 from minbert.tasks.heads.over_features import FeaturesHead, FeaturesModule, features_field
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
 
 
 class Mlp(FeaturesHead):
@@ -53,9 +53,9 @@ class Mlp(FeaturesHead):
             return self.widths
         return [max(1, round(width * (2 if two_vectors(pair) else 1) / 3)), max(1, round(width / 12))]
 
-    def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> MlpHead:
+    def build(self, width: int, kind: Kind, pair: Pair | None) -> MlpHead:
         """Return the head for vectors of ``width`` numbers."""
-        return MlpHead(self, width, labels.outputs, pair)
+        return MlpHead(self, width, kind.outputs, pair)
 
 
 class MlpHead(FeaturesModule):

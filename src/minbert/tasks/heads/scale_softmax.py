@@ -11,7 +11,7 @@ from torch import Tensor
 from minbert.tasks.heads.base import HeadOutput, Pair
 from minbert.tasks.heads.linear import LinearHead
 from minbert.tasks.heads.over_features import FeaturesHead
-from minbert.tasks.kinds import LabelSettings
+from minbert.tasks.kinds import Kind
 
 
 class ScaleSoftmax(FeaturesHead):
@@ -26,23 +26,24 @@ class ScaleSoftmax(FeaturesHead):
     name: ClassVar[str] = "scale_softmax"
     title: ClassVar[str] = "a softmax over the whole numbers of the labels' range"
     source: ClassVar[str] = "Gao, section 3.3 (text similarity)"
+    chooses_among_classes: ClassVar[bool] = True
 
     decode: Literal["expected", "argmax"] = Field(
         "expected", description="the score outside training: the expected value, or the likeliest class"
     )
 
-    def refusal(self, labels: LabelSettings, pair: Pair | None) -> str | None:  # noqa: ARG002
+    def refusal(self, kind: Kind, pair: Pair | None) -> str | None:  # noqa: ARG002
         """Return why this head cannot serve such a task, or None where it can."""
-        if labels.range is None:
+        if kind.bounds is None:
             return "it scores on a range (kind: regression)"
-        if any(end != round(end) for end in labels.range):
+        if any(end != round(end) for end in kind.bounds):
             return "its classes are whole numbers, so both ends of 'range' must be"
         return None
 
-    def build(self, width: int, labels: LabelSettings, pair: Pair | None) -> ScaleSoftmaxHead:
+    def build(self, width: int, kind: Kind, pair: Pair | None) -> ScaleSoftmaxHead:
         """Return the head for vectors of ``width`` numbers."""
-        assert labels.range is not None  # refusal() lets no other kind through
-        return ScaleSoftmaxHead(self, width, labels.range, pair)
+        assert kind.bounds is not None  # refusal() lets no other kind through
+        return ScaleSoftmaxHead(self, width, kind.bounds, pair)
 
 
 class ScaleSoftmaxHead(LinearHead):

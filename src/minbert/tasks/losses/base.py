@@ -10,15 +10,15 @@ from torch import Tensor
 
 from minbert.methods import Method
 from minbert.tasks.heads.base import Head, HeadOutput, Pair
-from minbert.tasks.kinds import Kind, LabelSettings
+from minbert.tasks.kinds import Kind
 
 
 class Loss(Method):
     """A recipe's choice of loss, or of one of a task's losses."""
 
     family: ClassVar[str] = "loss"
-    kinds: ClassVar[tuple[Kind, ...]]
-    """The kinds of task it trains."""
+    kinds: ClassVar[tuple[str, ...]]
+    """The names of the kinds of task it trains."""
     over_rows: ClassVar[bool] = True
     """Whether it is the mean of a loss of each row, so that a batch cut into micro-batches has the same gradient."""
     over_vectors: ClassVar[bool] = False
@@ -28,15 +28,15 @@ class Loss(Method):
         1.0, ge=0, allow_inf_nan=False, description="the loss is multiplied by it before a task's losses are summed"
     )
 
-    def refusal(self, labels: LabelSettings, head: Head, pair: Pair | None) -> str | None:  # noqa: ARG002
+    def refusal(self, kind: Kind, head: Head, pair: Pair | None) -> str | None:  # noqa: ARG002
         """Return why this loss cannot train such a task, or None where it can."""
-        if labels.kind not in self.kinds:
+        if kind.name not in self.kinds:
             return f"it trains tasks of kind {' or '.join(self.kinds)}"
         if self.over_vectors and pair not in ("bi", "both"):
             return "it compares the vectors of texts read by themselves (pair: bi or both)"
         return None
 
-    def targets(self, labels: Tensor, settings: LabelSettings) -> Tensor:  # noqa: ARG002
+    def targets(self, labels: Tensor, kind: Kind) -> Tensor:  # noqa: ARG002
         """Return labels (R,) as ``__call__`` wants them: unchanged, unless a loss needs them on another scale."""
         return labels
 
@@ -44,7 +44,7 @@ class Loss(Method):
         """Return which rows (R,) hold two texts that mean the same, where the loss asks for clusters; else None."""
         return None
 
-    def task_weight(self, label_range: tuple[float, float] | None) -> float:  # noqa: ARG002
+    def task_weight(self, kind: Kind) -> float:  # noqa: ARG002
         """Return the default weight of a task that has this loss alone.
 
         It is 1 unless a unit, or a scale, of the loss makes its gradient far longer than a cross entropy's.

@@ -8,7 +8,6 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from minbert.tasks.heads.base import HeadOutput
-from minbert.tasks.kinds import Kind
 from minbert.tasks.losses.base import Loss
 
 
@@ -18,7 +17,7 @@ class BinaryCrossEntropy(Loss):
     name: ClassVar[str] = "binary_cross_entropy"
     title: ClassVar[str] = "binary cross entropy with logits"
     source: ClassVar[str] = "the log-likelihood of a Bernoulli variable; used by all five papers for paraphrase"
-    kinds: ClassVar[tuple[Kind, ...]] = ("binary",)
+    kinds: ClassVar[tuple[str, ...]] = ("binary",)
 
     def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return the mean over rows."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from minbert.tasks.heads.base import HeadOutput
 from minbert.tasks.heads.features import cosine_matrix
-from minbert.tasks.kinds import Kind, LabelSettings
+from minbert.tasks.kinds import Kind
 from minbert.tasks.losses.base import Loss
 
 
@@ -23,13 +23,13 @@ class ContrastiveMse(Loss):
     name: ClassVar[str] = "contrastive_mse"
     title: ClassVar[str] = "squared error of all cosines in a batch: the label within a row, 0 across rows"
     source: ClassVar[str] = "Gao, section 4.3, extension 3 (the 'multiple negative loss')"
-    kinds: ClassVar[tuple[Kind, ...]] = ("binary", "regression")
+    kinds: ClassVar[tuple[str, ...]] = ("binary", "regression")
     over_rows: ClassVar[bool] = False
     over_vectors: ClassVar[bool] = True
 
-    def targets(self, labels: Tensor, settings: LabelSettings) -> Tensor:
+    def targets(self, labels: Tensor, kind: Kind) -> Tensor:
         """Return labels (R,) scaled to 0..1."""
-        low, high = settings.range or (0.0, 1.0)
+        low, high = kind.bounds or (0.0, 1.0)
         return (labels - low) / (high - low)
 
     def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002

@@ -24,13 +24,13 @@ class Cosent(Loss):
     name: ClassVar[str] = "cosent"
     title: ClassVar[str] = "every cosine above those of rows with a lower label"
     source: ClassVar[str] = "Su 2022, 'CoSENT (1)', kexue.fm/archives/8847"
-    kinds: ClassVar[tuple[Kind, ...]] = ("binary", "regression")
+    kinds: ClassVar[tuple[str, ...]] = ("binary", "regression")
     over_rows: ClassVar[bool] = False
     over_vectors: ClassVar[bool] = True
 
     scale: float = Field(20.0, gt=0, allow_inf_nan=False, description="the cosines are multiplied by it")
 
-    def task_weight(self, label_range: tuple[float, float] | None) -> float:  # noqa: ARG002
+    def task_weight(self, kind: Kind) -> float:  # noqa: ARG002
         """Return 1 / ``scale``, with which the gradient with respect to the cosines does not grow with the scale."""
         return 1 / self.scale
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from minbert.tasks.heads.base import HeadOutput
 from minbert.tasks.heads.features import cosine
-from minbert.tasks.kinds import Kind
 from minbert.tasks.losses.base import Loss
 
 
@@ -23,7 +22,7 @@ class CosineEmbedding(Loss):
     name: ClassVar[str] = "cosine_embedding"
     title: ClassVar[str] = "cosine towards 1 for yes, below a margin for no"
     source: ClassVar[str] = "torch.nn.CosineEmbeddingLoss; Goel et al., section 3.2 (cosine-similarity fine-tuning)"
-    kinds: ClassVar[tuple[Kind, ...]] = ("binary",)
+    kinds: ClassVar[tuple[str, ...]] = ("binary",)
     over_vectors: ClassVar[bool] = True
 
     margin: float = Field(0.0, ge=-1, le=1, description="a no costs nothing where the cosine is at most this")

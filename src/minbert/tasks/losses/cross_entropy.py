@@ -9,7 +9,6 @@ from pydantic import Field
 from torch import Tensor
 
 from minbert.tasks.heads.base import HeadOutput
-from minbert.tasks.kinds import Kind
 from minbert.tasks.losses.base import Loss
 
 
@@ -19,7 +18,7 @@ class CrossEntropy(Loss):
     name: ClassVar[str] = "cross_entropy"
     title: ClassVar[str] = "cross entropy over classes"
     source: ClassVar[str] = "Devlin et al. 2019, section 4.1; smoothing: Szegedy et al. 2016, section 7"
-    kinds: ClassVar[tuple[Kind, ...]] = ("classification",)
+    kinds: ClassVar[tuple[str, ...]] = ("classification",)
 
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread evenly over all classes")
 

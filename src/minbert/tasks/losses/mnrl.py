@@ -10,7 +10,7 @@ from torch import Tensor
 
 from minbert.tasks.heads.base import Head, HeadOutput, Pair
 from minbert.tasks.heads.features import cosine_matrix
-from minbert.tasks.kinds import Kind, LabelSettings
+from minbert.tasks.kinds import Kind
 from minbert.tasks.losses.base import Loss
 
 
@@ -31,7 +31,7 @@ class Mnrl(Loss):
     name: ClassVar[str] = "mnrl"
     title: ClassVar[str] = "multiple negatives ranking: each positive pair against the batch's other second texts"
     source: ClassVar[str] = "Henderson et al. 2017 (multiple negatives); scaled cosine: sentence-transformers"
-    kinds: ClassVar[tuple[Kind, ...]] = ("binary", "regression")
+    kinds: ClassVar[tuple[str, ...]] = ("binary", "regression")
     over_rows: ClassVar[bool] = False
     over_vectors: ClassVar[bool] = True
 
@@ -44,13 +44,13 @@ class Mnrl(Loss):
         None, allow_inf_nan=False, description="regression only, and needed there: the lowest label of a positive pair"
     )
 
-    def refusal(self, labels: LabelSettings, head: Head, pair: Pair | None) -> str | None:
+    def refusal(self, kind: Kind, head: Head, pair: Pair | None) -> str | None:
         """Return why this loss cannot train such a task, or None where it can."""
-        if why := super().refusal(labels, head, pair):
+        if why := super().refusal(kind, head, pair):
             return why
-        if labels.range is None:
+        if kind.bounds is None:
             return "'threshold' goes with kind: regression" if self.threshold is not None else None
-        low, high = labels.range
+        low, high = kind.bounds
         if self.threshold is None:
             return "it trains on positive pairs only; on a range, 'threshold' must say from which label on they are"
         if not low < self.threshold <= high:

@@ -18,11 +18,11 @@ class MeanSquaredError(Loss):
     name: ClassVar[str] = "mse"
     title: ClassVar[str] = "mean squared error in the labels' units"
     source: ClassVar[str] = "least squares; used for similarity by Phan and by Goel et al."
-    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    kinds: ClassVar[tuple[str, ...]] = ("regression",)
 
-    def task_weight(self, label_range: tuple[float, float] | None) -> float:
+    def task_weight(self, kind: Kind) -> float:
         """Return 1 / (highest - lowest)^2: the errors count in widths of the range. 1 where there is none."""
-        low, high = label_range or (0.0, 1.0)
+        low, high = kind.bounds or (0.0, 1.0)
         return 1 / (high - low) ** 2 if high > low else 1.0
 
     def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002

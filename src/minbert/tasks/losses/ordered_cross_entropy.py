@@ -10,7 +10,6 @@ from pydantic import Field
 from torch import Tensor
 
 from minbert.tasks.heads.base import HeadOutput
-from minbert.tasks.kinds import Kind
 from minbert.tasks.losses.base import Loss
 
 
@@ -24,7 +23,7 @@ class OrderedCrossEntropy(Loss):
     name: ClassVar[str] = "ordered_cross_entropy"
     title: ClassVar[str] = "cross entropy over classes in order, the label's neighbours sharing the target"
     source: ClassVar[str] = "Diaz & Marathe 2019, 'Soft Labels for Ordinal Regression', equation 1"
-    kinds: ClassVar[tuple[Kind, ...]] = ("classification",)
+    kinds: ClassVar[tuple[str, ...]] = ("classification",)
 
     sharpness: float = Field(
         2.0, gt=0, allow_inf_nan=False, description="each class further away has exp(-sharpness) of the share"

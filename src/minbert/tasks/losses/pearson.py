@@ -9,7 +9,6 @@ from torch import Tensor
 
 from minbert.tasks.heads.base import HeadOutput
 from minbert.tasks.heads.features import full_precision
-from minbert.tasks.kinds import Kind
 from minbert.tasks.losses.base import Loss
 
 
@@ -23,7 +22,7 @@ class Pearson(Loss):
     name: ClassVar[str] = "pearson"
     title: ClassVar[str] = "one minus Pearson's correlation over the batch"
     source: ClassVar[str] = "Li & Ya, section 3.2 (loss function of each task)"
-    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    kinds: ClassVar[tuple[str, ...]] = ("regression",)
     over_rows: ClassVar[bool] = False
 
     def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002

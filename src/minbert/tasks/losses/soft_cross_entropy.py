@@ -9,8 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from minbert.tasks.heads.base import Head, HeadOutput, Pair
-from minbert.tasks.heads.scale_softmax import ScaleSoftmax
-from minbert.tasks.kinds import Kind, LabelSettings
+from minbert.tasks.kinds import Kind
 from minbert.tasks.losses.base import Loss
 
 
@@ -24,18 +23,18 @@ class SoftCrossEntropy(Loss):
     name: ClassVar[str] = "soft_cross_entropy"
     title: ClassVar[str] = "cross entropy over the scale's scores, a label shared between its two neighbours"
     source: ClassVar[str] = "Gao, section 3.3 (text similarity)"
-    kinds: ClassVar[tuple[Kind, ...]] = ("regression",)
+    kinds: ClassVar[tuple[str, ...]] = ("regression",)
 
-    def refusal(self, labels: LabelSettings, head: Head, pair: Pair | None) -> str | None:
+    def refusal(self, kind: Kind, head: Head, pair: Pair | None) -> str | None:
         """Return why this loss cannot train such a task, or None where it can."""
-        if why := super().refusal(labels, head, pair):
+        if why := super().refusal(kind, head, pair):
             return why
-        return None if isinstance(head, ScaleSoftmax) else "it needs the classes of head 'scale_softmax'"
+        return None if head.chooses_among_classes else "it needs the classes of head 'scale_softmax'"
 
-    def targets(self, labels: Tensor, settings: LabelSettings) -> Tensor:
+    def targets(self, labels: Tensor, kind: Kind) -> Tensor:
         """Return labels (R,) counted from the lowest: where they lie among classes 0, 1, ..."""
-        assert settings.range is not None
-        return labels - settings.range[0]
+        assert kind.bounds is not None
+        return labels - kind.bounds[0]
 
     def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return the mean over rows; labels as ``targets`` gives them."""

@@ -1,0 +1,62 @@
+"""Yes or no."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from minbert.tasks.divergences import bernoulli_symmetric_kl
+from minbert.tasks.kinds.over_classes import ClassesKind
+from minbert.tasks.metrics import Values
+from minbert.tasks.predictions import Predictions
+
+
+class Binary(ClassesKind):
+    """A label is 0 (no) or 1 (yes), and a head has one logit: the log-odds of yes."""
+
+    name: ClassVar[str] = "binary"
+    title: ClassVar[str] = "yes or no: 1 or 0"
+    source: ClassVar[str] = "Bishop 2006, section 4.3.2; used by all five papers for paraphrase"
+
+    default_loss: ClassVar[str] = "binary_cross_entropy"
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
+
+    @property
+    def class_names(self) -> list[str]:
+        """No and yes, as files write them."""
+        return ["0", "1"]
+
+    @property
+    def outputs(self) -> int:
+        """One logit."""
+        return 1
+
+    @property
+    def answer_described(self) -> str:
+        """Both numbers."""
+        return "0 (no) or 1 (yes), with probabilities"
+
+    def answers(self, logits: Tensor) -> Tensor:
+        """Return the probabilities (R, 2) of no and yes."""
+        yes = torch.sigmoid(logits.squeeze(-1))
+        return torch.stack([1 - yes, yes], dim=-1)
+
+    def decided(self, answers: Values) -> Predictions:
+        """Return yes where its probability is at least one half."""
+        return Predictions((answers[:, 1] >= 0.5).astype(np.float64), answers, self.class_names)
+
+    def divergences(self, one: Tensor, other: Tensor) -> Tensor:
+        """Return the symmetric KL divergence of the two Bernoulli distributions."""
+        return bernoulli_symmetric_kl(one, other).squeeze(-1)
+
+    def teacher_targets(self, logits: Tensor, temperature: float) -> Tensor:
+        """Return the probability of yes (R,), ``sigmoid(logits / temperature)``."""
+        return (logits.squeeze(-1) / temperature).sigmoid()
+
+    def distillation_loss(self, logits: Tensor, targets: Tensor, temperature: float) -> Tensor:
+        """Return the cross entropy with the teacher's probabilities of yes and no."""
+        return F.binary_cross_entropy_with_logits(logits.squeeze(-1) / temperature, targets) * temperature**2
