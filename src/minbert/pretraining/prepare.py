@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -101,6 +103,23 @@ def _read_corpora(recipe: PretrainingRecipe) -> Iterator[tuple[str, Corpus]]:
             f"held_out.share: at {recipe.held_out.share:g}, chance holds out none of so few texts; raise it, or give "
             "more texts."
         )
+
+
+def corpus_files(recipe: PretrainingRecipe) -> dict[str, Path]:
+    """Return the files of all corpora, by the recipe's keys; none of a corpus whose recipe or folder is not there."""
+    found: dict[str, Path] = {}
+    for name, settings in recipe.corpora.items():
+        with suppress(UserError):  # whoever reads the texts tells it
+            if settings.recipe is None:
+                files, data = settings.files or [], recipe.data
+            else:
+                other = load_recipe(settings.recipe)
+                tasks = [task for key, task in other.tasks.items() if settings.task in (None, key)]
+                own = [task.files.train for task in tasks if task.files.train is not None]
+                files = [*own, *(shared.file for task in tasks for shared in task.also_train_on)]
+                data = other.data if recipe.data is None else recipe.data
+            found |= {f"corpora.{name}.{file}": resolve_data(data) / file for file in files}
+    return found
 
 
 def _texts(recipe: PretrainingRecipe, name: str, settings: CorpusSettings) -> Iterator[str]:

@@ -11,6 +11,7 @@ import torch
 from minbert.augmentation.tables import keep_new_rows
 from minbert.display.progress import Display
 from minbert.encoder.masked_lm_files import save_masked_lm
+from minbert.encoder.sources import encoder_files
 from minbert.files import write_json, write_text
 from minbert.files.json_text import read_json
 from minbert.files.locks import claimed
@@ -18,17 +19,18 @@ from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
 from minbert.pretraining.held_out import Score, score_by_frequency
 from minbert.pretraining.loop import PretrainingLoop, PretrainingTexts
-from minbert.pretraining.prepare import Pretraining, prepare_pretraining
+from minbert.pretraining.prepare import Pretraining, corpus_files, prepare_pretraining
 from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_recipe
 from minbert.run_folder.folder import METRICS, NEW_ROWS, RECIPE, check_run_folder, read_run_yaml
+from minbert.run_folder.inputs import RunInputs
 from minbert.training.checkpoint import CHECKPOINT
 
 
 def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display: Display) -> dict[str, Any]:
     """Pretrain by ``recipe`` in the folder ``out``, write everything the folder holds, and return ``metrics.json``.
 
-    With ``resume``, an unfinished run of the same recipe goes on where its last checkpoint stands, and a finished one
-    is only summed up.
+    With ``resume``, an unfinished run of the same recipe and the same files (see ``RunInputs``) goes on where its last
+    checkpoint stands, and a finished one is only summed up.
 
     Raises:
         FolderBusyError: another process works in ``out``.
@@ -42,17 +44,22 @@ def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display:
 def _pretrain(recipe: PretrainingRecipe, out: Path, resume: bool, display: Display) -> dict[str, Any]:
     check_run_folder(out, recipe, resume, command="pretrain", read=read_pretraining_run)
     if not (resume and (out / METRICS).is_file()):
+        resumed = (out / CHECKPOINT).is_file()
+        inputs = RunInputs(out, resumed, display)
+        inputs.add(corpus_files(recipe))
         prepared = prepare_pretraining(recipe, display)
+        inputs.add(encoder_files(recipe.encoder.name))
         loop = pretraining_loop(recipe, prepared, out, display)
         display.note(
             f"pretraining on {available_device()} in {loop.precision}: {loop.total_steps:,} steps; {out} keeps the run"
         )
-        if not (out / CHECKPOINT).is_file():
+        if not resumed:
             write_text(out / RECIPE, recipe.to_yaml())
+            inputs.write()
             prepared.tokenizer.save(out)
             save_masked_lm(prepared.model, out)
-        keep_new_rows(out / NEW_ROWS, prepared.new_texts, resumed=(out / CHECKPOINT).is_file())
-        loop.run(resume=(out / CHECKPOINT).is_file())
+        keep_new_rows(out / NEW_ROWS, prepared.new_texts, resumed)
+        loop.run(resumed)
         write_json(out / METRICS, _metrics(recipe, prepared, loop))
     metrics: dict[str, Any] = read_json(out / METRICS)
     if metrics["kept_step"] == 0:

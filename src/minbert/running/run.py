@@ -31,6 +31,8 @@ from minbert.recipe.recipe import Recipe
 from minbert.run_folder.answers import write_predicted
 from minbert.run_folder.card import write_model_card
 from minbert.run_folder.folder import BEST_OF, METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
+from minbert.run_folder.inputs import RunInputs
+from minbert.running.inputs import data_files, model_files
 from minbert.running.prepare import Prepared, check_recipe, make_learner, prepare, resolve
 from minbert.tasks.predictions import Predictions
 from minbert.together.teachers import teach
@@ -67,8 +69,9 @@ def train_recipe(
 ) -> RunSummary:
     """Train ``recipe`` in the folder ``out`` and write everything a run folder holds.
 
-    With ``resume``, an unfinished run of the same recipe goes on where its last checkpoint stands, and a finished one
-    is only summed up. ``trackers`` are told of the run as it goes; of a finished one, all that it has.
+    With ``resume``, an unfinished run of the same recipe and the same files (see ``RunInputs``) goes on where its last
+    checkpoint stands, and a finished one is only summed up. ``trackers`` are told of the run as it goes; of a finished
+    one, all that it has.
 
     Raises:
         FolderBusyError: another process works in ``out``.
@@ -94,22 +97,27 @@ def _train(
     recipe = resolve(recipe)
     check_run_folder(out, recipe, resume, command="train", read=read_run)
     if not (resume and (out / METRICS).is_file()):
+        resumed = (out / CHECKPOINT).is_file()
+        inputs = RunInputs(out, resumed, display)
+        inputs.add(data_files(recipe))
         prepared = prepare(_pretrained(recipe, out, resume, display), display)
+        inputs.add(model_files(recipe, prepared.teachers))
         learner = make_learner(recipe, prepared, display)
         display.note(
             f"training on {available_device()} in {recipe.training.precision} ({chosen_by}); {out} keeps the run"
         )
         loop = TrainingLoop(learner, prepared.dev, prepared.course, out, display, on_evaluation, trackers)
-        if not (out / CHECKPOINT).is_file():
+        if not resumed:
             write_text(out / RECIPE, recipe.to_yaml())
+            inputs.write()
             prepared.model.save_pretrained(out)
             if recipe.training.keep_best_of_tasks:
                 _begin_best_of_tasks(recipe, prepared.model, out)
-        keep_new_rows(out / NEW_ROWS, prepared.new_rows, resumed=(out / CHECKPOINT).is_file())
+        keep_new_rows(out / NEW_ROWS, prepared.new_rows, resumed)
         teach(recipe, prepared.teachers, prepared.taught, learner, out, display)
         for tracker in trackers:
             tracker.started(recipe.model_dump(mode="json"))
-        result = loop.run(resume=(out / CHECKPOINT).is_file())
+        result = loop.run(resumed)
         tuned = tune_heads(loop) if recipe.training.head_epochs else None
         _finish(recipe, prepared, result, tuned, out, display)
     elif trackers:

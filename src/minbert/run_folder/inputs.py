@@ -1,0 +1,55 @@
+"""What a run reads, by its hashes, so that it goes on with what it began with and with nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from minbert.display.progress import Display
+from minbert.errors import UserError
+from minbert.files import sha256, write_json
+from minbert.files.json_text import read_json
+
+INPUTS = "inputs.json"
+"""In a run's folder: of each file that the run read when it began, its path and SHA-256, by the recipe's key."""
+
+
+class RunInputs:
+    """The files that a run reads. Where it goes on, each must be what it was when the run began."""
+
+    def __init__(self, folder: Path, resumed: bool, display: Display) -> None:
+        """Read what the run in ``folder`` began with, if it is ``resumed``; older runs have no such record.
+
+        Raises:
+            UserError: the record is damaged.
+        """
+        self._path = folder / INPUTS
+        self._hashes: dict[str, dict[str, str]] = {}
+        self._began_with: dict[str, dict[str, str]] = {}
+        if resumed and self._path.is_file():
+            self._began_with = read_json(self._path)
+        elif resumed:
+            display.note(f"{folder}: has no record of the files it began with, so it goes on without comparing them")
+
+    def add(self, files: Mapping[str, Path]) -> None:
+        """Take in files by the keys of the recipe that name them; those that are not there are left to their readers.
+
+        Raises:
+            UserError: a file is not the one that the run began with.
+        """
+        here = {
+            key: {"file": str(path), "sha256": sha256(path)} for key, path in sorted(files.items()) if path.is_file()
+        }
+        changed = [key for key in here if self._began_with.get(key, here[key])["sha256"] != here[key]["sha256"]]
+        if changed:
+            told = "; ".join(f"{key} ({here[key]['file']})" for key in changed[:5])
+            folder, more = self._path.parent, f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+            raise UserError(
+                f"{folder}: this run began with other contents of {told}{more}. Put back what it began with, or "
+                "begin anew with another --out."
+            )
+        self._hashes |= here
+
+    def write(self) -> None:
+        """Record what was taken in, as what the run began with."""
+        write_json(self._path, self._hashes)

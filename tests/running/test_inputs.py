@@ -1,0 +1,118 @@
+"""A run goes on with the data, the encoder and the teachers it began with, or not at all."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from minbert.display.progress import Display
+from minbert.errors import UserError
+from minbert.pretraining.recipe import parse_pretraining_recipe
+from minbert.pretraining.run import pretrain_recipe
+from minbert.recipe.recipe import Recipe, parse_recipe
+from minbert.running.run import train_recipe
+
+pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
+
+
+class Stopped(Exception):  # noqa: N818  (a stop, as by a kill)
+    """The run was stopped after its first checkpoint."""
+
+
+@pytest.fixture
+def recipe(two_tasks: dict[str, Any], tmp_path: Path, tiny_encoder: Path, quiet: Display) -> Recipe:
+    """Two tasks, of which one has a teacher and shares rows, from an encoder of its own."""
+    two_tasks["encoder"] = {"name": str(shutil.copytree(tiny_encoder, tmp_path / "encoder"))}
+    two_tasks["training"] |= {"encoder": "frozen", "epochs": 1}
+    train_recipe(parse_recipe(two_tasks, "test"), tmp_path / "teacher", False, quiet)
+    shutil.copy(tmp_path / "data/mood-dev.tsv", tmp_path / "data/more.tsv")
+    two_tasks["tasks"]["mood"]["also_train_on"] = [{"file": "more.tsv", "text": "text", "label": "label", "id": "id"}]
+    two_tasks["distillation"] = {"teachers": {"mood": [str(tmp_path / "teacher")]}}
+    return parse_recipe(two_tasks, "test")
+
+
+@pytest.fixture
+def stopped(recipe: Recipe, tmp_path: Path, quiet: Display) -> Path:
+    """The folder of a run of it that was stopped at its first evaluation."""
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        train_recipe(recipe, tmp_path / "run", False, quiet, stop)
+    assert (tmp_path / "run/checkpoints/last.safetensors").is_file()
+    return tmp_path / "run"
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"\n")
+
+
+def test_another_file_is_refused_and_named(recipe: Recipe, stopped: Path, tmp_path: Path, quiet: Display) -> None:
+    files = {
+        "tasks.mood.files.train": "data/mood-train.tsv",
+        "tasks.close.files.dev": "data/close-dev.jsonl",
+        "tasks.close.files.test": "data/close-test.jsonl",
+        "tasks.mood.also_train_on.more.tsv": "data/more.tsv",
+        "encoder.name.vocab.txt": "encoder/vocab.txt",
+        "encoder.name.config.json": "encoder/config.json",
+        f"distillation.teachers.{tmp_path / 'teacher'}": "teacher/model.safetensors",
+    }
+    before = {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()}
+    assert json.loads((stopped / "inputs.json").read_text()).keys() >= files.keys()
+    for key, name in files.items():
+        path = tmp_path / name
+        content = path.read_bytes()
+        append(path)
+        with pytest.raises(UserError, match="this run began with other contents of") as caught:
+            train_recipe(recipe, stopped, True, quiet)
+        assert f"{key} ({path})" in str(caught.value)
+        path.write_bytes(content)
+    assert {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()} == before
+    shutil.rmtree(tmp_path / "teacher/checkpoints")  # no part of what it says
+    train_recipe(recipe, stopped, True, quiet)
+    append(tmp_path / "data/mood-train.tsv")
+    train_recipe(recipe, stopped, True, quiet)  # finished: only summed up
+
+
+def test_an_older_run_without_the_record_goes_on_with_a_note(recipe: Recipe, stopped: Path) -> None:
+    (stopped / "inputs.json").unlink()
+    told = io.StringIO()
+    train_recipe(recipe, stopped, True, Display(Console(file=told, width=1000)))
+    assert "has no record of the files it began with" in told.getvalue()
+    assert (stopped / "metrics.json").is_file()
+
+
+@pytest.mark.parametrize("of_recipe", [False, True])
+def test_pretraining_too(
+    two_tasks_file: Path,
+    tiny_encoder: Path,
+    tmp_path: Path,
+    quiet: Display,
+    monkeypatch: pytest.MonkeyPatch,
+    of_recipe: bool,
+) -> None:
+    data = tmp_path / "data"
+    (data / "texts.txt").write_text("".join(f"the film is good {n}\n" for n in range(30)))
+    corpus = {"recipe": str(two_tasks_file), "task": "mood"} if of_recipe else {"files": ["texts.txt"]}
+    tree = {"data": str(data), "encoder": {"name": str(tiny_encoder)}, "corpora": {"mine": corpus}}
+    recipe = parse_pretraining_recipe(tree | {"held_out": {"share": 0.4}, "training": {"epochs": 1}}, "test")
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr("minbert.pretraining.loop.PretrainingLoop._step", stop)
+        with pytest.raises(Stopped):
+            pretrain_recipe(recipe, tmp_path / "run", False, quiet)
+    file = "mood-train.tsv" if of_recipe else "texts.txt"
+    append(data / file)
+    with pytest.raises(UserError, match=rf"other contents of corpora\.mine\.{file} "):
+        pretrain_recipe(recipe, tmp_path / "run", True, quiet)
