@@ -206,11 +206,11 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     kind, text = node.tag.removeprefix(_TAG), node.value
     if kind in ("int", "float") and len(text) > MOST_DIGITS:
         raise _fault(node, f"a number has more than {MOST_DIGITS} digits")
+    if odd := _NO_TEXT.search(text):
+        raise _fault(node, f"a text holds the character U+{ord(odd[0]):04X}")
     try:
         match kind:
             case "str" | "merge":
-                if odd := _NO_TEXT.search(text):
-                    raise _fault(node, f"a text holds the character U+{ord(odd[0]):04X}")
                 return text
             case "null":
                 return None
