@@ -25,6 +25,11 @@ from minbert.encoder.config import EncoderConfig
 ENOUGH_REPEATS = 5
 """Identical code varied by a third from one minute to the next on the machine this was written on."""
 
+FIRST_PRODUCT = 256
+"""Side of the matrices whose product tells how large the one may be whose rate is the peak."""
+LONGEST_PRODUCT = 10.0
+"""Seconds. Of 4,096 squared one takes 3 at 40 GFLOP/s, and 200 at 0.7, as where bf16 is emulated."""
+
 Figures = dict[str, Any]
 """What one run found: numbers (and a few words) by name."""
 
@@ -114,7 +119,18 @@ def training_flops(config: EncoderConfig, lengths: Sequence[int]) -> int:
 
 
 def matrix_product_peak(device: torch.device, dtype: torch.dtype, size: int, repeats: int = 5) -> float:
-    """Return the highest rate of a square matrix product of ``size`` seen in some repeats, in FLOP/s."""
+    """Return the highest rate of a square matrix product of at most ``size`` seen in some repeats, in FLOP/s.
+
+    Where a small product tells that one of ``size`` would take more than ``LONGEST_PRODUCT`` seconds, the matrices are
+    halved until it does not.
+    """
+    rate = _product_rate(device, dtype, min(size, FIRST_PRODUCT), 1)
+    while size > FIRST_PRODUCT and 2 * size**3 / rate > LONGEST_PRODUCT:
+        size //= 2
+    return _product_rate(device, dtype, size, repeats)
+
+
+def _product_rate(device: torch.device, dtype: torch.dtype, size: int, repeats: int) -> float:
     left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     left @ right
     seconds = []

@@ -14,8 +14,18 @@ from rich.console import Console
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+import common
 from answering import Contestant, answerer, our_model
-from common import encoder_flops, in_a_process, interleaved, median_ratio, medians, training_flops, write_figures
+from common import (
+    encoder_flops,
+    in_a_process,
+    interleaved,
+    matrix_product_peak,
+    median_ratio,
+    medians,
+    training_flops,
+    write_figures,
+)
 from course import CourseTraining, LoopAdamW, mean_states
 from inference import CONTESTANTS as ANSWERING
 from inference import difference, file_name
@@ -56,6 +66,21 @@ def test_flops_are_those_that_torch_counts() -> None:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         peer(torch.ones(1, 11, dtype=torch.long))
     assert counter.get_total_flops() == encoder_flops(config, 11)
+
+
+@pytest.mark.parametrize(("rate", "size"), [(4e10, 4096), (1e9, 1024), (1e6, 256), (1e3, 256)])
+def test_the_product_that_is_the_peak_is_as_large_as_time_allows(
+    monkeypatch: pytest.MonkeyPatch, rate: float, size: int
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def measured(_device: torch.device, _dtype: torch.dtype, size: int, repeats: int) -> float:
+        asked.append((size, repeats))
+        return rate
+
+    monkeypatch.setattr(common, "_product_rate", measured)
+    assert matrix_product_peak(torch.device("cpu"), torch.bfloat16, 4096) == rate
+    assert asked == [(256, 1), (size, 5)]
 
 
 def test_medians_and_ratios() -> None:

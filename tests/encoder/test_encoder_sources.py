@@ -14,7 +14,7 @@ from torch import Tensor
 from minbert.encoder import sources
 from minbert.encoder.encoder import Encoder
 from minbert.encoder.pooling import pool
-from minbert.encoder.sources import find_encoder, load_encoder, save_encoder
+from minbert.encoder.sources import encoder_files, find_encoder, load_encoder, save_encoder
 from minbert.encoder.tensor_files import write_tensors
 from minbert.encoder.weights import export_tensors
 from minbert.errors import UserError
@@ -86,6 +86,51 @@ def test_a_folder_with_a_pickle_only(small_encoder: Encoder, saved: Path) -> Non
     torch.save(export_tensors(small_encoder), saved / "pytorch_model.bin")
     loaded = load_encoder(str(saved))
     assert torch.equal(loaded.pooler.weight, small_encoder.pooler.weight)
+
+
+@pytest.mark.parametrize("single", ["model.safetensors", "pytorch_model.bin"])
+def test_weights_in_several_files(small_encoder: Encoder, saved: Path, single: str) -> None:
+    tensors = list(export_tensors(small_encoder).items())
+    stem, _, suffix = single.partition(".")
+    (saved / "model.safetensors").unlink()
+    places = {}
+    for number, part in enumerate((tensors[:5], tensors[5:]), start=1):
+        file = f"{stem}-{number:05d}-of-00002.{suffix}"
+        places |= dict.fromkeys((name for name, _ in part), file)
+        half = {name: tensor.bfloat16() for name, tensor in part}
+        write_tensors(saved / file, half) if suffix == "safetensors" else torch.save(half, saved / file)
+    index = saved / f"{single}.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": places}))
+    assert find_encoder(str(saved)).weights == index
+    assert set(encoder_files(str(saved)).values()) == {
+        saved / "config.json",
+        index,
+        *(saved / f for f in places.values()),
+    }
+    loaded = export_tensors(load_encoder(str(saved)))
+    for name, tensor in tensors:
+        assert torch.equal(loaded[name], tensor.bfloat16().float()), name
+    (saved / file).unlink()
+    with pytest.raises(UserError, match=rf"{file}: no such file"):
+        load_encoder(str(saved))
+    for content, told in (([], "has no 'weight_map'"), ({"weight_map": {"a": "../b"}}, "names the file '../b'")):
+        index.write_text(json.dumps(content))
+        with pytest.raises(UserError, match=told):
+            load_encoder(str(saved))
+
+
+def test_a_model_in_a_subfolder_is_told(saved: Path) -> None:
+    with pytest.raises(UserError, match=rf"has no model\.safetensors.* Give the folder inside it that has: {saved}\."):
+        find_encoder(str(saved.parent))
+
+
+def test_an_empty_folder_that_hides_a_model_of_the_hub_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bert-base-uncased").mkdir()
+    with pytest.raises(UserError, match=r"It is empty\. If you mean the hub's model of this name, remove the folder"):
+        find_encoder("bert-base-uncased")
+    with pytest.raises(UserError, match="Is it the folder of an encoder"):
+        find_encoder("./bert-base-uncased")
 
 
 def test_weights_without_a_pooler(small_encoder: Encoder, saved: Path, make_batch: Callable[..., PackedBatch]) -> None:

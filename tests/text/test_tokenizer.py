@@ -42,6 +42,26 @@ def test_configuration_beside_vocabulary_is_heeded(cased_folder: Path) -> None:
     assert ours.token_ids(["Cat É"]) != ours.token_ids(["cat é"])
 
 
+@pytest.mark.parametrize("capitals", [True, False])
+def test_without_a_configuration_the_vocabulary_tells(
+    tmp_path: Path, capitals: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ["soup", "the", *"aehiprstTP", *(f"##{letter}" for letter in "aehirs"), *["The", "Paris"] * capitals]
+    words = words if capitals else [word.lower() for word in words]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused1]"]
+    (tmp_path / "vocab.txt").write_text("\n".join(dict.fromkeys(special + words)))
+    tokenizer = Tokenizer.from_files(tmp_path)
+    token_of = {index: token for token, index in tokenizer.vocabulary().items()}
+    cased, uncased = ["The", "Paris", "soup"], ["the", "p", "##a", "##r", "##i", "##s", "soup"]
+    assert [token_of[index] for index in tokenizer.token_ids(["The Paris soup"])[0]] == (cased if capitals else uncased)
+    assert ("has words with capitals" in caplog.text) is capitals
+    tokenizer.save(tmp_path)  # tokenizer_config.json, vocab.txt and all
+    (tmp_path / "tokenizer.json").unlink()
+    caplog.clear()
+    assert Tokenizer.from_files(tmp_path).token_ids(["The soup"]) == tokenizer.token_ids(["The soup"])
+    assert not caplog.text
+
+
 def test_real_model(minilm_folder: Path, tmp_path: Path) -> None:
     from transformers import BertTokenizerFast
 

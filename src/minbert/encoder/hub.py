@@ -12,28 +12,33 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
+from minbert.encoder.tensor_files import INDEX
 from minbert.errors import UserError
 
 CONFIG = "config.json"
 SAFETENSORS = "model.safetensors"
 PICKLE = "pytorch_model.bin"
+WEIGHTS = (SAFETENSORS, f"{SAFETENSORS}{INDEX}", PICKLE, f"{PICKLE}{INDEX}")
+"""Files that lead to a model's weights: one file, or the index of several; the first that is there is read."""
 TOKENIZERS = ("tokenizer.json", "vocab.txt")
 
-_WANTED = (CONFIG, SAFETENSORS, *TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json")
+_WANTED = (CONFIG, *TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json")
+_SAFE = (SAFETENSORS, f"{SAFETENSORS}{INDEX}", "model-*-of-*.safetensors")
+_PICKLED = (PICKLE, f"{PICKLE}{INDEX}", "pytorch_model-*-of-*.bin")
 
 
 def download_encoder(name: str) -> Path:
     """Return the folder of the hub's model ``name``, downloaded now or before.
 
-    The weights are ``model.safetensors``; only where there is none, ``pytorch_model.bin``.
+    The weights are safetensors; only where there are none, torch's pickles.
 
     Raises:
         UserError: there is no such model, it may not be had, or the hub cannot be reached.
     """
-    folder = _download(name, _WANTED)
-    if (folder / SAFETENSORS).is_file():
+    folder = _download(name, (*_WANTED, *_SAFE))
+    if any((folder / file).is_file() for file in _SAFE):
         return folder
-    return _download(name, (*_WANTED, PICKLE))
+    return _download(name, (*_WANTED, *_PICKLED))
 
 
 def _download(name: str, files: tuple[str, ...]) -> Path:

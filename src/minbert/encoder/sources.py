@@ -8,8 +8,8 @@ from pathlib import Path
 
 from minbert.encoder.config_file import config_mapping, read_config
 from minbert.encoder.encoder import Encoder
-from minbert.encoder.hub import CONFIG, PICKLE, SAFETENSORS, TOKENIZERS, download_encoder
-from minbert.encoder.tensor_files import read_shapes, read_tensors, write_tensors
+from minbert.encoder.hub import CONFIG, PICKLE, SAFETENSORS, TOKENIZERS, WEIGHTS, download_encoder
+from minbert.encoder.tensor_files import INDEX, indexed_files, read_shapes, read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, fresh_encoder, import_tensors
 from minbert.errors import UserError
 from minbert.files import sha256, write_json
@@ -38,7 +38,7 @@ class EncoderFiles:
     folder: Path
     config: Path
     weights: Path
-    """``model.safetensors`` or ``pytorch_model.bin``."""
+    """One of ``WEIGHTS``."""
     tokenizer: Path | None
     """``tokenizer.json``, else ``vocab.txt``, where there is one."""
 
@@ -57,10 +57,10 @@ def find_encoder(name: str) -> EncoderFiles:
         folder = download_encoder(name)
     if not folder.is_dir():
         raise UserError(f"encoder '{name}': is a file. Give the folder that holds {CONFIG} and {SAFETENSORS}.")
-    weights = _first_file(folder, (SAFETENSORS, PICKLE))
+    weights = _first_file(folder, WEIGHTS)
     if not (folder / CONFIG).is_file() or weights is None:
         lacking = CONFIG if weights else f"{SAFETENSORS} (or {PICKLE})"
-        raise UserError(f"encoder '{name}': {folder} has no {lacking}. Is it the folder of an encoder?")
+        raise UserError(f"encoder '{name}': {folder} has no {lacking}. {_where_else(name, folder)}")
     return EncoderFiles(name, folder, folder / CONFIG, weights, _first_file(folder, TOKENIZERS))
 
 
@@ -71,8 +71,19 @@ def encoder_files(name: str) -> dict[str, Path]:
         UserError: see ``find_encoder``.
     """
     files = find_encoder(name)
-    those = [path for path in (files.config, files.weights, files.tokenizer) if path is not None]
+    parts = indexed_files(files.weights) if files.weights.name.endswith(INDEX) else []
+    those = [path for path in (files.config, files.weights, *parts, files.tokenizer) if path is not None]
     return {f"encoder.name.{path.name}": path for path in those}
+
+
+def _where_else(name: str, folder: Path) -> str:
+    """Return where the encoder may be that ``folder`` does not hold."""
+    inside = sorted(path.parent for path in folder.glob(f"*/{CONFIG}") if _first_file(path.parent, WEIGHTS))
+    if inside:
+        return f"Give the folder inside it that has: {', '.join(map(str, inside[:3]))}."
+    if not any(folder.iterdir()) and not name.startswith((".", "/", "~")):
+        return "It is empty. If you mean the hub's model of this name, remove the folder: it stands in the way."
+    return "Is it the folder of an encoder?"
 
 
 def load_encoder(

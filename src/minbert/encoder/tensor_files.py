@@ -19,6 +19,7 @@ from torch import Tensor
 
 from minbert.errors import UserError
 from minbert.files import atomic_path
+from minbert.files.json_text import read_json
 
 _DIGEST = "digest"
 
@@ -26,12 +27,20 @@ LARGEST_WEIGHT = 1e10
 """No weight of a trained model comes near; products of larger ones soon are no numbers."""
 
 
+INDEX = ".index.json"
+"""How the name of a file ends that tells which of several files holds which tensor."""
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a ``.safetensors`` file or, whatever else it is called, of a torch pickle, on the CPU.
 
+    Of an index (``model.safetensors.index.json``), those of all files that it names.
+
     Raises:
-        UserError: the file is missing, cut short, or a pickle that holds anything but tensors.
+        UserError: a file is missing, cut short, or a pickle that holds anything but tensors; or an index is damaged.
     """
+    if path.name.endswith(INDEX):
+        return {name: tensor for part in indexed_files(path) for name, tensor in read_tensors(part).items()}
     with _damage_told(path):
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -49,10 +58,28 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         UserError: see ``read_tensors``.
     """
+    if path.name.endswith(INDEX):
+        return {name: shape for part in indexed_files(path) for name, shape in read_shapes(part).items()}
     if path.suffix != ".safetensors":
         return {name: tuple(tensor.shape) for name, tensor in read_tensors(path).items()}
     with open_tensors(path) as file:
         return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  (no mapping)
+
+
+def indexed_files(index: Path) -> list[Path]:
+    """Return the files that an index names; they stand beside it.
+
+    Raises:
+        UserError: the index is damaged.
+    """
+    content = read_json(index)
+    places = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+        raise UserError(f"{index}: has no 'weight_map' from tensors to files. Get the file again.")
+    names = sorted(set(places.values()))
+    if outside := [name for name in names if Path(name).name != name]:
+        raise UserError(f"{index}: names the file {outside[0]!r}, which does not stand beside it. Get the files again.")
+    return [index.with_name(name) for name in names]
 
 
 @contextmanager

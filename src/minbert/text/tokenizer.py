@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from tokenizers.processors import TemplateProcessing
 from minbert.errors import UserError
 from minbert.files import write_json, write_text
 from minbert.files.json_text import read_json
+
+logger = logging.getLogger(__name__)
 
 SPECIAL_TOKENS = {
     "unk_token": "[UNK]",
@@ -63,7 +66,8 @@ class Tokenizer:
 
         A folder's tokenizer.json is all that is read, if it is there. A vocab.txt (one token a line) is read with the
         ``do_lower_case``, ``strip_accents`` and ``tokenize_chinese_chars`` of a tokenizer_config.json beside it;
-        without one, text is lower-cased.
+        what that does not say is as transformers has it. Without such a file, text keeps its capitals if the vocabulary
+        has words with capitals; a warning is logged.
 
         Raises:
             UserError: files are missing, corrupt, not BERT's WordPiece, or lack a special token.
@@ -144,7 +148,13 @@ def _read_vocabulary(file: Path) -> tokenizers.Tokenizer:
         raise UserError(f"{file}: is not UTF-8 text, so it cannot be a vocabulary of one token a line.") from None
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror}).") from None
-    switches = _read_switches(file.with_name("tokenizer_config.json"))
+    configuration = file.with_name("tokenizer_config.json")
+    switches = _read_switches(configuration)
+    if not configuration.is_file() and _has_capitals(lines):
+        logger.warning(
+            "%s: has words with capitals, so texts are not lower-cased; no %s says.", file, configuration.name
+        )
+        switches["do_lower_case"] = False
     vocabulary = {token: index for index, token in enumerate(lines) if token}
     _check_special_tokens(vocabulary, str(file))
     backend = tokenizers.Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
@@ -161,6 +171,12 @@ def _read_vocabulary(file: Path) -> tokenizers.Tokenizer:
         special_tokens=[(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")],
     )
     return backend
+
+
+def _has_capitals(tokens: list[str]) -> bool:
+    """Return whether a vocabulary is of text with capitals: one word in a hundred has some; special tokens apart."""
+    words = [token for token in tokens if token and not token.startswith("[")]
+    return sum(token != token.lower() for token in words) > 0.01 * len(words)
 
 
 def _read_switches(file: Path) -> dict[str, bool]:
