@@ -31,12 +31,13 @@ class TaskGradients:
         products = torch.zeros(self._count, self._count, dtype=torch.float64)
         pairs = [(i, j) for i in range(self._count) for j in range(i, self._count)]
         dots: dict[tuple[int, int], list[Tensor]] = {pair: [] for pair in pairs}
-        # Parameter by parameter, so that all pairs find its gradients in the cache.
+        # Parameter by parameter, so that all pairs find its gradients in the cache. Not torch.dot: its running total of
+        # 590,000 products is off by 1e-5 on a CPU, of 12 million by 5e-4; a sum over halves of halves by 7e-8.
         for own in self._of_parameter if places is None else [self._of_parameter[place] for place in places]:
             for i, j in pairs:
                 left, right = own[i], own[j]
                 if left is not None and right is not None:
-                    dots[i, j].append(torch.dot(left.flatten(), right.flatten()))
+                    dots[i, j].append((left * right).sum())
         for pair, parts in dots.items():
             if parts:  # added up where they are: a GPU is asked for a number a pair, not for one a parameter
                 products[pair] = torch.stack(parts).double().sum().cpu()

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from minbert.multitask.combination.base import Combination, Surgeon
-from minbert.multitask.combination.gramian import RANK_TOLERANCE, Array, Pure, scaled
+from minbert.multitask.combination.gramian import NOISE, RANK_TOLERANCE, Array, Pure, norms_and_units
 
 Scale = Literal["min", "median", "rmse"]
 
@@ -20,7 +20,7 @@ class AlignedMTL(Combination):
     The balanced gradients ``B J`` are orthogonal and of length ``s`` each: of all such, the nearest to ``J`` up to
     scale. The paper's ``s`` is the smallest singular value of ``J`` (``min``), so no direction is made longer; the
     authors' code also has the median (of an even number, the smaller of the middle two) and the root mean square.
-    Eigenvalues below 1e-12 of the largest count as 0 and are left out: about what float32 gradients can tell apart;
+    Directions that are noise (``gramian``), and eigenvalues below 1e-12 of the largest, count as 0 and are left out;
     torchjd leaves out less, ``K`` times the precision of the Gramian's own type. All gradients 0 give weights of 1.
 
     The paper takes the mean of the balanced gradients, this is their sum: ``K`` times torchjd's ``AlignedMTL``. Weights
@@ -39,10 +39,12 @@ class AlignedMTL(Combination):
 
 
 def _weights(gramian: Array, scale: Scale) -> Array:
-    values, vectors = np.linalg.eigh(scaled(gramian)[0])
+    norms, units = norms_and_units(gramian, NOISE)
+    gradients = units * norms
+    values, vectors = np.linalg.eigh(gradients.T @ gradients)
     kept = values > RANK_TOLERANCE * values[-1]
     if not kept.any():
-        return np.ones(len(gramian))
+        return np.ones(len(norms))
     values, vectors = values[kept], vectors[:, kept]
     squared = {"min": values[0], "median": values[(len(values) - 1) // 2], "rmse": values.mean()}[scale]
     return np.asarray(vectors @ (vectors.sum(0) * np.sqrt(squared / values)))

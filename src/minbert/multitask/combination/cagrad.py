@@ -10,15 +10,16 @@ from pydantic import Field
 
 from minbert.multitask.combination.base import Combination, Surgeon
 from minbert.multitask.combination.gramian import (
+    NOISE,
     Array,
     Pure,
     min_norm_point,
-    norms_and_cosines,
+    norms_and_units,
     project_to_dual_cone,
-    unit_vectors,
 )
 
-VANISHING = 1e-6
+VANISHING = NOISE**0.5
+"""What noise can make of a mean of gradients that cancel, the longest having length 1."""
 
 
 class CAGrad(Combination):
@@ -32,9 +33,9 @@ class CAGrad(Combination):
     For a length ``u``, the ``w`` of least ``g_w . m + c |m| (|g_w|^2 / u + u) / 2`` makes ``c |m| g_w + u m`` shortest,
     and the ``u`` with ``|g_w| = u`` solves the whole: one root between bounds, no general solver.
 
-    Where the best ``g_w`` vanishes (as beside a gradient of 0), every ``d`` of the ball that conflicts with no task is
-    best; this takes the one nearest to ``m``. There torchjd takes no step at all and the authors' code divides by a
-    small number. The authors' code also divides by ``1 + c^2``, which the paper does not.
+    Where the best ``g_w`` vanishes (as beside a gradient of 0), or may be noise, every ``d`` of the ball that conflicts
+    with no task is best; this takes the one nearest to ``m``. There torchjd takes no step at all and the authors' code
+    divides by a small number. The authors' code also divides by ``1 + c^2``, which the paper does not.
     """
 
     name: ClassVar[str] = "cagrad"
@@ -52,8 +53,8 @@ def _weights(gramian: Array, c: float) -> Array:
     from scipy.optimize import brentq
 
     tasks = len(gramian)
-    norms, cosines = norms_and_cosines(gramian)
-    gradients = unit_vectors(cosines) * norms
+    norms, units = norms_and_units(gramian)
+    gradients = units * norms
     mean = gradients.mean(1)
     radius = c * float(np.linalg.norm(mean))
     if tasks == 1 or radius == 0:
@@ -65,8 +66,7 @@ def _weights(gramian: Array, c: float) -> Array:
     def excess(length: float) -> float:
         return float(np.linalg.norm(gradients @ shares(length))) - length
 
-    length = 0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, 1.0 + 1e-9, xtol=1e-14))
-    if length <= VANISHING:
+    if excess(VANISHING) <= 0:
         return project_to_dual_cone(gramian, np.ones(tasks))
-    chosen = shares(length)
+    chosen = shares(float(brentq(excess, VANISHING, 1.0 + 1e-9, xtol=1e-14)))
     return 1 + tasks * radius / float(np.linalg.norm(gradients @ chosen)) * chosen

@@ -6,7 +6,7 @@ import numpy as np
 
 from minbert.multitask.combination.gramian import Array, norms_and_cosines, scaled
 
-RIDGE = 1e-8
+LEAST = 1e-8
 STEPS = 200
 CLOSE = 1e-10
 
@@ -18,8 +18,8 @@ def solve(gramian: Array, power: float, start: Array | None = None) -> tuple[Arr
     ``w = 0``, so Newton's method with an exact search along each step finds it from anywhere. ``w_i`` is counted in
     units of what task ``i`` alone would get, ``G_ii^(-1 / (1 + power))``, so that no task is too large or too small.
 
-    Where gradients cancel there is no finite answer, so each ``G_ii`` is made larger by ``1e-8`` of itself: at most
-    ``1e8^(1 / (1 + power))`` units a task. A gradient of 0 gets weight 0.
+    Where gradients cancel there is no finite answer, so an eigenvalue of the cosines below ``1e-8`` counts as that: at
+    most ``1e8^(1 / (1 + power))`` units a task. A gradient of 0 gets weight 0.
 
     Args:
         gramian: (K, K).
@@ -32,12 +32,18 @@ def solve(gramian: Array, power: float, start: Array | None = None) -> tuple[Arr
     if not live.any():
         return weights, units
     lengths = norms[live]
-    cosines = cosines[np.ix_(live, live)] + RIDGE * np.eye(int(live.sum()))
+    cosines = _invertible(cosines[np.ix_(live, live)])
     sizes = lengths ** ((power - 1) / (power + 1))
     units[live] = _newton(cosines, sizes, power, None if start is None else start[live])
     frobenius = float(np.linalg.norm(scaled(gramian)[0]))
     weights[live] = units[live] * (lengths**-2 * frobenius) ** (1 / (1 + power))
     return weights, units
+
+
+def _invertible(cosines: Array) -> Array:
+    """Return the cosines with no eigenvalue below ``LEAST``: unchanged where there is none."""
+    values, vectors = np.linalg.eigh(cosines)
+    return np.asarray(cosines + vectors * np.maximum(LEAST - values, 0) @ vectors.T)
 
 
 def _newton(cosines: Array, sizes: Array, power: float, start: Array | None) -> Array:

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from minbert.multitask.combination.base import Combination, Surgeon
-from minbert.multitask.combination.gramian import Array, checked, other_tasks, scaled
+from minbert.multitask.combination.gramian import NOISE, Array, checked, norms_and_units, other_tasks
 
 LARGEST_TARGET = 1 - 1e-6
 NOTHING_LEFT = 1e-12
@@ -49,8 +49,8 @@ class _Vaccine(Surgeon):
         self._targets: Array = np.zeros((tasks, tasks))
 
     def weights(self, gramian: Tensor, losses: Tensor, generator: np.random.Generator) -> Tensor:  # noqa: ARG002
-        products, _ = scaled(checked(gramian, self._tasks))
-        norms = np.sqrt(np.maximum(products.diagonal(), 0))
+        norms, units = norms_and_units(checked(gramian, self._tasks), NOISE)
+        products = (units * norms).T @ (units * norms)
         total = np.zeros(self._tasks)
         for task in range(self._tasks):
             coefficients = np.zeros(self._tasks)

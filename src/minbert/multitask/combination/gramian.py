@@ -3,6 +3,9 @@
 The methods see ``K`` gradients only through their inner products ``G = J J^T``, so everything here is ``K x K``. Large
 and small tasks stand side by side in one Gramian, so it is taken apart into norms and cosines before anything is
 solved.
+
+The products come from float32, so a cosine is known to ``NOISE`` only, and a Gramian may be one that no gradients have.
+So it stands for the nearest gradients there are; what noise alone could have made decides nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +21,11 @@ from minbert.multitask.combination.base import Surgeon
 
 Array = NDArray[np.float64]
 
+NOISE = 2.0**-24
+"""How far off a cosine may be: half a unit in float32's last place. An eigenvalue of theirs: ``K`` times that."""
+
 RANK_TOLERANCE = 1e-12
-"""Eigenvalues below this share of the largest count as 0: 1e-6 squared, about what float32 gradients can tell."""
+"""Eigenvalues below this share of the largest count as 0."""
 
 
 class Pure(Surgeon):
@@ -63,11 +69,18 @@ def norms_and_cosines(gramian: Array) -> tuple[Array, Array]:
     return norms, cosines
 
 
-def unit_vectors(cosines: Array) -> Array:
-    """Return ``K`` vectors (the columns) with these inner products, exactly 0 beside a gradient of 0."""
+def norms_and_units(gramian: Array, noise: float = 0.0) -> tuple[Array, Array]:
+    """Return the gradients' norms (K,), the largest taken as 1, and vectors (the columns, K x K) in their directions.
+
+    Those are of length 1, and 0 for a gradient of 0. They have the gradients' cosines; but directions in which they all
+    are so short that an error of ``noise`` in each cosine could have made them are left out.
+    """
+    norms, cosines = norms_and_cosines(gramian)
     values, vectors = np.linalg.eigh(cosines)
-    values[values < values[-1] * len(values) * np.finfo(np.float64).eps] = 0
-    return np.asarray(np.sqrt(values)[:, None] * vectors.T * cosines.diagonal())
+    values[values <= len(values) * max(noise, values[-1] * np.finfo(np.float64).eps)] = 0
+    units = np.sqrt(values)[:, None] * vectors.T * cosines.diagonal()
+    lengths = np.linalg.norm(units, axis=0)
+    return norms, np.divide(units, lengths, out=np.zeros_like(units), where=lengths > 0)
 
 
 def nonnegative_least_squares(matrix: Array, target: Array) -> Array:
@@ -82,15 +95,35 @@ def project_to_dual_cone(gramian: Array, weights: Array) -> Array:
 
     The projection of ``x`` onto ``{d : J d >= 0}`` is ``x + J^T z`` with the ``z >= 0`` that makes it shortest
     (Quinton & Rey 2024, proposition 1). Unit vectors stand for the gradients, so that no task is too small to count.
+
+    Where gradients oppose each other the cone is as thin as a line, and noise decides what is left of it. So ``z`` is
+    first sought with noise in mind: a conflict within noise is none, and ``x + J^T z`` counts as longer by what noise
+    could add to it, ``NOISE (sum z)^2``. The ``z_i`` above 0 are then solved for exactly, unless noise outweighs them.
     """
-    norms, cosines = norms_and_cosines(gramian)
-    units = unit_vectors(cosines)
+    norms, units = norms_and_units(gramian)
     on_units = weights * norms
     size = float(np.abs(on_units).max())
     if size == 0:
         return weights
-    added = size * nonnegative_least_squares(units, -units @ (on_units / size))
-    return weights + np.divide(added, norms, out=np.zeros_like(added), where=norms > 0)
+    start = units @ (on_units / size)
+    wary = np.vstack([units, np.full(len(norms), NOISE**0.5)])
+    added = _shortest_step(wary, -(units.T @ start) - len(norms) * NOISE)
+    needed = added > 0
+    exact = np.linalg.lstsq(units[:, needed], -start)[0]
+    if (exact >= 0).all() and exact.sum() <= NOISE**-0.5:
+        added[needed] = exact
+    return weights + np.divide(size * added, norms, out=np.zeros_like(added), where=norms > 0)
+
+
+def _shortest_step(units: Array, gains: Array) -> Array:
+    """Return the ``z >= 0`` of the shortest ``d = units z`` with ``units^T d >= gains``.
+
+    It is a non-negative least squares problem (Lawson & Hanson 1974, chapter 23, section 4).
+    """
+    target = np.zeros(len(units) + 1)
+    target[-1] = 1
+    found = nonnegative_least_squares(np.vstack([units, gains]), target)
+    return found / (1 - gains @ found)
 
 
 def min_norm_point(points: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from minbert.multitask.combination.base import Combination, Surgeon
-from minbert.multitask.combination.gramian import RANK_TOLERANCE, Array, Pure, norms_and_cosines
+from minbert.multitask.combination.gramian import NOISE, RANK_TOLERANCE, Array, Pure, norms_and_units
 
 CANCELLING = 1e-6
 
@@ -34,9 +34,9 @@ class IMTLG(Combination):
 
 
 def _weights(gramian: Array) -> Array:
-    norms, cosines = norms_and_cosines(gramian)
+    norms, units = norms_and_units(gramian, NOISE)
     live = norms > 0
-    on_units = np.linalg.pinv(cosines, rcond=RANK_TOLERANCE, hermitian=True) @ live.astype(np.float64)
+    on_units = np.linalg.pinv(units.T @ units, rcond=RANK_TOLERANCE, hermitian=True) @ live.astype(np.float64)
     if np.abs(on_units).max() <= CANCELLING:
         return np.zeros_like(norms)
     weights = np.divide(on_units, norms, out=np.zeros_like(norms), where=live)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from minbert.multitask.combination.base import Combination, Surgeon
-from minbert.multitask.combination.gramian import Array, Pure, min_norm_point, norms_and_cosines, unit_vectors
+from minbert.multitask.combination.gramian import Array, Pure, min_norm_point, norms_and_units
 
 
 class MGDA(Combination):
@@ -28,5 +28,5 @@ class MGDA(Combination):
 
 
 def _weights(gramian: Array) -> Array:
-    norms, cosines = norms_and_cosines(gramian)
-    return len(norms) * min_norm_point(unit_vectors(cosines) * norms)
+    norms, units = norms_and_units(gramian)
+    return len(norms) * min_norm_point(units * norms)

@@ -16,7 +16,8 @@ class RDrop(Regularization):
 
     ``l`` is the symmetric KL divergence, or the squared difference of scores; ``weight`` is the paper's alpha, as its
     authors' code means it: beside a loss of one batch's size. (In equation 4 the losses of both passes are added, which
-    is twice that: there alpha is twice this ``weight``.) The loss is the mean of both passes'. Departure: beside
+    is twice that: there alpha is twice this ``weight``. For scores the authors' code adds the whole squared difference,
+    not half of it: there alpha is half this ``weight``.) The loss is the mean of both passes'. Departure: beside
     another regularization, and where gradients are cached, it is the first pass's alone; their masks are drawn alike,
     so the gradient to expect is the same. ``divergence`` in a run's history is the penalty, unweighted.
     """
