@@ -9,7 +9,9 @@ import contextlib
 import io
 import os
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from subprocess import CompletedProcess
 from unittest import mock
@@ -47,6 +49,21 @@ def _stream(text: str) -> io.TextIOWrapper:
 def _written(stream: io.TextIOWrapper) -> str:
     stream.flush()
     return stream.buffer.getvalue().decode()  # type: ignore[attr-defined]
+
+
+def started(*words: str | Path) -> subprocess.Popen[str]:
+    """Start a command in a process of its own, for what would end this one."""
+    command = [*RUN, *map(str, words)]
+    environment = os.environ | {"COLUMNS": "200"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a process has written a file; a busy machine may take a minute to import torch."""
+    deadline = time.monotonic() + 300
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert path.exists(), path
 
 
 def complains(result: CompletedProcess[str], *words: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from command_line import RUN, complains, minbert
+from command_line import complains, minbert, started, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -52,30 +52,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Pat
     assert "dev scores of the kept model" in result.stdout
     assert "majority" in result.stdout
     return folder
-
-
-def test_help_and_listing_are_quick_to_start() -> None:
-    """No timing here: what would make them slow is never imported."""
-    heavy = "torch transformers scipy sklearn pyarrow tokenizers huggingface_hub optuna matplotlib jinja2".split()  # noqa: SIM905
-    code = (
-        "import sys; sys.argv = ['minbert', *{words!r}]\n"
-        "from minbert.cli.main import app\n"
-        "try: app()\nexcept SystemExit as stop: assert not stop.code, stop.code\n"
-        "print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
-    )
-    for words in (
-        ["--help"],
-        ["train", "--help"],
-        ["sweep", "--help"],
-        ["report", "--help"],
-        ["recipes"],
-        ["recipes", "show", "quickstart"],
-        ["--version"],
-    ):
-        result = subprocess.run(
-            [sys.executable, "-c", code.format(words=words, heavy=heavy)], capture_output=True, text=True, timeout=60
-        )
-        assert result.stderr.strip().endswith("[]"), (words, result.stderr)
 
 
 def test_recipes_can_be_listed_shown_and_copied(tmp_path: Path) -> None:
@@ -230,10 +206,8 @@ def test_kill_9_then_resume_gives_the_same_bits(two_tasks_file: Path, tmp_path: 
     words = [str(two_tasks_file), "--set", "training.epochs=12", "--set", "training.checkpoint_minutes=0.001"]
     assert minbert("train", *words, "--out", tmp_path / "whole").returncode == 0
     cut = tmp_path / "cut"
-    with subprocess.Popen([*RUN, "train", *words, "--out", str(cut)], stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while not (cut / "checkpoints/last.safetensors").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+    with started("train", *words, "--out", cut) as process:
+        wait_for(cut / "checkpoints/last.safetensors")
         time.sleep(moment)
         process.send_signal(signal.SIGKILL)
     complains(minbert("train", *words, "--out", cut), "run of this recipe", "--resume")
@@ -250,13 +224,11 @@ def test_kill_9_then_resume_gives_the_same_bits(two_tasks_file: Path, tmp_path: 
 def test_ctrl_c_saves_and_exits_130(two_tasks_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = ["train", str(two_tasks_file), "--set", "training.epochs=5000", "--out", str(out)]
-    with subprocess.Popen([*RUN, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
-        while not (out / "history.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+    with started(*words) as process:
+        wait_for(out / "history.jsonl")
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 130, stdout + stderr
     assert "--resume" in stdout
     assert "Traceback" not in stderr
@@ -319,7 +291,7 @@ def test_a_full_disk_is_one_message_and_the_old_run_survives(trained: Path, tmp_
         [sys.executable, "-c", code, "train", str(trained / "recipe.yaml"), "--out", str(out)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     complains(result, "cannot be written")
     assert not [path for path in out.rglob("*") if path.is_file() and "partial" in path.name]

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from command_line import RUN, complains, minbert
-
-
-def started(*words: str | Path) -> subprocess.Popen[str]:
-    pipe = subprocess.PIPE
-    command = [*RUN, "sweep", *map(str, words)]
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=os.environ | {"COLUMNS": "200"})
-
-
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 120
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert path.exists()
+from command_line import complains, minbert, started, wait_for
 
 
 def test_a_sweep_killed_in_the_middle_goes_on_at_the_same_bits(two_tasks_file: Path, tmp_path: Path) -> None:
@@ -33,7 +17,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_at_the_same_bits(two_tasks_file: P
     words += ["--grid", "optimizer.learning_rate=1e-3,1e-4", "--keep-models", "all", "--out"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert minbert("sweep", *words, whole).returncode == 0
-    with started(*words, cut) as process:
+    with started("sweep", *words, cut) as process:
         wait_for(cut / "learning_rate=0.0001/checkpoints/last.safetensors")
         process.send_signal(signal.SIGKILL)
     assert not (cut / "learning_rate=0.0001/metrics.json").exists()
@@ -53,10 +37,10 @@ def test_a_sweep_killed_in_the_middle_goes_on_at_the_same_bits(two_tasks_file: P
 def test_ctrl_c_says_how_to_go_on(two_tasks_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "a sweep"
     words = [two_tasks_file, "--set", "training.epochs=5000", "--grid", "optimizer.learning_rate=1e-3,1e-4"]
-    with started(*words, "--out", out) as process:
+    with started("sweep", *words, "--out", out) as process:
         wait_for(out / "learning_rate=0.001/checkpoints/last.safetensors")
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 130, stdout + stderr
     assert "Traceback" not in stderr
     assert f"--grid optimizer.learning_rate=1e-3,1e-4 --out '{out}' --resume" in stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import optuna
 import pytest
 
-from command_line import RUN
+from command_line import minbert, started, wait_for
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.recipe import load_recipe
@@ -175,11 +174,13 @@ def test_draws_that_make_no_recipe_fail_and_the_search_goes_on(
 def test_two_processes_share_the_trials(two_tasks_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "search"
     words = ["sweep", two_tasks_file, "--set", "training.epochs=1", "--search", SPACE[0], "--trials", "6"]
-    command = [*RUN, *map(str, words), "--out", str(out), "--resume"]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in processes:
+    words += ["--out", out, "--resume"]
+    with started(*words) as process:
+        wait_for(out / "trial-0000/recipe.yaml")
+        ours = minbert(*words)
+        assert ours.returncode == 0, ours.stdout + ours.stderr
         stdout, stderr = process.communicate(timeout=300)
-        assert process.returncode == 0, stdout + stderr
+    assert process.returncode == 0, stdout + stderr
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{out / 'study.db'}")
     assert [trial.number for trial in study.trials] == list(range(6))
     assert all(trial.state.is_finished() for trial in study.trials)
