@@ -58,12 +58,12 @@ def started(*words: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def wait_for(path: Path) -> None:
-    """Wait until a process has written a file; a busy machine may take a minute to import torch."""
+def wait_for(path: Path, lines: int = 0) -> None:
+    """Wait until a process has written a file of so many lines; a busy machine may take a minute to import torch."""
     deadline = time.monotonic() + 300
-    while not path.exists() and time.monotonic() < deadline:
+    while not (path.exists() and (not lines or path.read_bytes().count(b"\n") >= lines)):
+        assert time.monotonic() < deadline, path
         time.sleep(0.01)
-    assert path.exists(), path
 
 
 def complains(result: CompletedProcess[str], *words: str) -> None:
