@@ -50,6 +50,8 @@ def test_values(text: str, value: Any) -> None:
         ("[" * 60 + "]" * 60, "more than 50 deep", 1),
         ("[" * 1000, "deep in each other", None),
         ("a: " + "9" * 5000, "more than 300 digits", 1),
+        ("a:\n- 9223372036854775808", "9223372036854775808 is beyond 64 bits; put it in quotes if it is a text", 2),
+        ("-9223372036854775809", "beyond 64 bits", 1),
         ("a: b\nc: \0\n", r"control character U\+0000", 2),
         ('"\\q"', "unknown escape", 1),
         ('a:\n  "\\0": 1', r"a text holds the character U\+0000", 2),
@@ -120,7 +122,7 @@ def test_settings_keep_their_order() -> None:
 scalars = (
     st.none()
     | st.booleans()
-    | st.integers(-(10**20), 10**20)
+    | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False)
     | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
     | st.text("\t\n\r\x85 a#", max_size=6)

@@ -217,9 +217,13 @@ def _scalar(node: yaml.ScalarNode) -> Any:
             case "bool":
                 return {"true": True, "false": False}[text.lower()]
             case "int":
-                return int(text)
+                if not -(2**63) <= (number := int(text)) < 2**63:
+                    raise _fault(node, f"{shown(text)} is beyond 64 bits; put it in quotes if it is a text")
+                return number
             case "float":
                 return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    except YamlError:
+        raise
     except (ValueError, KeyError):
         raise _fault(node, f"'{shown(text)}' is no {kind}") from None
     raise _unknown_tag(node)

@@ -12,7 +12,9 @@ from minbert.methods import Settings
 class PretrainingSettings(Settings):
     """How long to pretrain, how often to look, what to keep."""
 
-    epochs: int = Field(3, ge=1, description="how many epochs; one has as many texts as there are, by the balance")
+    epochs: int = Field(
+        3, ge=1, le=1_000_000, description="how many epochs; one has as many texts as there are, by the balance"
+    )
     batch_size: int = Field(32, ge=1, description="texts a step")
     tokens_per_step: int | None = Field(
         None, ge=1, description="a step is as many texts as fit in so many tokens, instead of batch_size texts"

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from minbert.errors import UserError, shown
 
-HIGHEST_SEED = 2**64 - 1
-"""The highest that torch takes."""
+HIGHEST_SEED = 2**63 - 1
+"""The highest whole number that YAML here and torch take."""
 MOST_SEEDS = 10_000
 
 Seed = Annotated[int, Field(ge=0, le=HIGHEST_SEED)]

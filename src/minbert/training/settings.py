@@ -16,10 +16,11 @@ class TrainingSettings(Settings):
         "finetuned",
         description="'frozen' (the papers' \"pretrain\" mode) trains the heads alone: the encoder reads each text once",
     )
-    epochs: int = Field(3, ge=1, description="how many epochs; what an epoch is, the schedule says")
+    epochs: int = Field(3, ge=1, le=1_000_000, description="how many epochs; what an epoch is, the schedule says")
     head_epochs: int = Field(
         0,
         ge=0,
+        le=1_000_000,
         description="after training, train each head alone for so many epochs and keep it where its dev score rises",
     )
     evaluate_every: int | None = Field(None, ge=1, description="score dev every so many steps; else after each epoch")
