@@ -258,3 +258,11 @@ def test_predictions_of_two_tasks_need_two_files(two_tasks: dict[str, Any], firs
             two_tasks["tasks"][name]["output"] = {"file": file, "column": "Predicted"}
     with pytest.raises(UserError, match=r"tasks mood, close: .* one file, (sst|mood)-dev-output\.csv"):
         parse_recipe(two_tasks, "test")
+
+
+def test_class_names_are_read_as_they_are_written(two_tasks_file: Path) -> None:
+    for written, names in (("[no, yes]", ["no", "yes"]), ("[on, off, 01]", ["on", "off", "01"])):
+        recipe = load_recipe(str(two_tasks_file), settings=[f"tasks.mood.classes={written}"])
+        assert recipe.tasks["mood"].kind.class_names == names
+    with pytest.raises(UserError, match=r"put the names in quotes.*\['true', '1', 'null'\]"):
+        load_recipe(str(two_tasks_file), settings=["tasks.mood.classes=[true, 1, null]"])

@@ -13,7 +13,7 @@ from minbert.tasks.kinds.over_classes import ClassesKind
 from minbert.tasks.soft_targets import class_shares, soft_target_loss
 
 _CLASSES_TOLD = 20
-_YAML_WORDS = {"True": "yes", "False": "no", "None": "null"}
+_YAML_WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
 class Classification(ClassesKind):
@@ -37,7 +37,7 @@ class Classification(ClassesKind):
             names = [_YAML_WORDS.get(repr(name), str(name)) for name in value]
             raise ValueError(
                 f"put the names in quotes, each as the files write it: {names}. "
-                "YAML reads no, yes, on, off, true and false as truth values, and 01 as the number 1"
+                "YAML reads true and false as truth values, null as nothing, and 1 as a number"
             )
         return value
 
