@@ -61,7 +61,7 @@ def test_recipes_can_be_listed_shown_and_copied(tmp_path: Path) -> None:
     copy = tmp_path / "mine.yaml"
     assert minbert("recipes", "copy", "cs224n/sst", copy).returncode == 0
     assert copy.read_text() == minbert("recipes", "show", "cs224n/sst").stdout
-    complains(minbert("recipes", "copy", "cs224n/sst", copy), "is there already")
+    complains(minbert("recipes", "copy", "cs224n/sst", copy), "exists already")
     complains(minbert("recipes", "show", "cs224n/sts2"), "did you mean 'cs224n/sts'")
 
 

@@ -93,15 +93,15 @@ def test_what_cannot_be_done_is_told_and_leaves_nothing(pairs: Path, tmp_path: P
     assert "no such file" in told("--text", "a", source=tmp_path / "none.tsv")
     assert "there is no column 'key'" in told("--text", "a", "--id", "key")
     assert "there is no column 'more'" in told("--text", "a", "--id", "more"), "not in the first row"
-    assert "is there already" in told("--text", "a", out="pairs.jsonl")
+    assert "is an input of this command" in told("--text", "a", out="pairs.jsonl")
     (tmp_path / "bad.tsv").write_text("id\ttext\n1\t\n2\tx\n")
     assert "cannot be used" in told("--text", "text", source=tmp_path / "bad.tsv")
     (tmp_path / "twice.tsv").write_text("id\ttext\n1\ta b\n1\tx\n")
-    assert "the id '1' stands already on line 2" in told("--text", "text", source=tmp_path / "twice.tsv")
+    assert "the id '1' is already on line 2" in told("--text", "text", source=tmp_path / "twice.tsv")
     (tmp_path / "done.tsv").write_text("id\ttext\torigin\n1\ta b\t\n")
     assert "Was it augmented before?" in told("--text", "text", source=tmp_path / "done.tsv")
     (tmp_path / "there.tsv").write_text("mine")
-    assert "is there already" in told("--text", "a", out="there.tsv")
+    assert "exists already" in told("--text", "a", out="there.tsv")
     assert (tmp_path / "there.tsv").read_text() == "mine"
 
 

@@ -147,7 +147,7 @@ def test_nine_files_in_the_courses_format(hub: tuple[str, type[Hub]], tmp_path: 
     assert (first["paths"], sorted(path.name for path in folder.iterdir())) == (names, sorted(names))
     assert "fetching SetFit/sst5/train.jsonl" in first["told"]
     assert "writing ids-sst-train.csv: 4 rows" in first["told"]
-    assert "ids-sst-train.csv: is there already" in refused["error"]
+    assert "ids-sst-train.csv: exists already" in refused["error"]
     assert second["paths"] == names
     assert all((folder / name).read_bytes() == (again / name).read_bytes() for name in names)
 

@@ -64,7 +64,7 @@ def test_labels_are_read_where_they_are_wanted(path: Path, header: str, labelled
     ("row", "message"),
     [
         ("\ta\t1", "no id in column 'id'"),
-        ("x\ta\t1", "the id 'x' stands already on line 2"),
+        ("x\ta\t1", "the id 'x' is already on line 2"),
         ("y\t  \t1", "no text in column 'text'"),
         ("y\ta\t", "no label in column 'label'"),
         ("y\ta\t3", "label '3' is none of: 0, 1, 2"),

@@ -28,7 +28,7 @@ def test_values_become_the_text_a_table_would_hold(tmp_path: Path) -> None:
         (b"text", "not valid JSON"),
         (b'["a"]', "not a JSON object"),
         (b'"a"', "not a JSON object"),
-        (b'{"text": "a", "text": "b"}', "the key 'text' stands twice"),
+        (b'{"text": "a", "text": "b"}', "the key 'text' is there twice"),
         (b'{"score": NaN}', "NaN is no JSON number"),
         (b'{"text": "\xff"}', "not UTF-8 (byte 0xff, number 11 of the line)"),
         (b'{"text": "\0"}', "a NUL byte"),

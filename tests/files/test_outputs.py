@@ -32,7 +32,7 @@ def test_a_new_file_may_be_written_in_folders_yet_to_be_made(there: Path, tmp_pa
 
 
 def test_what_is_there_is_replaced_only_by_force(there: Path, tmp_path: Path) -> None:
-    assert "is there already. Choose another name, or add --force" in refused(there)
+    assert "exists already. Choose another name, or add --force" in refused(there)
     check_output(there, [tmp_path / "other.csv"], force=True, suffixes=[".csv"])
 
 
@@ -45,9 +45,9 @@ def test_an_input_is_never_written_over_by_whatever_name(
     for name in (there, tmp_path / "symbolic.csv", tmp_path / "hard.csv", Path("in.csv"), Path("../") / there.name):
         path = name if name.exists() else tmp_path / "new" / ".." / there.name
         (tmp_path / "new").mkdir(exist_ok=True)
-        assert "is part of what is read here" in refused(path, there, force=True)
-    assert "is part of what is read here" in refused(there, tmp_path, force=True), "a file of a folder that is read"
-    assert "is part of what is read here" in refused(there, Path("symbolic.csv"), force=True)
+        assert "is an input of this command" in refused(path, there, force=True)
+    assert "is an input of this command" in refused(there, tmp_path, force=True), "a file of a folder that is read"
+    assert "is an input of this command" in refused(there, Path("symbolic.csv"), force=True)
 
 
 def test_a_folder_a_pipe_and_a_link_to_nothing_are_left_alone(tmp_path: Path) -> None:
@@ -56,11 +56,11 @@ def test_a_folder_a_pipe_and_a_link_to_nothing_are_left_alone(tmp_path: Path) ->
     (tmp_path / "lost.csv").symlink_to(tmp_path / "nowhere")
     assert "is a folder" in refused(tmp_path / "folder.csv", force=True)
     for name in ("pipe.csv", "lost.csv"):
-        assert "is no file that could be replaced" in refused(tmp_path / name, force=True)
+        assert "exists and is not a file" in refused(tmp_path / name, force=True)
 
 
 def test_the_suffix_must_fit_and_the_place_must_be_a_folder(there: Path) -> None:
-    assert "must end in .csv or .tsv, which tell the format" in refused(there.with_suffix(".npy"))
+    assert "must end in .csv or .tsv, which chooses the format" in refused(there.with_suffix(".npy"))
     assert "must end in .csv or .tsv" in refused(Path("/dev/null"), force=True)
     assert f"{there} is no folder" in refused(there / "out.csv")
 
@@ -93,13 +93,13 @@ def test_every_command_that_writes_a_file_keeps_to_it(command: str, there: Path,
     suffix = Path(command).suffix
     taken = tmp_path / f"taken{suffix}"
     taken.write_text("years of work")
-    assert f"{taken}: is there already" in error(taken)
+    assert f"{taken}: exists already" in error(taken)
     assert f"must end in {suffix}" in error(tmp_path / "out.txt") or "must end in .tsv" in error(tmp_path / "out.txt")
     if "{there}" in command and suffix == there.suffix:
-        assert "is part of what is read" in error(there, "--force")
+        assert "is an input of this command" in error(there, "--force")
     if "{run}" in command:
         (run / taken.name).write_text("years of work")
-        assert "is part of what is read" in error(run / taken.name, "--force")
+        assert "is an input of this command" in error(run / taken.name, "--force")
     assert taken.read_text() == "years of work"
     assert there.read_text() == "text\ngood film\n"
 

@@ -39,10 +39,10 @@ def test_values(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "reason", "line"),
     [
-        ("a: 1\nb: 2\na: 3\n", "the key 'a' stands already on line 1", 3),
-        ("x:\n  a: {b: 1, b: 2}\n", "the key 'b' stands already on line 2", 2),
-        ("- {1: a}\n- {1: a,\n   '1': b}\n", "the key '1' stands already on line 2", 3),
-        ("{1: a, 1.0: b}", "the key '1.0' stands already on line 1", 1),
+        ("a: 1\nb: 2\na: 3\n", "the key 'a' is already on line 1", 3),
+        ("x:\n  a: {b: 1, b: 2}\n", "the key 'b' is already on line 2", 2),
+        ("- {1: a}\n- {1: a,\n   '1': b}\n", "the key '1' is already on line 2", 3),
+        ("{1: a, 1.0: b}", "the key '1.0' is already on line 1", 1),
         ("a: [1, 2\n", "expected ',' or ']'", 2),
         ("a: 1\n--- \nb: 2\n", "expected a single document", 2),
         ("a: *b\n", "undefined alias", 1),
@@ -82,7 +82,7 @@ def test_aliases_of_aliases_are_counted_before_they_fill_memory() -> None:
 def test_a_file_is_named_with_the_line(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text("training: {epochs: 1}\ntraining: {precision: fp32}\n")
-    with pytest.raises(UserError, match=r"r\.yaml, line 2: .*the key 'training' stands already on line 1"):
+    with pytest.raises(UserError, match=r"r\.yaml, line 2: .*the key 'training' is already on line 1"):
         read_yaml(path)
     path.write_bytes(b"a: b\nc: caf\xe9\n")
     with pytest.raises(UserError, match=r"r\.yaml, line 2: is not UTF-8 \(byte 0xe9\)"):
@@ -105,7 +105,7 @@ def test_a_file_is_named_with_the_line(tmp_path: Path) -> None:
         (["a.b=1", "a={c: 2}"], "would drop what --set a.b says"),
         (["a=" + "9" * 5000], "more than 300 digits"),
         (["a=" + "[" * 1000], "deep in each other"),
-        (["a={b: 1, b: 2}"], "the key 'b' stands already"),
+        (["a={b: 1, b: 2}"], "the key 'b' is already"),
     ],
 )
 def test_settings_that_cannot_be_used_are_one_short_line(words: list[str], message: str) -> None:

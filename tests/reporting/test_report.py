@@ -306,7 +306,7 @@ def test_what_stands_at_out_is_kept_unless_it_is_a_report(two_tasks: dict[str, A
     run = write_run(tmp_path / "run", recipe_of(two_tasks))
     out = tmp_path / "thesis.html"
     out.write_text("<p>years of work</p>")
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         write_report([run], out, None)
     assert out.read_text() == "<p>years of work</p>"
     with pytest.raises(UserError, match="is a folder"):

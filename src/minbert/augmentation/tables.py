@@ -157,7 +157,7 @@ def _ids(source: Path, rows: Sequence[Row], column: str) -> list[str]:
         if not row_id:
             problems.append(Problem(source, row.line, f"no id in column '{shown(column)}'"))
         elif line_of.setdefault(row_id, row.line) != row.line:
-            told = f"the id '{shown(row_id)}' stands already on line {line_of[row_id]}"
+            told = f"the id '{shown(row_id)}' is already on line {line_of[row_id]}"
             problems.append(Problem(source, row.line, told))
     if problems:
         raise BadDataError(source, problems)

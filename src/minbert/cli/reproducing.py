@@ -58,7 +58,7 @@ def reproduce(
             display,
         )
     except Interrupted:
-        display.note("stopped; the same command goes on where it stands.")
+        display.note("stopped. Give the same command again to go on.")
         raise typer.Exit(130) from None
     for table in tables.reproduction(results):
         display.show(table)

@@ -171,7 +171,7 @@ class _Collected:
             told = f"the id '{shown(row_id)}' has a line break or ' , ' in it, which no prediction file can hold"
             faults.append(Flaw(told))
         elif self.line_of_id.setdefault(row_id, row.line) != row.line:
-            faults.append(Flaw(f"the id '{shown(row_id)}' stands already on line {self.line_of_id[row_id]}"))
+            faults.append(Flaw(f"the id '{shown(row_id)}' is already on line {self.line_of_id[row_id]}"))
         if self.labels is not None:
             label = row.values.get(self.columns.label, "").strip()
             if not label and self.columns.skip_unlabelled:

@@ -71,7 +71,7 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys: set[str] = set()
     for key, _ in pairs:
         if key in keys:
-            raise ValueError(f"the key '{shown(key)}' stands twice")
+            raise ValueError(f"the key '{shown(key)}' is there twice")
         keys.add(key)
     return dict(pairs)
 

@@ -49,7 +49,7 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
         if suffix not in _readers:
             known = ", ".join(_readers)
             hint = " JSON goes in a .jsonl file, one object a line." if suffix == ".json" else ""
-            raise UserError(f"{path}: the name must end in one of: {known}, which tell the file's format.{hint}")
+            raise UserError(f"{path}: the name must end in one of: {known}, which say the file's format.{hint}")
         yield from _readers[suffix](stream, path)
 
 

@@ -30,22 +30,19 @@ def check_output(path: Path, inputs: Iterable[Path] = (), *, force: bool, suffix
         raise UserError(f"{path}: is a folder; give the file to write, for example {path / f'out{suffixes[0]}'}.")
     if path.suffix.lower() not in suffixes:
         *others, last = suffixes
-        known = f"{', '.join(others)} or {last}, which tell" if others else f"{last}, which tells"
-        raise UserError(f"{path}: the name must end in {known} the format to write.")
+        known = f"{', '.join(others)} or {last}" if others else last
+        raise UserError(f"{path}: the name must end in {known}, which chooses the format.")
     if not os.path.lexists(path):
         parent = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
         if not parent.is_dir():
             raise UserError(f"{path}: cannot be written, because {parent} is no folder. Choose another place.")
         return
     if any(_is_part_of(path, source) for source in inputs):
-        raise UserError(
-            f"{path}: is there already, and is part of what is read here, which nothing is written over. "
-            "Choose another name."
-        )
+        raise UserError(f"{path}: is an input of this command, so it is not written over. Choose another name.")
     if not path.is_file():
-        raise UserError(f"{path}: is there already, and is no file that could be replaced. Choose another name.")
+        raise UserError(f"{path}: exists and is not a file. Choose another name.")
     if not force:
-        raise UserError(f"{path}: is there already. Choose another name, or add --force to replace it.")
+        raise UserError(f"{path}: exists already. Choose another name, or add --force to replace it.")
 
 
 def is_vacant(folder: Path) -> bool:

@@ -178,7 +178,7 @@ class _Values:
             key = "<<" if key_node.tag == _MERGE else _key(key_node)
             # Also as texts, because that is what every key of a recipe is in the end: 1 and '1' are one.
             if (first := lines.get(key, lines.get(str(key)))) is not None:
-                raise _fault(key_node, f"the key '{shown(str(key))}' stands already on line {first}; keep one of them")
+                raise _fault(key_node, f"the key '{shown(str(key))}' is already on line {first}; keep one of them")
             lines[key] = lines[str(key)] = _line(key_node)
             if key_node.tag == _MERGE:
                 merged = dict(self._merged(value_node, depth))

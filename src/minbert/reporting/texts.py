@@ -24,7 +24,7 @@ def answered_texts(run: RunRecords, task: str) -> list[Sequence[str]]:
         NoTexts: the recipe or the file is gone, or the file has other rows by now.
     """
     if run.recipe is None:
-        raise NoTexts("no recipe tells where they stand")
+        raise NoTexts("no recipe names their files")
     answers, settings = run.answers[task], run.recipe.tasks[task]
     file = settings.files.dev
     if file is None:

@@ -187,4 +187,4 @@ def check_new_folder(out: Path, first: str) -> None:
         UserError: something else is there already.
     """
     if not is_vacant(out) and ((out / METRICS).is_file() or not (out / first).is_file()):
-        raise UserError(f"{out}: is there already, and not empty; choose another --out.")
+        raise UserError(f"{out}: exists and is not empty; choose another --out.")

@@ -75,7 +75,7 @@ def _cook(members: Sequence[Member], out: Path, data: str | None, display: Displ
     if len(encoders := {member.recipe.encoder.name for member in members}) > 1:
         display.note(
             f"the runs started from different encoders ({', '.join(sorted(encoders))}): the mean of weights that were "
-            "trained apart from the start is seldom any good"
+            "trained apart from the start is rarely good"
         )
     select = members[0].recipe.training.select
     if any(member.recipe.training.select != select for member in members):
