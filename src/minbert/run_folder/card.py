@@ -44,7 +44,7 @@ def write_model_card(folder: Path, name: str, recipe: Recipe, dev: Mapping[str, 
     """
     from huggingface_hub import ModelCardData
 
-    base = _base_model(recipe)
+    base, config = _base_model(recipe), read_json(folder / "config.json")
     known = {hub_data_set(file) for task in recipe.tasks.values() for file in _training_files(task)}
     scores = {
         task: {metric: _interval(folder, task, settings, metric) for metric in settings.kind.metrics}
@@ -55,7 +55,7 @@ def write_model_card(folder: Path, name: str, recipe: Recipe, dev: Mapping[str, 
         language="en" if base in _ENGLISH else None,
         library_name="minbert",
         pipeline_tag="feature-extraction",
-        tags=["minbert", "bert", "multi-task-learning", "sentence-transformers", "sentence-similarity"],
+        tags=["minbert", config["model_type"], "multi-task-learning", "sentence-transformers", "sentence-similarity"],
         datasets=sorted(name for name in known if name is not None) or None,
         metrics=sorted({METRICS[metric].hub for task in scores.values() for metric in task}),
         model_name=name,
@@ -76,7 +76,7 @@ def write_model_card(folder: Path, name: str, recipe: Recipe, dev: Mapping[str, 
                 for task, intervals in scores.items()
             },
             overall=dev["overall"],
-            max_length=read_json(folder / "config.json")["minbert"]["max_length"],
+            max_length=config["minbert"]["max_length"],
         )
     )
     write_text(folder / CARD, f"---\n{data.to_yaml()}\n---\n\n{body}")

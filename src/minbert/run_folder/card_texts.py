@@ -55,7 +55,7 @@ def card_text(card: Card) -> str:
 def _summary(card: Card) -> str:
     names = ", ".join(card.recipe.tasks)
     many = len(card.recipe.tasks)
-    told = f"One BERT encoder with a head for {'each of ' if many > 1 else ''}{many} task{'s' * (many > 1)}: {names}."
+    told = f"One encoder with a head for {'each of ' if many > 1 else ''}{many} task{'s' * (many > 1)}: {names}."
     return f"{told} Trained with minbert from {_encoder(card)}. {card.chosen}"
 
 
