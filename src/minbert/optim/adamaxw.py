@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -29,11 +27,7 @@ class AdamaxW(AdamFamily):
     tensors.
     """
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the state of ``state_dict``; it may come from another device."""
-        super().load_state_dict(state_dict)
-        for state in self.state.values():
-            state["step"] = state["step"].cpu()  # where reading it waits for nothing
+    moments = ("exp_avg", "exp_inf")
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]  # no closure: the loop computes gradients first
@@ -44,7 +38,7 @@ class AdamaxW(AdamFamily):
                 if parameter.grad is None:
                     continue
                 if not self.state[parameter]:
-                    self.state[parameter] = _fresh_state(parameter)
+                    self.state[parameter] = self.fresh_state(parameter)
                 update_(
                     parameter,
                     self.tables.dense(parameter),
@@ -77,11 +71,3 @@ def update_(
     torch.maximum(exp_inf.mul_(beta2), gradient.abs().add_(eps), out=exp_inf)
     parameter.mul_(1 - lr * weight_decay)
     parameter.addcdiv_(exp_avg, exp_inf, value=-lr / (1 - beta1 ** step.item()))
-
-
-def _fresh_state(parameter: Tensor) -> dict[str, Tensor]:
-    return {
-        "step": torch.zeros((), dtype=torch.float32),
-        "exp_avg": torch.zeros_like(parameter),
-        "exp_inf": torch.zeros_like(parameter),
-    }

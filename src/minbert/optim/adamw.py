@@ -32,11 +32,11 @@ class AdamW(AdamFamily):
     The state of a parameter is ``step`` (), ``exp_avg`` and ``exp_avg_sq`` (both like the parameter): plain tensors.
     """
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the state of ``state_dict``; it may come from another device."""
-        super().load_state_dict(state_dict)
-        for parameter, state in self.state.items():
-            state["step"] = state["step"].to(_step_device(parameter))
+    moments = ("exp_avg", "exp_avg_sq")
+
+    def step_device(self, parameter: Tensor) -> torch.device:
+        """Return where the step count of a parameter lives: beside it for the fused kernel, else on the CPU."""
+        return parameter.device if parameter.device.type in FUSED_DEVICES else super().step_device(parameter)
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]  # no closure: the loop computes gradients first
@@ -50,7 +50,7 @@ class AdamW(AdamFamily):
                 if parameter.grad is None:
                     continue
                 if not self.state[parameter]:
-                    self.state[parameter] = _fresh_state(parameter)
+                    self.state[parameter] = self.fresh_state(parameter)
                 state = self.state[parameter]
                 gradient = self.tables.dense(parameter)
                 tensors = (parameter, gradient, state["exp_avg"], state["exp_avg_sq"], state["step"])
@@ -93,16 +93,3 @@ def _fused_kernel_serves(tensors: Iterable[Tensor]) -> bool:
     # On the CPU torch's kernel walks memory in storage order and never looks at strides: where a gradient is laid out
     # otherwise than its parameter, it silently pairs the wrong elements (seen in torch 2.13).
     return all(tensor.device.type in FUSED_DEVICES and tensor.is_contiguous() for tensor in tensors)
-
-
-def _fresh_state(parameter: Tensor) -> dict[str, Tensor]:
-    return {
-        "step": torch.zeros((), dtype=torch.float32, device=_step_device(parameter)),
-        "exp_avg": torch.zeros_like(parameter),
-        "exp_avg_sq": torch.zeros_like(parameter),
-    }
-
-
-def _step_device(parameter: Tensor) -> torch.device:
-    """Return where the step count lives: with the parameter for the fused kernel, else where reading it is free."""
-    return parameter.device if parameter.device.type in FUSED_DEVICES else torch.device("cpu")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ class AdamFamily(Optimizer):
 
     A sparse gradient is the dense one with zeros elsewhere: rows without a gradient decay, and move by their moments.
     """
+
+    moments: ClassVar[tuple[str, ...]]
+    """What the state of a parameter holds beside its step."""
 
     def __init__(
         self,
@@ -34,19 +37,61 @@ class AdamFamily(Optimizer):
         self.tables = Tables()
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what a copy or a pickle holds: all but the room for sparse gradients."""
+        super().__setstate__(state)
+        self.tables = Tables()
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with settings of their own; see ``__init__`` for what is refused."""
         super().add_param_group(param_group)
-        group = self.param_groups[-1]
-        for key in ("lr", "eps", "weight_decay"):
-            if not 0 <= group[key] < float("inf"):
-                raise ValueError(f"{key} must be a finite number, 0 or more, not {group[key]}")
-        if not all(0 <= beta < 1 for beta in group["betas"]):
-            raise ValueError(f"betas must lie from 0 up to 1, 1 not included, not {group['betas']}")
-        for parameter in group["params"]:
-            # In bfloat16 a weight of 0.04 has neighbours 1.2e-4 to 2.4e-4 away: steps of 2e-5 would all be rounded off.
-            if parameter.dtype not in (torch.float32, torch.float64):
-                raise ValueError(
-                    f"a parameter is {parameter.dtype}: keep parameters in float32, and compute in a smaller type "
-                    "under torch.autocast"
-                )
+        try:
+            _check(self.param_groups[-1])
+        except ValueError:
+            self.param_groups.pop()
+            raise
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the state of ``state_dict``: ours or torch's, from any device, its steps tensors or plain numbers.
+
+        Raises:
+            ValueError: it is of another kind of optimizer, or its groups are not like these.
+        """
+        expected = {"step", *self.moments}
+        for held in state_dict["state"].values():
+            if held and set(held) != expected:
+                raise ValueError(f"a state of {sorted(held)} is another optimizer's: here it is {sorted(expected)}")
+        for group in state_dict["param_groups"]:
+            for key in ("amsgrad", "maximize"):
+                if group.get(key):
+                    raise ValueError(f"the state is of an optimizer with {key}, which this one does not have")
+        super().load_state_dict(state_dict)
+        for parameter, state in self.state.items():
+            if state:
+                step = torch.as_tensor(state["step"], dtype=torch.float32, device=self.step_device(parameter))
+                state["step"] = step.reshape(())
+
+    def step_device(self, parameter: Tensor) -> torch.device:  # noqa: ARG002
+        """Return where the step count of a parameter lives: on the CPU, where reading it waits for nothing."""
+        return torch.device("cpu")
+
+    def fresh_state(self, parameter: Tensor) -> dict[str, Tensor]:
+        """Return the state of a parameter before its first step."""
+        step = torch.zeros((), dtype=torch.float32, device=self.step_device(parameter))
+        return {"step": step} | {moment: torch.zeros_like(parameter) for moment in self.moments}
+
+
+def _check(group: dict[str, Any]) -> None:
+    """Raise a ``ValueError`` for a group with a setting out of its range, or a parameter of another type."""
+    for key in ("lr", "eps", "weight_decay"):
+        if not 0 <= group[key] < float("inf"):
+            raise ValueError(f"{key} must be a finite number, 0 or more, not {group[key]}")
+    if not all(0 <= beta < 1 for beta in group["betas"]):
+        raise ValueError(f"betas must lie from 0 up to 1, 1 not included, not {group['betas']}")
+    for parameter in group["params"]:
+        # In bfloat16 a weight of 0.04 has neighbours 1.2e-4 to 2.4e-4 away: steps of 2e-5 would all be rounded off.
+        if parameter.dtype not in (torch.float32, torch.float64):
+            raise ValueError(
+                f"a parameter is {parameter.dtype}: keep parameters in float32, and compute in a smaller type "
+                "under torch.autocast"
+            )

@@ -40,11 +40,12 @@ def clip_(gradients: Sequence[Tensor], norm: Tensor, limit: float) -> None:
 def on_common_rows(gradients: Sequence[Tensor | None]) -> tuple[list[Tensor | None], Tensor | None]:
     """Return several gradients of one parameter as dense tensors of one shape, and the rows that they stand for.
 
-    Those are the rows (U,), sorted, that any of them has, if they are sparse; None, for all rows, if they are dense.
+    Those are the rows (U,), sorted, that any of them has, if all are sparse by rows; None, for all rows, if not.
     """
-    sparse = [gradient.coalesce() for gradient in gradients if gradient is not None and gradient.is_sparse]
-    if not sparse:
-        return list(gradients), None
+    there = [gradient for gradient in gradients if gradient is not None]
+    if not there or not all(gradient.is_sparse and gradient.sparse_dim() == 1 for gradient in there):
+        return [gradient.to_dense() if gradient is not None else None for gradient in gradients], None
+    sparse = [gradient.coalesce() for gradient in there]
     rows = torch.unique(torch.cat([gradient.indices()[0] for gradient in sparse]))
     parts = iter(sparse)
     return [None if gradient is None else _spread(next(parts), rows) for gradient in gradients], rows
@@ -72,8 +73,8 @@ class Tables:
     def dense(self, parameter: Tensor) -> Tensor:
         """Return the gradient of ``parameter``, which has one, as a dense tensor: to be read until ``clear``."""
         assert parameter.grad is not None
-        if not parameter.grad.is_sparse:
-            return parameter.grad
+        if not parameter.grad.is_sparse or parameter.grad.sparse_dim() > 1:
+            return parameter.grad.to_dense()
         gradient = parameter.grad.coalesce()
         if parameter not in self._tables:
             self._tables[parameter] = torch.zeros_like(parameter)
