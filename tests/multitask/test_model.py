@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +174,71 @@ def test_what_is_saved_is_what_is_loaded_by_us_and_by_transformers(model: Multit
 def test_wrong_inputs_are_explained(model: MultitaskModel, task: str, texts: list[Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         model.predict(task, texts)
+
+
+NOT_A_LIST: list[tuple[Any, str]] = [
+    ("ab", "one text was given. Give a list of "),
+    (b"ab", "a value of type bytes was given"),
+    (None, "the value None was given"),
+    (3, "the value 3 was given"),
+    ({"a": "b"}, "a value of type dict was given"),
+    ({"a", "b"}, "a value of type set was given"),
+]
+
+
+@pytest.mark.parametrize(("texts", "message"), NOT_A_LIST)
+@pytest.mark.parametrize("verb", ["encode", "mood", "close"])
+def test_what_is_no_list_of_texts_is_explained(model: MultitaskModel, verb: str, texts: Any, message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        model.encode(texts) if verb == "encode" else model.predict(verb, texts)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["a", None], "input 2 is the value None"),
+        (["a", float("nan")], "input 2 is the value nan"),
+        ([b"a"], "input 1 is a value of type bytes"),
+        ([["a", "b", "c"]], "input 1 is a list of 3"),
+        ([("a", "b")], "input 1 is a pair"),
+        ([1], "input 1 is the value 1"),
+    ],
+)
+def test_what_is_no_text_is_named_by_its_place(model: MultitaskModel, texts: Any, message: str) -> None:
+    for verb in (model.encode, lambda rows: model.predict("mood", rows)):
+        with pytest.raises(UserError, match=message + r".* Give a list of texts: \["):
+            verb(texts)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ([("a", "b"), ("a", "b", "c")], "input 2 is a list of 3"),
+        ((["a", "b", "c"], ["d", "e", "f"]), "not two lists of texts"),
+        ((["a", "b"], ["c", "d"]), "not two lists of texts"),
+        (("a", "b"), "input 1 is one text"),
+        ([("a", None)], "input 1 is a list with the value None"),
+        ([("a",)], "input 1 is a list of 1"),
+        ([None], "input 1 is the value None"),
+        ([()], "input 1 is a value of type tuple"),
+    ],
+)
+def test_what_is_no_pair_is_named_by_its_place(model: MultitaskModel, texts: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message + r".* Give a list of pairs: \["):
+        model.predict("close", texts)
+
+
+def test_texts_come_in_any_order_keeping_container(model: MultitaskModel) -> None:
+    texts = ["a good film", "", "how do people cook rice"]
+    expected, moods = model.encode(texts), model.predict("mood", texts).values
+    for form in (tuple(texts), np.array(texts), np.array(texts, dtype=object), iter(texts)):
+        if not isinstance(form, Iterator):
+            np.testing.assert_array_equal(model.predict("mood", form).values, moods)
+        np.testing.assert_array_equal(model.encode(form), expected)
+    closes = model.predict("close", PAIRS).values
+    for pairs in (np.array(PAIRS), [list(pair) for pair in PAIRS], tuple(PAIRS), iter(PAIRS)):
+        np.testing.assert_array_equal(model.predict("close", pairs).values, closes)
+    assert model.encode(iter(())).shape[0] == 0
 
 
 def test_an_encoder_without_tasks_is_no_model(tiny_encoder: Path) -> None:

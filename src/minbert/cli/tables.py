@@ -12,7 +12,7 @@ from rich.text import Text as StyledText
 
 if TYPE_CHECKING:
     from minbert.comparing.compare import Comparison
-    from minbert.multitask.model import Text
+    from minbert.multitask.texts import Text
     from minbert.recipe.recipe import Recipe
     from minbert.running.run import RunSummary
     from minbert.tasks.predictions import Predictions

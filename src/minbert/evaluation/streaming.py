@@ -19,8 +19,9 @@ from minbert.errors import UserError
 from minbert.files import atomic_path
 from minbert.machine.precision import Precision
 from minbert.multitask.inference import NotFiniteAnswersError, task_predictions
-from minbert.multitask.model import MultitaskModel, Text
+from minbert.multitask.model import MultitaskModel
 from minbert.multitask.sequences import Sequences
+from minbert.multitask.texts import Text
 from minbert.tasks.predictions import Predictions
 
 ROWS_AT_ONCE = 2048

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from minbert.encoder.encoder import Encoder
 from minbert.encoder.pooling import Pooling
-from minbert.errors import UserError
 from minbert.machine.precision import Precision
 from minbert.multitask.adapters import Adapters
 from minbert.multitask.inference import NotFiniteAnswersError, sentence_vectors, task_predictions
@@ -20,14 +19,12 @@ from minbert.multitask.model_files import load_weights, read_description, save_d
 from minbert.multitask.network import MultitaskNetwork
 from minbert.multitask.sequences import Sequences
 from minbert.multitask.shared_layers import SharedLayer
+from minbert.multitask.texts import Text, single_texts, task_texts
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 from minbert.text.template import Template
 from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
-
-Text = str | tuple[str, str]
-"""What a row is made of: a text, or the two texts of a pair."""
 
 
 class MultitaskModel(MultitaskNetwork):
@@ -71,7 +68,7 @@ class MultitaskModel(MultitaskNetwork):
         """Write all of the model's files but the weights."""
         save_description(self, self.tokenizer, self.max_length, Path(folder))
 
-    def predict(self, task: str, texts: Sequence[Text], precision: Precision = "fp32") -> Predictions:
+    def predict(self, task: str, texts: Iterable[Text], precision: Precision = "fp32") -> Predictions:
         """Return one task's predictions for ``texts``: strings, or pairs of strings for a task on pairs.
 
         Raises:
@@ -80,15 +77,19 @@ class MultitaskModel(MultitaskNetwork):
         return task_predictions(self, task, self.sequences(task, texts), precision)
 
     def encode(
-        self, texts: Sequence[str], pooling: Pooling = "mean", precision: Precision = "fp32"
+        self, texts: Iterable[str], pooling: Pooling = "mean", precision: Precision = "fp32"
     ) -> NDArray[np.float32]:
         """Return the sentence vectors of ``texts``, (N, hidden); repeated texts are computed once.
 
         They are the encoder's, for no task in particular: tasks' own adapters and the shared layer have no part in it.
+
+        Raises:
+            UserError: ``texts`` is not a list, an array or the like of strings.
         """
-        if not len(texts):
+        checked = single_texts(texts)
+        if not checked:
             return np.zeros((0, self.encoder.config.hidden_size), dtype=np.float32)
-        return self.row_vectors(self.single_texts(texts), pooling, precision)
+        return self.row_vectors(self.single_texts(checked), pooling, precision)
 
     def row_vectors(self, sequences: Sequences, pooling: Pooling, precision: Precision) -> NDArray[np.float32]:
         """Return the vector of each row (N, hidden) of ``single_texts``; see ``encode``."""
@@ -98,26 +99,21 @@ class MultitaskModel(MultitaskNetwork):
             raise NotFiniteAnswersError("sentence vectors", vectors)
         return vectors.cpu().numpy()
 
-    def single_texts(self, texts: Sequence[str]) -> Sequences:
+    def single_texts(self, texts: Iterable[str]) -> Sequences:
         """Tokenize ``texts``, each a row by itself, for no task in particular."""
         table, numbers = TokenTable.from_texts(texts, self.tokenizer)
         return Sequences.of_rows(table, numbers, None, None, self.template, self.max_length)
 
-    def sequences(self, task: str, texts: Sequence[Text]) -> Sequences:
+    def sequences(self, task: str, texts: Iterable[Text]) -> Sequences:
         """Tokenize ``texts`` for a task.
 
         Raises:
-            UserError: the task wants pairs and got single texts, or the other way round.
+            UserError: the texts are not of the form that the task takes.
         """
         pair = self.task(task).pair
-        for number, text in enumerate(texts, start=1):
-            if isinstance(text, str) == (pair is not None):
-                wanted, got = ("pairs of texts", "one text") if pair else ("single texts", "a pair")
-                raise UserError(f"task '{task}' takes {wanted}; input {number} is {got}.")
-        if not len(texts):
-            raise UserError(f"task '{task}': there are no texts to predict.")
-        firsts = [text if isinstance(text, str) else text[0] for text in texts]
-        seconds = [text[1] for text in texts if not isinstance(text, str)]
+        checked = task_texts(task, texts, pairs=pair is not None)
+        firsts = [text if isinstance(text, str) else text[0] for text in checked]
+        seconds = [text[1] for text in checked if not isinstance(text, str)]
         table, numbers = TokenTable.from_texts(firsts + seconds, self.tokenizer)
         first, second = numbers[: len(firsts)], numbers[len(firsts) :] if pair else None
         return Sequences.of_rows(table, first, second, pair, self.template, self.max_length)
