@@ -133,6 +133,28 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(
     assert second.state.best == whole.state.best
 
 
+def test_a_signal_before_the_first_step_leaves_a_checkpoint(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = parse_recipe(two_tasks, "test")
+    whole = loop_of(recipe, tmp_path / "whole", quiet)
+    whole.run(resume=False)
+    cut = loop_of(recipe, tmp_path / "cut", quiet)
+    scores = cut._dev_scores
+
+    def scores_and_signal() -> Any:
+        press_ctrl_c()
+        return scores()
+
+    monkeypatch.setattr(cut, "_dev_scores", scores_and_signal)
+    with pytest.raises(Interrupted):
+        cut.run(resume=False)
+    again = loop_of(recipe, tmp_path / "cut", quiet)
+    again.run(resume=True)
+    assert cut.state.step == 0
+    assert_same(weights(again.model), weights(whole.model))
+
+
 def test_a_run_killed_between_checkpoints_resumes_to_the_same_bits(
     two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,19 +146,23 @@ class Stepper(ABC, Generic[StepT]):
             Interrupted: the user asked to stop; a checkpoint has been written.
             UserError: the checkpoint is damaged, or the disk is full.
         """
-        if resume:
-            self._resume()
-        else:
-            self._evaluate()  # what training must beat
-            self._checkpoint()
-        if not self.state.finished:
-            with stop_on_signal() as stop, self.display.training(self.total_steps, self.state.step):
-                self._steps(stop)
+        with stop_on_signal() as stop:
+            if resume:
+                self._resume()
+            else:
+                self._evaluate()  # what training must beat
+                self._checkpoint()
+            if not self.state.finished:
+                with self.display.training(self.total_steps, self.state.step):
+                    self._steps(stop)
         return TrainingResult(self.state, self.history)
 
     def _steps(self, stop: StopRequest) -> None:
         self.model.train()
         for step, evaluate in self.course.steps(self.state.step):
+            if stop.made:
+                self._checkpoint()
+                raise Interrupted
             self._step(step)
             if evaluate:
                 self._evaluate()
@@ -170,9 +174,6 @@ class Stepper(ABC, Generic[StepT]):
                     self.on_evaluation(len(self.history) - 1, self.state.best.score)
             elif time.monotonic() - self.last_checkpoint > 60 * self.checkpoint_minutes:
                 self._checkpoint()
-            if stop.made:
-                self._checkpoint()
-                raise Interrupted
 
     def _step(self, step: StepT) -> None:
         started = time.perf_counter()
