@@ -70,7 +70,7 @@ def read_delimited(
     elif (likely := _likely_delimiter(header)) not in (None, delimiter):
         raise UserError(
             f"{path}:{header.number}: the header has no tab, but it has '{likely}', so the file looks separated by "
-            f"'{likely}'. Give it a name that ends in .csv."
+            f"'{likely}'. Give it a name that ends in .csv; or, if it has one column, name that without '{likely}'."
         )
     names = _column_names(header, path, delimiter)
     for record in _fitting(_records(lines, delimiter, len(names)), path, len(names)):

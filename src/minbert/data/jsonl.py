@@ -35,7 +35,8 @@ def read_jsonl(lines: Iterator[Line], path: Path) -> Iterator[Row | Problem]:
             yield Problem(path, line.number, *line.flaw)
         elif line.text.strip():
             if first and _SPREAD.fullmatch(line.text):
-                what, program = ("one array", ".[]") if "[" in line.text.lstrip()[:1] else ("spread over lines", ".")
+                array = line.text.lstrip().startswith("[")
+                what, program = ("one array", ".[]") if array else ("spread over lines", ".")
                 raise UserError(
                     f"{path}:{line.number}: the JSON is {what}; write one object a line: jq -c '{program}' OLD > NEW"
                 )
