@@ -24,7 +24,7 @@ types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
 pytest: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal --durations 10
 
 docs: $(VENV)/.installed-docs reference
 	$(BIN)/zensical build --strict --clean

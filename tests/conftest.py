@@ -12,6 +12,7 @@ from typing import Any
 # process that a test starts. The hub's library reads its variable once, when imported: no test may reach the network.
 os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,10 @@ import yaml
 from rich.console import Console
 
 from minbert.display.progress import Display
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 WORDS = [
     "the",
