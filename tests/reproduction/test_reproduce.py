@@ -203,3 +203,13 @@ def test_one_seed_marks_no_negative_transfer() -> None:
     once = grids(of_seeds([0.4], [0.7]))[1]
     assert once.rows == [["both", "-0.300"]]
     assert "shows nothing" in once.note
+
+
+def test_a_table_is_not_gone_on_with_on_other_data(run: Any, two_tasks: dict[str, Any], tmp_path: Path) -> None:
+    run(rows=["base"])
+    with (Path(two_tasks["data"]) / "mood-dev.tsv").open("a") as file:
+        file.write("m11\tgood\t1\n")
+    before = metrics_of(tmp_path, "base")
+    with pytest.raises(UserError, match=r"began with other contents of tasks\.mood\.files\.dev "):
+        run(rows=["base"])
+    assert metrics_of(tmp_path, "base") == before

@@ -16,6 +16,7 @@ from minbert.errors import UserError
 from minbert.pretraining.recipe import parse_pretraining_recipe
 from minbert.pretraining.run import pretrain_recipe
 from minbert.recipe.recipe import Recipe, parse_recipe
+from minbert.run_folder.inputs import RunInputs
 from minbert.running.run import train_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
@@ -80,6 +81,13 @@ def test_another_file_is_refused_and_named(recipe: Recipe, stopped: Path, tmp_pa
     train_recipe(recipe, stopped, True, quiet)
     append(tmp_path / "data/mood-train.tsv")
     train_recipe(recipe, stopped, True, quiet)  # finished: only summed up
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"a": {"file": "b"}}'])
+def test_a_damaged_record_is_told(tmp_path: Path, quiet: Display, text: str) -> None:
+    (tmp_path / "inputs.json").write_text(text)
+    with pytest.raises(UserError, match=r"inputs\.json"):
+        RunInputs(tmp_path, True, quiet)
 
 
 def test_an_older_run_without_the_record_goes_on_with_a_note(recipe: Recipe, stopped: Path) -> None:

@@ -175,3 +175,17 @@ def test_one_task_selected_by_overall_is_compared_by_its_metric(two_tasks_file: 
     for select, name in (("mood", "mood.accuracy"), ("mood.macro_f1", "mood.macro_f1")):
         training = recipe.training.model_copy(update={"select": select})
         assert score_name(recipe.model_copy(update={"training": training})) == name
+
+
+def test_a_sweep_of_other_data_or_another_recipe_is_not_gone_on_with(
+    two_tasks_file: Path, tmp_path: Path, quiet: Display
+) -> None:
+    out = tmp_path / "sweep"
+    sweep(two_tasks_file, out, quiet, grid=[RATES], seconds=0)
+    sweep(two_tasks_file, out, quiet, resume=True, grid=[RATES], seconds=0)
+    with pytest.raises(UserError, match=r"recipe\.training\.epochs is 1 there and 2 here"):
+        run_sweep(str(two_tasks_file), {}, ["training.epochs=2"], out, True, quiet, grid=[RATES])
+    with (tmp_path / "data/mood-dev.tsv").open("a") as file:
+        file.write("m11\tgood\t1\n")
+    with pytest.raises(UserError, match=r"began with other contents of tasks\.mood\.files\.dev "):
+        sweep(two_tasks_file, out, quiet, resume=True, grid=[RATES])

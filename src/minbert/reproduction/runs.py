@@ -16,6 +16,8 @@ from minbert.recipe.seeds import read_seeds
 from minbert.reproduction.budgets import Budget
 from minbert.reproduction.papers import Paper, PaperRow, PaperTable
 from minbert.run_folder.folder import METRICS, PRETRAINING, check_run_folder, drop_weights, read_run
+from minbert.run_folder.inputs import RunInputs
+from minbert.running.inputs import data_files
 from minbert.running.prepare import resolve
 from minbert.running.run import train_recipe
 from minbert.tasks.settings import TaskSettings
@@ -152,6 +154,7 @@ def carry_out(run: PlannedRun, keep_models: bool, display: Display) -> Outcome:
         if not keep_models:
             drop_weights(folder)
     check_run_folder(folder, resolve(run.recipe), resume=True, command="train", read=read_run)
+    RunInputs(folder, True, display).add(data_files(run.recipe))  # all of a table's runs read the same
     if (folder / FAILURE).is_file():
         return Outcome({}, 0.0, read_json(folder / FAILURE)["message"])
     metrics = read_json(folder / METRICS)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from minbert.methods import Settings
-
 _AT_MOST = 8
 
 
@@ -20,9 +18,9 @@ def leaves(tree: Any, key: str = "") -> dict[str, Any]:
     }
 
 
-def told_differences(there: Settings, here: Settings) -> str:
-    """Return what differs between the recipe of a folder and the one that is given, in a sentence's part."""
-    old, new = leaves(there.model_dump(mode="json")), leaves(here.model_dump(mode="json"))
+def told_differences(there: dict[str, Any], here: dict[str, Any]) -> str:
+    """Return what differs between a folder's recipe and the one that is given, both as trees, in a sentence's part."""
+    old, new = leaves(there), leaves(here)
     keys = [key for key in [*old, *(key for key in new if key not in old)] if old.get(key) != new.get(key)]
     told = [f"{key} is {_shown(old, key)} there and {_shown(new, key)} here" for key in keys[:_AT_MOST]]
     return "; ".join([*told, *([f"and {len(keys) - _AT_MOST} more keys differ"] if len(keys) > _AT_MOST else [])])

@@ -70,10 +70,10 @@ def check_run_folder(
     if (out / BEST_OF).is_file():
         raise UserError(f"{out}: holds a model that another run has kept; choose another --out.")
     if (there := read(out)) != recipe:
+        differ = told_differences(there.model_dump(mode="json"), recipe.model_dump(mode="json"))
         go_on = command_line(command, out / RECIPE, "--out", out, "--resume")
         raise UserError(
-            f"{out}: holds a run of another recipe ({told_differences(there, recipe)}). Choose another --out, or go on "
-            f"with that one: {go_on}"
+            f"{out}: holds a run of another recipe ({differ}). Choose another --out, or go on with that one: {go_on}"
         )
     if not resume:
         state = "a finished" if (out / METRICS).is_file() else "an unfinished"

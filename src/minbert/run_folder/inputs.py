@@ -1,9 +1,11 @@
-"""What a run reads, by its hashes, so that it goes on with what it began with and with nothing else."""
+"""What a run, or a sweep, reads, by hashes: it goes on with what it began with and with nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from minbert.display.progress import Display
 from minbert.errors import UserError
@@ -12,6 +14,16 @@ from minbert.files.json_text import read_json
 
 INPUTS = "inputs.json"
 """In a run's folder: of each file that the run read when it began, its path and SHA-256, by the recipe's key."""
+
+
+class InputFile(BaseModel):
+    """A file as it was."""
+
+    file: str
+    sha256: str
+
+
+_RECORD = TypeAdapter(dict[str, InputFile])
 
 
 class RunInputs:
@@ -24,10 +36,13 @@ class RunInputs:
             UserError: the record is damaged.
         """
         self._path = folder / INPUTS
-        self._hashes: dict[str, dict[str, str]] = {}
-        self._began_with: dict[str, dict[str, str]] = {}
+        self._hashes: dict[str, InputFile] = {}
+        self._began_with: dict[str, InputFile] = {}
         if resumed and self._path.is_file():
-            self._began_with = read_json(self._path)
+            try:
+                self._began_with = _RECORD.validate_python(read_json(self._path))
+            except ValidationError:
+                raise UserError(f"{self._path}: is damaged; begin anew with another --out.") from None
         elif resumed:
             display.note(f"{folder}: has no record of the files it began with, so it goes on without comparing them")
 
@@ -38,11 +53,11 @@ class RunInputs:
             UserError: a file is not the one that the run began with.
         """
         here = {
-            key: {"file": str(path), "sha256": sha256(path)} for key, path in sorted(files.items()) if path.is_file()
+            key: InputFile(file=str(path), sha256=sha256(path)) for key, path in sorted(files.items()) if path.is_file()
         }
-        changed = [key for key in here if self._began_with.get(key, here[key])["sha256"] != here[key]["sha256"]]
+        changed = [key for key in here if self._began_with.get(key, here[key]).sha256 != here[key].sha256]
         if changed:
-            told = "; ".join(f"{key} ({here[key]['file']})" for key in changed[:5])
+            told = "; ".join(f"{key} ({here[key].file})" for key in changed[:5])
             folder, more = self._path.parent, f" and {len(changed) - 5} more" if len(changed) > 5 else ""
             raise UserError(
                 f"{folder}: this run began with other contents of {told}{more}. Put back what it began with, or "
@@ -52,4 +67,4 @@ class RunInputs:
 
     def write(self) -> None:
         """Record what was taken in, as what the run began with."""
-        write_json(self._path, self._hashes)
+        write_json(self._path, _RECORD.dump_python(self._hashes))

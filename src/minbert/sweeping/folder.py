@@ -15,7 +15,10 @@ from minbert.files import write_text
 from minbert.files.locks import wait_for_lock
 from minbert.files.strict_yaml import read_yaml, to_yaml
 from minbert.recipe.recipe import Recipe
+from minbert.run_folder.differences import told_differences
 from minbert.run_folder.folder import drop_checkpoints, drop_weights
+from minbert.run_folder.inputs import RunInputs
+from minbert.running.inputs import data_files
 from minbert.running.run import train_recipe
 from minbert.sweeping.plan import Configuration, Run
 from minbert.sweeping.records import (
@@ -47,8 +50,10 @@ class SweepFolder:
         self.keys = keys
         self.keep = keep
 
-    def open(self, resume: bool, search: Mapping[str, str] | None) -> None:
+    def open(self, resume: bool, search: Mapping[str, str] | None, display: Display) -> None:
         """Make the folder, or check that it is of a sweep of the same recipe (and the same ``search``, if it is one).
+
+        A sweep compares its runs, so all of them read the same data: those that it began with.
 
         Raises:
             UserError: it holds something else, or such a sweep and ``resume`` was not asked for.
@@ -61,14 +66,21 @@ class SweepFolder:
         with wait_for_lock(path, "folder"):
             if not (path / SWEEP).is_file():
                 write_text(path / SWEEP, to_yaml(said))
+                inputs = RunInputs(path, False, display)
+                inputs.add(data_files(self.recipe))
+                inputs.write()
                 return
-        if read_yaml(path / SWEEP) != said:
-            raise UserError(f"{path}: holds a sweep of another recipe or another search; choose another --out.")
+        if (there := read_yaml(path / SWEEP)) != said:
+            differ = told_differences(there, said)
+            raise UserError(
+                f"{path}: holds a sweep of another recipe or another search ({differ}); choose another --out."
+            )
         if not resume:
             raise UserError(
                 f"{path}: holds a sweep of this recipe; add --resume to go on with it, or to help a process that is at "
                 "work there, or choose another --out."
             )
+        RunInputs(path, True, display).add(data_files(self.recipe))
 
     def train(self, run: Run, display: Display, on_evaluation: OnEvaluation | None = None) -> Record:
         """Train a run, or go on with it, and write its record, whatever becomes of it.

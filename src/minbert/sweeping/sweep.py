@@ -50,13 +50,13 @@ def run_sweep(
     if search:
         space = check_space(recipe, read_space(search))
         folder = SweepFolder(out, recipe.recipe, list(space), keep)
-        folder.open(resume, {key: str(values) for key, values in space.items()})
+        folder.open(resume, {key: str(values) for key, values in space.items()}, display)
         return Search(folder, recipe, space, storage, prune).train(trials, seconds, display)
     axes = read_grid(grid)
     configurations = plan_grid(recipe, axes, one_at_a_time)
     chosen = None if seeds is None else read_seeds(seeds, recipe.recipe.seed)
     folder = SweepFolder(out, recipe.recipe, list(axes), keep)
-    folder.open(resume, None)
+    folder.open(resume, None, display)
     return train_grid(folder, configurations, chosen, seconds, display)
 
 
