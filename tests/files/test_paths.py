@@ -103,3 +103,10 @@ def test_the_forgotten_argument(command: str, word: str, tmp_path: Path) -> None
     assert isinstance(result.exception, UserError), (result.exception, result.output)
     assert "name of a file or folder" in str(result.exception) or "too long for that" in str(result.exception)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_an_option_has_by_default_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["report", "."])
+    assert isinstance(result.exception, UserError), result.exception
+    assert "no run of minbert's" in str(result.exception)

@@ -11,12 +11,13 @@ LONGEST_NAME = 255
 """Bytes of a name, in every file system in use."""
 
 
-def to_path(text: str) -> Path:
+def to_path(words: str | Path) -> Path:
     """Return the path that a user wrote, with a leading ``~`` spelt out. Nothing needs to be there.
 
     Raises:
         UserError: no file or folder can have this name.
     """
+    text = str(words)  # an option's default is a path already
     if not text.strip():
         raise UserError("an empty text was given where the name of a file or folder is expected.")
     shown = repr(text if len(text) <= 60 else f"{text[:57]}...")
