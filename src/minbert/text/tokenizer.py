@@ -152,7 +152,7 @@ def _read_vocabulary(file: Path) -> tokenizers.Tokenizer:
     switches = _read_switches(configuration)
     if not configuration.is_file() and _has_capitals(lines):
         logger.warning(
-            "%s: has words with capitals, so texts are not lower-cased; no %s says.", file, configuration.name
+            "%s: has words with capitals, and no %s is beside it: texts keep their capitals.", file, configuration.name
         )
         switches["do_lower_case"] = False
     vocabulary = {token: index for index, token in enumerate(lines) if token}
