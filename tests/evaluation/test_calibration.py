@@ -16,6 +16,7 @@ from minbert.evaluation.calibration import (
     reliability,
     scale_across_halves,
 )
+from minbert.randomness import generator
 
 
 def simulated(rows: int, classes: int, temperature: float, seed: int = 0) -> tuple[NDArray, NDArray, NDArray]:  # type: ignore[type-arg]
@@ -132,6 +133,14 @@ def test_no_row_has_a_part_in_its_own_temperature() -> None:
     np.testing.assert_array_equal(scale_across_halves(told, changed)[0][used], scaled[used])
     with pytest.raises(ValueError, match="two rows"):
         scale_across_halves(told[:1], labels[:1])
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100, 1500])
+def test_error_by_chance_is_that_of_a_plain_loop(rows: int) -> None:
+    confidence = np.random.default_rng(rows).uniform(0.2, 1, rows)
+    random = generator(0, "calibration error by chance")
+    errors = [reliability(confidence, random.random(rows) < confidence).error for _ in range(1000)]
+    assert error_by_chance(confidence) == pytest.approx(np.mean(errors), rel=1e-12)
 
 
 def test_error_by_chance_is_that_of_true_confidences() -> None:

@@ -10,8 +10,10 @@ import matplotlib.image
 import numpy as np
 import pytest
 from figure_checks import check
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure as Drawing
 
 import minbert.reporting
 from minbert.errors import UserError
@@ -47,6 +49,21 @@ def test_files_are_on_white_and_alike(tmp_path: Path) -> None:
     drawing = figure()
     save(drawing, tmp_path / "three")
     assert "#ffffff" not in svg(drawing), "saving left its white behind"
+
+
+def test_a_figure_is_drawn_three_times_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To be laid out, as SVG (for page and file) and as PNG: drawing is most of what a report costs."""
+    drawing, draws = figure(), []
+    draw = Drawing.draw
+
+    def counted(self: Drawing, renderer: RendererBase) -> None:
+        draws.append(renderer)
+        draw(self, renderer)
+
+    monkeypatch.setattr(Drawing, "draw", counted)
+    save(drawing, tmp_path)
+    svg(drawing)
+    assert len(draws) == 3
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

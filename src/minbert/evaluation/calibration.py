@@ -19,6 +19,9 @@ TEMPERATURES = (1 / 50, 50.0)
 
 Values = NDArray[np.float64]
 
+_AT_ONCE = 500_000
+"""Numbers of a matrix of simulated answers that are worked on together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
@@ -55,7 +58,7 @@ def reliability(confidence: Values, right: NDArray[np.bool_], bins: int = BINS) 
     if not len(confidence) or confidence.shape != right.shape:
         raise ValueError(f"confidence and right must be as many, at least one: {confidence.shape}, {right.shape}")
     edges = np.linspace(0, 1, bins + 1)
-    numbers = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    numbers = _bin_of(confidence, edges)
     counts = np.bincount(numbers, minlength=bins)
     with np.errstate(invalid="ignore"):
         means = np.bincount(numbers, weights=confidence, minlength=bins) / counts
@@ -139,8 +142,20 @@ def error_by_chance(confidence: Values, bins: int = BINS, draws: int = 1000) -> 
     It is not 0: in a bin of few rows the share of right ones scatters. Simulated, ``draws`` times, always alike.
     """
     rng = generator(0, "calibration error by chance")
-    draw = (rng.random(len(confidence)) < confidence for _ in range(draws))
-    return float(np.mean([reliability(confidence, right, bins).error for right in draw]))
+    certain = reliability(confidence, np.ones(len(confidence), dtype=np.bool_), bins)
+    held = certain.counts > 0
+    in_bin = (_bin_of(confidence, certain.edges)[:, None] == np.flatnonzero(held)).astype(np.float64)
+    errors = []
+    most = max(1, _AT_ONCE // len(confidence))
+    for start in range(0, draws, most):
+        right = rng.random((min(most, draws - start), len(confidence))) < confidence
+        gaps = np.abs((right @ in_bin) / certain.counts[held] - certain.confidence[held])
+        errors.append(np.average(gaps, axis=1, weights=certain.counts[held]))
+    return float(np.mean(np.concatenate(errors)))
+
+
+def _bin_of(confidence: Values, edges: Values) -> NDArray[np.int64]:
+    return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, len(edges) - 2)
 
 
 def _of_labels(values: Values, labels: Values) -> Values:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from minbert.files import atomic_path
+from minbert.files import atomic_path, write_text
 from minbert.reporting.style import INK, PAPER, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 
-@dataclass(frozen=True, slots=True)
+_WHITE = '<g id="patch_1">(.*?)style="fill: #ffffff"'
+"""What is behind the whole of a drawing: its first patch."""
+
+
+@dataclass(frozen=True)
 class Figure:
     """A drawing and its words."""
 
@@ -29,6 +34,25 @@ class Figure:
     """Plain text for who cannot see the drawing: what it shows, with its main numbers."""
     drawing: Drawing
 
+    @cached_property
+    def file(self) -> str:
+        """The drawing as an SVG file, on white. Drawn once: page and folder show the same."""
+        stream = io.StringIO()
+        # A date, or ids drawn at random, would make each file differ from the last.
+        self._draw(stream, format="svg", metadata={"Date": None, "Title": self.title})
+        return stream.getvalue()
+
+    def write_png(self, path: Path) -> None:
+        """Write the drawing as a PNG file, on white."""
+        self._draw(path, format="png", dpi=200)
+
+    def _draw(self, target: Path | io.StringIO, **how: Any) -> None:
+        from matplotlib import rc_context
+
+        with styled(), rc_context({"svg.hashsalt": self.name}):
+            self.drawing.savefig(target, facecolor="white", **how)
+            self.drawing.set_layout_engine(None)  # it has been laid out, which costs as much as drawing
+
 
 def svg(figure: Figure) -> str:
     """Return the drawing as an ``<svg>`` element to put into a page.
@@ -39,14 +63,10 @@ def svg(figure: Figure) -> str:
     stands in should scroll (``overflow-x: auto``). Text is drawn as outlines: it looks the same and
     fits everywhere, whatever fonts are there; ``alt`` is its label. All ids begin with the figure's name.
     """
-    from matplotlib import rc_context
-
-    stream = io.StringIO()
-    with styled(), rc_context({"svg.hashsalt": figure.name}):
-        figure.drawing.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    text = stream.getvalue()
+    text = figure.file
     body = text[text.index(">", text.index("<svg")) + 1 :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, count=1, flags=re.DOTALL)
+    body = re.sub(r"<(title|metadata)>.*?</\1>", "", body, count=2, flags=re.DOTALL)
+    body = re.sub(_WHITE, r'<g id="patch_1">\1style="fill: none"', body, count=1, flags=re.DOTALL)
     prefix = f"figure-{figure.name}-"
     body = body.replace("*{", "#figure_1 *{", 1)  # a style sheet holds for the whole page, not for its drawing alone
     body = re.sub(r'\bid="', f'id="{prefix}', body)
@@ -73,13 +93,8 @@ def save(figure: Figure, folder: Path) -> list[Path]:
     Raises:
         UserError: the folder cannot be written to.
     """
-    from matplotlib import rc_context
-
-    paths = files_of(figure, folder)
-    for path in paths:
-        kind = path.suffix[1:]
-        # A date, or ids drawn at random, would make each file differ from the last.
-        more = {"metadata": {"Date": None, "Title": figure.title}} if kind == "svg" else {"dpi": 200}
-        with atomic_path(path) as temporary, styled(), rc_context({"svg.hashsalt": figure.name}):
-            figure.drawing.savefig(temporary, format=kind, facecolor="white", **more)
-    return paths
+    drawn, raster = files_of(figure, folder)
+    write_text(drawn, figure.file)
+    with atomic_path(raster) as temporary:
+        figure.write_png(temporary)
+    return [drawn, raster]

@@ -10,9 +10,9 @@ Values = NDArray[np.float64]
 
 def wilson(hits: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[Values, Values]:
     """Return the ends of the 95 % intervals of shares hits / counts (Wilson 1927); counts are at least 1."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    z = norm.ppf(0.975)
+    z = ndtri(0.975)
     shares = hits / counts
     middle = (shares + z**2 / (2 * counts)) / (1 + z**2 / counts)
     half = z / (1 + z**2 / counts) * np.sqrt(shares * (1 - shares) / counts + z**2 / (4 * counts**2))
@@ -21,10 +21,10 @@ def wilson(hits: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[Values, 
 
 def mean_interval(values: Values) -> tuple[float, float]:
     """Return the ends of the 95 % interval of the mean, by Student's t; the mean itself where there is one value."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     mean = float(values.mean())
     if len(values) < 2:
         return mean, mean
-    half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))
     return mean - half, mean + half
