@@ -11,7 +11,6 @@ from minbert.errors import UserError
 from minbert.recipe.recipe import Recipe, load_recipe
 from minbert.recipe.shipped import recipe_names
 from minbert.reproduction.papers import load_paper, paper_names
-from minbert.reproduction.runs import columns_of, systems
 
 PAPERS = ["gao", "goel", "li-ya", "phan", "yang-dange"]
 
@@ -28,8 +27,8 @@ def test_our_table_measures_the_best_recipe_by_each_task_alone_on_the_same_files
         alone = load_recipe(name)
         assert list(alone.tasks) == [task] and alone.tasks[task].files == best.tasks[task].files
     rows = paper.tables["best"].rows
-    assert systems(rows["best-soup"]) == systems(rows["best"])
-    assert systems(rows["best-ensemble"]) == systems(rows["best"]) + list(paper.single_task.values())
+    assert rows["best-soup"].systems == rows["best"].systems
+    assert rows["best-ensemble"].systems == rows["best"].systems + list(paper.single_task.values())
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -38,8 +37,8 @@ def test_every_row_has_a_recipe_of_the_papers_own(name: str) -> None:
     named = set()
     for table in paper.tables.values():
         for row in table.rows.values():
-            named |= set(systems(row))
-            for column, recipe in columns_of(table, row).items():
+            named |= set(row.systems)
+            for column, recipe in table.systems_by_column(row).items():
                 score = table.columns[column].split(".")[0]
                 assert score == "overall" or score in load_recipe(recipe).tasks
             assert all(-1 <= figure <= 1 for figure in row.published.values())

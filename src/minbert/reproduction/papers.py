@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self
@@ -28,6 +29,13 @@ class PaperRow(Settings):
     )
     published: dict[str, float] = Field({}, description="the paper's figures, by column; none where it gives none")
     asked: bool = Field(False, description="runs only when asked for by name")
+
+    @property
+    def systems(self) -> list[str]:
+        """The recipes that its figures come from."""
+        if isinstance(self.recipe, str):
+            return [self.recipe]
+        return list(self.recipe.values()) if isinstance(self.recipe, dict) else self.recipe
 
 
 class PaperTable(Settings):
@@ -56,6 +64,12 @@ class PaperTable(Settings):
                     raise ValueError(f"row '{name}': no column '{unknown[0]}'")
         return self
 
+    def systems_by_column(self, row: PaperRow) -> dict[str, str]:
+        """Return which recipe fills each column that the row has; none does of runs taken together."""
+        if row.together is not None or isinstance(row.recipe, list):
+            return {}
+        return dict.fromkeys(self.columns, row.recipe) if isinstance(row.recipe, str) else row.recipe
+
 
 class Paper(Settings):
     """A paper's tables."""
@@ -69,6 +83,26 @@ class Paper(Settings):
     def row_names(self) -> list[str]:
         """Return the names of all rows, each once."""
         return list(dict.fromkeys(name for table in self.tables.values() for name in table.rows))
+
+    def chosen_rows(self, wanted: Collection[str]) -> list[tuple[str, PaperRow]]:
+        """Return the rows by name that are wanted, tables in order: with none, all that need not be asked for.
+
+        The baseline of each table that a wanted row stands in is always among them.
+
+        Raises:
+            UserError: there is no such row.
+        """
+        names = self.row_names()
+        for name in wanted:
+            if name not in names:
+                raise UserError(
+                    f"row '{name}': is not in the paper{did_you_mean(name, names)}; known: {', '.join(names)}."
+                )
+        chosen = []
+        for table in self.tables.values():
+            here = [name for name, row in table.rows.items() if (name in wanted if wanted else not row.asked)]
+            chosen += [(name, row) for name, row in table.rows.items() if here and name in {*here, table.baseline}]
+        return chosen
 
 
 def paper_names() -> list[str]:

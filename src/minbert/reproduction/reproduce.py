@@ -16,7 +16,7 @@ from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.reproduction.budgets import load_budget
 from minbert.reproduction.papers import Paper, PaperRow, PaperTable, load_paper
-from minbert.reproduction.runs import Outcome, PlannedRun, carry_out, chosen_rows, columns_of, plan_runs, systems
+from minbert.reproduction.runs import Outcome, PlannedRun, carry_out, plan_runs
 from minbert.reproduction.tables import markdown
 from minbert.reproduction.together import PlannedTogether, plan_together, take_together
 
@@ -81,13 +81,13 @@ def _results(
     outcomes: Outcomes,
     made: Mapping[str, tuple[PlannedTogether, Outcome]],
 ) -> dict[str, Any]:
-    wanted = {row for row, _ in chosen_rows(paper, rows)}
+    wanted = {row for row, _ in paper.chosen_rows(rows)}
     tables = {}
     for table_name, table in paper.tables.items():
         shown = {
             name: {
                 "label": row.label,
-                "single_task": row.together is None and set(systems(row)) <= set(paper.single_task.values()),
+                "single_task": row.together is None and set(row.systems) <= set(paper.single_task.values()),
                 "published": row.published,
                 **(
                     _of_runs(table, row, outcomes) if row.together is None else _of_runs_together(table, made.get(name))
@@ -123,11 +123,11 @@ def _results(
 
 
 def _of_runs(table: PaperTable, row: PaperRow, outcomes: Outcomes) -> dict[str, Any]:
-    columns = columns_of(table, row)
+    columns = table.systems_by_column(row)
     return {
         "ours": {column: _scores(table.columns[column], outcomes[columns[column]]) for column in columns},
-        "seconds": _seconds([outcomes[system] for system in dict.fromkeys(systems(row))]),
-        "failures": [outcome.failure for system in systems(row) for _, outcome in outcomes[system] if outcome.failure],
+        "seconds": _seconds([outcomes[system] for system in dict.fromkeys(row.systems)]),
+        "failures": [outcome.failure for system in row.systems for _, outcome in outcomes[system] if outcome.failure],
     }
 
 

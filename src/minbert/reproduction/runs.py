@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from minbert.display.progress import Display
-from minbert.errors import UserError, did_you_mean
+from minbert.errors import UserError
 from minbert.files import write_json
 from minbert.files.json_text import read_json
 from minbert.recipe.recipe import Recipe, load_recipe
 from minbert.recipe.seeds import read_seeds
 from minbert.reproduction.budgets import Budget
-from minbert.reproduction.papers import Paper, PaperRow, PaperTable
+from minbert.reproduction.papers import Paper
 from minbert.run_folder.folder import METRICS, PRETRAINING, check_run_folder, drop_weights, read_run
 from minbert.run_folder.inputs import RunInputs
 from minbert.running.inputs import data_files
@@ -83,15 +83,15 @@ def plan_runs(
         UserError: there is no such row, or a recipe cannot be used.
     """
     recipes: dict[str, Recipe] = {}
-    for _, row in chosen_rows(paper, rows):
-        for name in systems(row):
+    for _, row in paper.chosen_rows(rows):
+        for name in row.systems:
             recipes[name] = budget.apply(load_recipe(name, overrides, settings))
     for task, name in paper.single_task.items():
         recipes[name] = budget.apply(load_recipe(name, overrides, settings))
         check_select(task, recipes[name].tasks)
     for table in paper.tables.values():
         for row in table.rows.values():
-            for column, name in columns_of(table, row).items():
+            for column, name in table.systems_by_column(row).items():
                 if name in recipes:
                     check_select(table.columns[column], recipes[name].tasks)
     folders = {name: name.rsplit("/", 1)[-1].removesuffix(".yaml") for name in recipes}
@@ -103,39 +103,6 @@ def plan_runs(
             folder = out / folders[name] / f"seed-{seed}"
             runs.append(PlannedRun(name, recipe.model_copy(update={"seed": seed}), folder))
     return runs
-
-
-def chosen_rows(paper: Paper, rows: Collection[str]) -> list[tuple[str, PaperRow]]:
-    """Return the paper's rows by name that ``rows`` asks for (see ``plan_runs``), tables in order.
-
-    Raises:
-        UserError: there is no such row.
-    """
-    for name in rows:
-        if name not in paper.row_names():
-            known = ", ".join(paper.row_names())
-            raise UserError(
-                f"row '{name}': is not in the paper{did_you_mean(name, paper.row_names())}; known: {known}."
-            )
-    chosen = []
-    for table in paper.tables.values():
-        wanted = [name for name, row in table.rows.items() if (name in rows if rows else not row.asked)]
-        chosen += [(name, row) for name, row in table.rows.items() if wanted and name in {*wanted, table.baseline}]
-    return chosen
-
-
-def systems(row: PaperRow) -> list[str]:
-    """Return the recipes a row's figures come from."""
-    if isinstance(row.recipe, str):
-        return [row.recipe]
-    return list(row.recipe.values()) if isinstance(row.recipe, dict) else row.recipe
-
-
-def columns_of(table: PaperTable, row: PaperRow) -> dict[str, str]:
-    """Return which recipe fills each of the table's columns that the row has; none does of runs taken together."""
-    if row.together is not None or isinstance(row.recipe, list):
-        return {}
-    return dict.fromkeys(table.columns, row.recipe) if isinstance(row.recipe, str) else row.recipe
 
 
 def carry_out(run: PlannedRun, keep_models: bool, display: Display) -> Outcome:

@@ -11,7 +11,7 @@ from minbert.encoder.hub import SAFETENSORS
 from minbert.errors import UserError
 from minbert.files.json_text import read_json
 from minbert.reproduction.papers import Paper, PaperRow
-from minbert.reproduction.runs import Outcome, PlannedRun, chosen_rows, systems
+from minbert.reproduction.runs import Outcome, PlannedRun
 from minbert.run_folder.folder import METRICS, SOUP
 from minbert.tasks.settings import TaskSettings
 from minbert.together.ensemble import make_ensemble
@@ -47,10 +47,10 @@ def plan_together(
             folder holds something else.
     """
     planned: dict[str, PlannedTogether] = {}
-    for name, row in chosen_rows(paper, rows):
+    for name, row in paper.chosen_rows(rows):
         if row.together is None:
             continue
-        members = [run for run in runs if run.system in systems(row)]
+        members = [run for run in runs if run.system in row.systems]
         if len(members) < 2:
             raise UserError(f"row '{name}': is made of several runs, and there is one; ask for more --seeds.")
         if not keep_models:
@@ -74,7 +74,7 @@ def take_together(
     Raises:
         UserError: the runs' models are not there any more, or they cannot be taken together.
     """
-    behind = [outcome for system in systems(planned.row) for _, outcome in outcomes[system]]
+    behind = [outcome for system in planned.row.systems for _, outcome in outcomes[system]]
     if failures := [outcome.failure for outcome in behind if outcome.failure is not None]:
         return Outcome({}, 0.0, f"one of its runs failed: {failures[0]}")
     folder = planned.folder
