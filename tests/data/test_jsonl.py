@@ -17,7 +17,7 @@ def read(path: Path, content: bytes) -> list[Row | Problem]:
 
 def test_values_become_the_text_a_table_would_hold(tmp_path: Path) -> None:
     line = b'{"text": "a", "score": 3.8, "class": 2, "yes": true, "no": false, "missing": null, "list": [1], "": 1}'
-    expected = {"text": "a", "score": "3.8", "class": "2", "yes": "1", "no": "0", "missing": ""}
+    expected = {"text": "a", "score": "3.8", "class": "2", "yes": "true", "no": "false", "missing": ""}
     assert read(tmp_path / "rows.jsonl", line) == [Row(1, expected)]
 
 

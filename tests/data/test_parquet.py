@@ -38,8 +38,8 @@ def test_columns_of_text_and_numbers_are_read(tmp_path: Path) -> None:
     }
     (tmp_path / "rows.parquet").write_bytes(parquet_bytes(columns))
     assert list(read_rows(tmp_path / "rows.parquet")) == [
-        Row(1, {"text": "a", "large": "b", "class": "1", "score": "3.8", "flag": "1", "nothing": ""}),
-        Row(2, {"text": "", "large": "c", "class": "2", "score": "", "flag": "0", "nothing": ""}),
+        Row(1, {"text": "a", "large": "b", "class": "1", "score": "3.8", "flag": "true", "nothing": ""}),
+        Row(2, {"text": "", "large": "c", "class": "2", "score": "", "flag": "false", "nothing": ""}),
     ]
 
 

@@ -142,7 +142,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 MORE = {"file": "more.tsv", "labels": {0: "--", 1: "++"}}
-REVIEWS = {"file": "reviews.jsonl", "text": "review", "label": "good", "id": None, "labels": {1: "+", 0: "-"}}
+REVIEWS = {
+    "file": "reviews.jsonl",
+    "text": "review",
+    "label": "good",
+    "id": None,
+    "labels": {"true": "+", "false": "-"},
+}
 
 
 def test_rows_join_the_train_file_with_translated_labels_and_ids_of_their_own(folder: Path) -> None:

@@ -80,3 +80,13 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, object]) ->
 
 def test_outputs() -> None:
     assert (FIVE.outputs, NAMED.outputs, YES_NO.outputs, SCORE.outputs) == (5, 3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("classes", "shown"), [([True, False], "['true', 'false']"), ([1, 2], "['1', '2']"), (["a", None], "['a', 'null']")]
+)
+def test_names_without_quotes_are_refused_with_how_to_write_them(classes: list[object], shown: str) -> None:
+    with pytest.raises(ValidationError, match="put the names in quotes") as caught:
+        TaskSettings.model_validate({"kind": "classification", "classes": classes})
+    assert shown in str(caught.value)
+    assert [problem["loc"] for problem in caught.value.errors()] == [("kind", "classes")]

@@ -47,7 +47,11 @@ def read_jsonl(lines: Iterator[Line], path: Path) -> Iterator[Row | Problem]:
 def _row(line: Line, path: Path) -> Row | Problem:
     try:
         value = json.loads(
-            line.content, object_pairs_hook=_no_key_twice, parse_constant=_no_constant, parse_int=_integer
+            line.content,
+            object_pairs_hook=_no_key_twice,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            parse_float=str,  # as the file has it
         )
     except json.JSONDecodeError as error:
         return Problem(path, line.number, f"not valid JSON ({error.msg}, column {error.colno})")

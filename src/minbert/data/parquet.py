@@ -73,6 +73,10 @@ def _values(column: Any) -> list[Any]:
         # As bytes, because the format does not check that text is UTF-8, and one bad value would spoil all others.
         column = column.cast(pyarrow.large_binary())
     values: list[Any] = column.to_pylist()
+    if pyarrow.types.is_float32(column.type) or pyarrow.types.is_float16(column.type):
+        # With the digits that it takes to tell the number from its neighbours: 0.1, not 0.10000000149011612.
+        width = column.type.to_pandas_dtype()
+        return [None if value is None else float(str(width(value))) for value in values]
     return values
 
 

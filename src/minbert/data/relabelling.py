@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from minbert.data.examples import Labels
 from minbert.data.task_files import Columns
 from minbert.tasks.kinds import Kind, Label
+from minbert.tasks.numbers import number
 
 
 class Relabelling:
@@ -21,7 +23,7 @@ class Relabelling:
             ValueError: the mapping leads to what is no label of the task, or gives one label of the file twice.
         """
         self.known = ", ".join(mapping)
-        self.values: dict[str, Label | None] = {}
+        self.values: dict[str | Decimal, Label | None] = {}
         for text, meant in mapping.items():
             if _normal(text) in self.values:
                 raise ValueError(f"label '{text}' is given twice")
@@ -47,9 +49,7 @@ def labels_of(file: Columns, kind: Kind) -> Labels:
     return kind if file.labels is None else Relabelling(file.labels, kind)
 
 
-def _normal(text: str) -> str:
-    """Return one text for all ways to write a number, and any other text without outer white space."""
-    try:
-        return str(float(text))
-    except ValueError:
-        return text.strip()
+def _normal(text: str) -> str | Decimal:
+    """Return one value for all ways to write a number, and any other text without outer white space."""
+    value = number(text.strip())
+    return text.strip() if value is None else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +61,8 @@ def checked_row(path: Path, line: int, values: dict[str, str], unusable: Mapping
 def as_text(value: object) -> str | None:
     """Return a typed value the way a text file would hold it; None for what is neither text nor a number.
 
-    A missing value is the empty text; true and false are 1 and 0.
+    A missing value, and a float that is no number, is the empty text; true and false keep their names, because only the
+    task knows what they mean.
 
     Raises:
         UnicodeDecodeError: the value is bytes, but not UTF-8.
@@ -72,7 +74,9 @@ def as_text(value: object) -> str | None:
     if isinstance(value, bytes):
         return value.decode()
     if isinstance(value, bool):
-        return str(int(value))
+        return str(value).lower()
+    if isinstance(value, float) and math.isnan(value):
+        return ""
     return None if isinstance(value, list | dict) else str(value)
 
 

@@ -14,6 +14,8 @@ from minbert.tasks.kinds.over_classes import ClassesKind
 from minbert.tasks.metrics import Values
 from minbert.tasks.predictions import Predictions
 
+_TRUTH_VALUES = {"false": "0", "true": "1"}
+
 
 class Binary(ClassesKind):
     """A label is 0 (no) or 1 (yes), and a head has one logit: the log-odds of yes."""
@@ -29,6 +31,14 @@ class Binary(ClassesKind):
     def class_names(self) -> list[str]:
         """No and yes, as files write them."""
         return ["0", "1"]
+
+    def parse(self, text: str) -> float:
+        """Return 0 or 1; ``false`` and ``true``, as programs write truth values, are these, too.
+
+        Raises:
+            ValueError: the text is none of them.
+        """
+        return super().parse(_TRUTH_VALUES.get(text.strip().lower(), text))
 
     @property
     def outputs(self) -> int:
