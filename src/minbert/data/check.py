@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
@@ -12,6 +13,7 @@ import numpy as np
 from minbert.data.examples import Labels, Split, advice_on, examine_split, same_content
 from minbert.data.relabelling import labels_of
 from minbert.data.task_files import Columns, TaskFiles
+from minbert.data.unseen_classes import unseen_classes
 from minbert.errors import UserError
 from minbert.tasks.kinds import Kind
 
@@ -75,6 +77,14 @@ class TaskReport:
     name: str
     splits: list[SplitReport]
     overlaps: list[Overlap]
+
+    @property
+    def unseen(self) -> str | None:
+        """Which classes no row to train on has; see ``unseen_classes``."""
+        counts: dict[str, Counter[str]] = {}
+        for split in self.splits:  # "train (more.tsv)" is more of train
+            counts.setdefault(split.name.partition(" ")[0], Counter()).update(split.classes or {})
+        return unseen_classes(counts)
 
 
 @dataclass(frozen=True)
@@ -200,6 +210,7 @@ def render(report: Report) -> list[str]:
             f"  warning: {_count(overlap.rows, 'row')} of {overlap.later} also in {overlap.earlier}"
             for overlap in task.overlaps
         ]
+        lines += [f"  warning: {task.unseen}"] if task.unseen else []
     count = len(report.problems)
     return [*lines, f"{_count(count, 'problem')} found." if count else "No problems found."]
 

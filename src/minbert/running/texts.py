@@ -16,6 +16,7 @@ from minbert.data.relabelling import labels_of
 from minbert.data.schedules import TaskSize
 from minbert.data.shared_rows import joined, read_shared
 from minbert.data.subsample import subsample
+from minbert.data.unseen_classes import unseen_classes
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.recipe import Recipe
@@ -49,6 +50,10 @@ def read_texts(recipe: Recipe, display: Display) -> Texts:
         parts = [texts["train", name], *shared, texts["dev", name], *filter(None, [texts.get(("test", name))])]
         for note in filter(None, (part.left_out for part in parts)):
             display.note(note)
+        labels = {split: texts[split, name].labels for split in ("train", "dev", "test") if (split, name) in texts}
+        known = {split: task.kind.class_counts(given) for split, given in labels.items() if given is not None}
+        if unseen := unseen_classes(known):
+            display.note(f"{name}: {unseen}")
     return texts
 
 
