@@ -68,11 +68,11 @@ def test_runs_taken_together_say_it_once(recipe: Recipe, display: Display, told:
 
 def test_the_check_of_data_says_it(recipe: Recipe) -> None:
     task, folder = recipe.tasks["mood"], Path(str(recipe.data))
-    lines = render(check({"mood": (task, task)}, folder))
+    lines = render(check({"mood": (task, task.kind)}, folder))
     assert f"    note: {folder}/mood-dev.tsv: 1 row has no label, and the task leaves such rows out (line 3)" in lines
     assert lines[-1] == "No problems found."
     strict = task.model_copy(update={"skip_unlabelled": False})
-    lines = render(check({"mood": (strict, task)}, folder))
+    lines = render(check({"mood": (strict, task.kind)}, folder))
     assert (
         lines.count(
             "    what to do: Give these rows labels, or leave them out: 'skip_unlabelled: true' beside the "
