@@ -48,7 +48,7 @@ def recipe_of(kind: str, head: str, loss: Any, **changes: Any) -> Recipe:
 @pytest.mark.parametrize(("kind", "head"), [(kind, head) for kind in KINDS for head in HEADS[kind]])
 def test_a_head_says_whether_it_has_weights(kind: str, head: str) -> None:
     task = TaskSettings.model_validate({**KINDS[kind], "pair": "bi", "head": head})
-    assert task.head.has_weights == bool(list(task.head.build(8, task, "bi").parameters()))
+    assert task.head.has_weights == bool(list(task.head.build(8, task.kind, "bi").parameters()))
 
 
 @pytest.mark.parametrize(("kind", "head", "loss"), ALONE)
