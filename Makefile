@@ -32,6 +32,7 @@ docs: $(VENV)/.installed-docs reference
 
 reference: $(VENV)/.installed-test
 	$(BIN)/python -m minbert.reference.recipes_page > docs/recipes.md
+	$(BIN)/python -m minbert.cli.commands_page docs/index.md
 
 # The encoder's package asks for libraries that its files do not need, so it is installed without them.
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from minbert.cli.commands_page import commands, with_commands
 from minbert.reference.recipes_page import method_lines, recipes_page
 
 ROOT = Path(__file__).parents[1]
@@ -15,6 +16,20 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 def test_the_reference_of_recipes_is_current() -> None:
     assert (ROOT / "docs/recipes.md").read_text(encoding="utf-8") == recipes_page(), "run: make reference"
+
+
+def test_the_list_of_commands_is_current() -> None:
+    page = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    assert page == with_commands(page), "run: make reference"
+    assert "| `minbert data check` | Read every file" in page
+
+
+def test_the_readme_groups_every_command_and_no_other() -> None:
+    _, _, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Commands\n")
+    section, _, _ = rest.partition("\n## ")
+    groups = re.findall(r"^\| \*\*.*$", section, flags=re.MULTILINE)
+    named = [words for group in groups for words in re.findall(r"`([^`]+)`", group)]
+    assert sorted(named) == sorted(commands())
 
 
 def test_every_method_has_a_line_and_a_source() -> None:
