@@ -16,7 +16,7 @@ from minbert.encoder.sources import find_encoder
 from minbert.errors import UserError
 from minbert.files.paths import to_path
 from minbert.multitask.model import MultitaskModel
-from minbert.recipe.shipped import find_recipe
+from minbert.recipe.shipped import RECIPES
 
 TEXT = "The film was good, and so was the rest of the evening. " * 6
 
@@ -34,7 +34,7 @@ TEXT = "The film was good, and so was the rest of the evening. " * 6
     ],
 )
 def test_what_can_be_no_path(word: str, message: str) -> None:
-    for use in (to_path, resolve_data, find_encoder, find_recipe, MultitaskModel.from_pretrained):
+    for use in (to_path, resolve_data, find_encoder, RECIPES.find, MultitaskModel.from_pretrained):
         with pytest.raises(UserError, match=message):
             use(word)
 

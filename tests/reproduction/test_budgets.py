@@ -10,7 +10,7 @@ import pytest
 from minbert.errors import UserError
 from minbert.recipe.recipe import Recipe, load_recipe, parse_recipe
 from minbert.recipe.shipped import recipe_names
-from minbert.reproduction.budgets import Budget, budget_names, load_budget
+from minbert.reproduction.budgets import BUDGETS, Budget, load_budget
 
 
 def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
@@ -87,7 +87,7 @@ def test_pretraining_that_comes_first_has_its_own_changes() -> None:
 
 
 def test_budgets_of_ones_own_and_budgets_that_cannot_be_used(tmp_path: Path) -> None:
-    assert budget_names() == ["full", "quick", "smoke"]
+    assert BUDGETS.names == ["full", "quick", "smoke"]
     path = tmp_path / "mine.yaml"
     path.write_text("epochs: 3\n")
     assert load_budget(str(path)).epochs == 3

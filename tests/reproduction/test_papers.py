@@ -10,13 +10,13 @@ import pytest
 from minbert.errors import UserError
 from minbert.recipe.recipe import Recipe, load_recipe
 from minbert.recipe.shipped import recipe_names
-from minbert.reproduction.papers import load_paper, paper_names
+from minbert.reproduction.papers import PAPERS, load_paper
 
-PAPERS = ["gao", "goel", "li-ya", "phan", "yang-dange"]
+FIVE = ["gao", "goel", "li-ya", "phan", "yang-dange"]
 
 
 def test_the_five_papers_are_there_and_ours() -> None:
-    assert paper_names() == sorted([*PAPERS, "best"])
+    assert PAPERS.names == sorted([*FIVE, "best"])
 
 
 def test_our_table_measures_the_best_recipe_by_each_task_alone_on_the_same_files() -> None:
@@ -31,7 +31,7 @@ def test_our_table_measures_the_best_recipe_by_each_task_alone_on_the_same_files
     assert rows["best-ensemble"].systems == rows["best"].systems + list(paper.single_task.values())
 
 
-@pytest.mark.parametrize("name", PAPERS)
+@pytest.mark.parametrize("name", FIVE)
 def test_every_row_has_a_recipe_of_the_papers_own(name: str) -> None:
     paper = load_paper(name)
     named = set()
@@ -67,7 +67,7 @@ def recipe(name: str) -> Recipe:
 
 def test_the_papers_settings_are_the_defaults() -> None:
     for name in recipe_names():
-        if name.split("/")[0] in PAPERS:
+        if name.split("/")[0] in FIVE:
             loaded = recipe(name)
             assert loaded.encoder.name == "bert-base-uncased" and loaded.optimizer.head_learning_rate is None
             frozen = loaded.training.encoder == "frozen"

@@ -9,7 +9,7 @@ import typer
 
 from minbert.cli.options import Force
 from minbert.files.paths import to_path
-from minbert.recipe.shipped import find_recipe, pretraining_recipe_names, recipe_names
+from minbert.recipe.shipped import RECIPES, pretraining_recipe_names, recipe_names
 
 recipes_app = typer.Typer(help="List, show and copy the recipes that ship with minbert.", invoke_without_command=True)
 
@@ -24,14 +24,14 @@ def listing(context: typer.Context) -> None:
     names = [*recipe_names(), *pretraining_recipe_names()]
     width = max(map(len, names))
     for name in names:
-        tree = read_yaml(find_recipe(name))
+        tree = read_yaml(RECIPES.find(name))
         typer.echo(f"{name:{width}}  {tree.get('description', '')}")
 
 
 @recipes_app.command()
 def show(name: Annotated[str, typer.Argument(help="A shipped recipe's name.")]) -> None:
     """Print a recipe as it is written."""
-    typer.echo(find_recipe(name).read_text(encoding="utf-8"), nl=False)
+    typer.echo(RECIPES.find(name).read_text(encoding="utf-8"), nl=False)
 
 
 @recipes_app.command()
@@ -45,7 +45,7 @@ def copy(
     from minbert.files import write_text
     from minbert.files.outputs import check_output
 
-    recipe = find_recipe(name)
+    recipe = RECIPES.find(name)
     check_output(file, [recipe], force=force, suffixes=[".yaml", ".yml"])
     write_text(file, recipe.read_text(encoding="utf-8"))
     verb = "pretrain" if name in pretraining_recipe_names() else "train"

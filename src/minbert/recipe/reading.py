@@ -13,7 +13,7 @@ from minbert.errors import UserError, printable
 from minbert.files.paths import to_path
 from minbert.files.strict_yaml import read_settings, read_yaml
 from minbert.methods import Method, Settings, methods_beside
-from minbert.recipe.shipped import find_recipe
+from minbert.recipe.shipped import RECIPES
 
 Piece = TypeVar("Piece", bound=Settings)
 
@@ -81,7 +81,7 @@ def anchor_data(tree: dict[str, Any], folder: Path) -> None:
 def _read(
     model: type[Settings], source: str, seen: tuple[Path, ...], anchor: Anchor | None
 ) -> tuple[dict[str, Any], str]:
-    path = find_recipe(source, seen[-1].parent if seen else None)
+    path = RECIPES.find(source, seen[-1].parent if seen else None)
     if path in seen:
         raise UserError(f"{path}: extends itself, by way of {' -> '.join(map(str, seen))}.")
     tree = read_yaml(path)

@@ -17,7 +17,7 @@ from minbert.files.strict_yaml import read_yaml
 from minbert.methods import Method, Settings, families, methods_beside
 from minbert.pretraining.recipe import PretrainingRecipe
 from minbert.recipe.recipe import Recipe
-from minbert.recipe.shipped import find_recipe, pretraining_recipe_names, recipe_names
+from minbert.recipe.shipped import RECIPES, pretraining_recipe_names, recipe_names
 
 _INTRODUCTION = """\
 # Recipes: every key
@@ -64,7 +64,7 @@ def recipes_page() -> str:
     parts.append("\n## Recipes that ship\n")
     parts.append("`minbert recipes show NAME` prints one.\n\n| recipe | what it is |\n|---|---|")
     for name in [*recipe_names(), *pretraining_recipe_names()]:
-        tree = read_yaml(find_recipe(name))
+        tree = read_yaml(RECIPES.find(name))
         first_sentence, _, _ = tree["description"].partition(". ")
         parts.append(f"| `{name}` | {textwrap.shorten(first_sentence.rstrip('.'), 118, placeholder=' ...')} |")
     return "\n".join(parts) + "\n"

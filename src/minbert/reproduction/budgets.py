@@ -5,21 +5,20 @@ Tasks, heads, losses, schedule, combination and batch size stay untouched.
 
 from __future__ import annotations
 
-from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from minbert.data.subsample import WantedRows
 from minbert.encoder.pooling import Pooling
-from minbert.errors import UserError, did_you_mean
-from minbert.files.paths import to_path
 from minbert.files.strict_yaml import read_yaml
 from minbert.methods import Settings
 from minbert.pretraining.recipe import load_pretraining_recipe
 from minbert.recipe.reading import validate
 from minbert.recipe.recipe import Recipe, parse_recipe
+from minbert.recipe.shipped import Shipped
+
+BUDGETS = Shipped("budget", "reproduction/shipped/budgets")
 
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -93,24 +92,11 @@ class Budget(Settings):
         return f"{share * self.rows:.6g}%"
 
 
-def budget_names() -> list[str]:
-    """Return the names of the budgets that ship with minbert."""
-    return sorted(path.stem for path in _folder().glob("*.yaml"))
-
-
 def load_budget(source: str) -> Budget:
     """Read a budget by its shipped name or its path.
 
     Raises:
         UserError: there is no such budget, it is not YAML, has unknown keys, or values that make no sense.
     """
-    path = _folder() / f"{source}.yaml" if source in budget_names() else to_path(source)
-    if not path.is_file():
-        known = budget_names()
-        hint = did_you_mean(source, known)
-        raise UserError(f"budget '{source}': neither a shipped budget nor a file{hint}; known: {', '.join(known)}.")
+    path = BUDGETS.find(source)
     return validate(Budget, read_yaml(path), str(path))
-
-
-def _folder() -> Path:
-    return Path(str(files("minbert"))) / "reproduction" / "shipped" / "budgets"

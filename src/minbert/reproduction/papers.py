@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self
 
@@ -14,7 +13,9 @@ from minbert.files.paths import to_path
 from minbert.files.strict_yaml import read_yaml
 from minbert.methods import Settings
 from minbert.recipe.reading import validate
-from minbert.recipe.shipped import recipe_names
+from minbert.recipe.shipped import Shipped, recipe_names
+
+PAPERS = Shipped("paper", "reproduction/shipped/papers")
 
 
 class PaperRow(Settings):
@@ -105,11 +106,6 @@ class Paper(Settings):
         return chosen
 
 
-def paper_names() -> list[str]:
-    """Return the names of the papers."""
-    return sorted(path.stem for path in _folder().glob("*.yaml"))
-
-
 def load_paper(source: str) -> Paper:
     """Return the tables of a paper, by its name, or of a YAML file of one's own.
 
@@ -118,13 +114,9 @@ def load_paper(source: str) -> Paper:
     Raises:
         UserError: there is no such paper or file, it is not YAML, or it cannot be used.
     """
-    path = _folder() / f"{source}.yaml" if source in paper_names() else to_path(source)
-    if not path.is_file():
-        known = paper_names()
-        hint = did_you_mean(source, known)
-        raise UserError(f"paper '{source}': neither a known paper nor a file{hint}; known: {', '.join(known)}.")
+    path = PAPERS.find(source)
     paper = validate(Paper, read_yaml(path), str(path))
-    return paper if source in paper_names() else _anchored(paper, path.parent)
+    return paper if source in PAPERS.names else _anchored(paper, path.parent)
 
 
 def _anchored(paper: Paper, folder: Path) -> Paper:
@@ -145,7 +137,3 @@ def _anchored(paper: Paper, folder: Path) -> Paper:
                 case names:
                     row["recipe"] = [whole(name) for name in names]
     return Paper.model_validate(tree)
-
-
-def _folder() -> Path:
-    return Path(str(files("minbert"))) / "reproduction" / "shipped" / "papers"

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from minbert.files.strict_yaml import read_yaml
 from minbert.methods import Method
 from minbert.recipe.recipe import Recipe, load_recipe
-from minbert.recipe.shipped import find_recipe, recipe_names
+from minbert.recipe.shipped import RECIPES, recipe_names
 from minbert.reporting.material import Material, System
 from minbert.reporting.page import Block, Listing, Paragraph, Section, Table
 from minbert.reporting.records import RunRecords
@@ -83,7 +83,7 @@ def shipped_base(recipe: Recipe) -> tuple[str, Recipe] | None:
     here = settings_of(recipe)
     found = []
     for name in recipe_names():
-        tree = read_yaml(find_recipe(name))
+        tree = read_yaml(RECIPES.find(name))
         if recipe.description and tree.get("description") == recipe.description:
             base = load_recipe(name)
             found.append((len(differences(settings_of(base), here)), name, base))
