@@ -1,4 +1,4 @@
-"""The one kind of error that a user can cause, and so can mend."""
+"""The one kind of error that a user can cause, and so can mend; and what to know that is no error."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ class UserError(Exception):
 
     The command line prints the message and exits with code 2; library callers can catch it.
     """
+
+
+class Notice(UserWarning):
+    """What a user should know that is no error. The command line prints its message, and nothing of where it arose."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +22,7 @@ from minbert.cli import (
     training,
 )
 from minbert.display.streams import give_up, is_broken, open_streams
-from minbert.errors import UserError
+from minbert.errors import Notice, UserError
 
 app = typer.Typer(
     name="minbert",
@@ -64,9 +65,21 @@ def main(
     """One BERT encoder for several text tasks at once."""
 
 
+def _show_warning(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:
+    """Print our own warnings as one line, and all others as Python does."""
+    if issubclass(category, Notice):
+        typer.echo(f"note: {message}", err=True)
+    else:
+        _pythons_own(message, category, *more, **named)
+
+
+_pythons_own = warnings.showwarning
+
+
 def run() -> None:
     """Run the command line; the user's own errors become one message and exit code 2, Ctrl-C exits with 130."""
     open_streams()
+    warnings.showwarning = _show_warning
     try:
         app(prog_name="minbert")
     except UserError as error:

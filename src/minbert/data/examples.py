@@ -18,6 +18,8 @@ from minbert.tasks.kinds import Label
 
 _UNLABELLED = "Give these rows labels, or leave them out: 'skip_unlabelled: true' beside the task's 'label'."
 
+_MINUS_ONE = ("-1", "-1.0")
+
 
 class Labels(Protocol):
     """How the text of a label is read."""
@@ -30,7 +32,8 @@ class Labels(Protocol):
 class Split:
     """The rows of one file, column by column; ``second`` only for pairs, ``labels`` only where there are any.
 
-    ``unlabelled`` are the lines of the rows that the task leaves out because they have no label.
+    ``unlabelled`` are the lines of the rows that the task leaves out because they have no label. ``withheld`` says that
+    the file has a column of labels without a label in it.
     """
 
     path: Path
@@ -39,6 +42,7 @@ class Split:
     second: list[str] | None
     labels: NDArray[np.float64] | None
     unlabelled: list[int] = field(default_factory=list)
+    withheld: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -98,8 +102,9 @@ def read_split(path: Path, columns: Columns, labels: Labels, labelled: bool | No
         path: the file.
         columns: which of them hold what.
         labels: how a label is read: the task's own way, or a translation from another task's.
-        labelled: True reads the labels, False leaves them out, None reads them if the file has their column. Where
-            ``columns.skip_unlabelled``, rows without one are left out, unless None was asked for and no row has one.
+        labelled: True reads the labels, False leaves them out, None reads them if there are any: not where the file
+            lacks their column, or holds nothing but empty labels and, where that is no label, -1 (as GLUE's do).
+            Where ``columns.skip_unlabelled``, rows without a label are left out.
 
     Raises:
         BadDataError: rows cannot be used.
@@ -138,8 +143,9 @@ def examine_split(
             problems.append(Problem(path, row.line, "; ".join(fault.message for fault in faults), advice))
     if number == 0:
         raise UserError(f"{path}: holds no rows.")
-    if labelled is None and collected is not None and len(collected.unlabelled) == number:
-        return examine_split(path, columns, labels, labelled=False)
+    if labelled is None and collected is not None and collected.withheld == number:
+        split, problems = examine_split(path, columns, labels, labelled=False)
+        return replace(split, withheld=True), problems
     return (collected or _Collected(columns, labels)).split(path), problems
 
 
@@ -154,6 +160,8 @@ class _Collected:
     values: list[Label] = field(default_factory=list)
     line_of_id: dict[str, int] = field(default_factory=dict)
     unlabelled: list[int] = field(default_factory=list)
+    withheld: int = 0
+    """How many rows have an empty label, or -1 where that is none."""
 
     def add(self, number: int, row: Row) -> list[Flaw]:
         """Keep the row if nothing is wrong with it and its label is not one to leave out; return what is wrong."""
@@ -174,12 +182,14 @@ class _Collected:
             faults.append(Flaw(f"the id '{shown(row_id)}' is already on line {self.line_of_id[row_id]}"))
         if self.labels is not None:
             label = row.values.get(self.columns.label, "").strip()
+            self.withheld += not label
             if not label and self.columns.skip_unlabelled:
                 self.unlabelled.append(row.line)
                 return []
             try:
                 value = self.labels.parse(label)
             except ValueError as error:
+                self.withheld += label in _MINUS_ONE
                 missing = Flaw(f"no label in column '{self.columns.label}'", _UNLABELLED)
                 faults.append(Flaw(str(error).replace(label, shown(label))) if label else missing)
         if not faults and (self.labels is None or value is not None):

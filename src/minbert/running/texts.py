@@ -48,6 +48,8 @@ def read_texts(recipe: Recipe, display: Display) -> Texts:
         elif "test" in files:
             texts["test", name] = read_split(place / files["test"], task, labels_of(task, task.kind), labelled=None)
         parts = [texts["train", name], *shared, texts["dev", name], *filter(None, [texts.get(("test", name))])]
+        if parts[-1].withheld:
+            display.note(f"{parts[-1].path}: every label is empty or -1, so its labels are taken as withheld")
         for note in filter(None, (part.left_out for part in parts)):
             display.note(note)
         labels = {split: texts[split, name].labels for split in ("train", "dev", "test") if (split, name) in texts}

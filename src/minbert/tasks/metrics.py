@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from minbert.errors import Notice
 from minbert.tasks.predictions import Predictions
 
 Values = NDArray[np.float64]
 
 
-class ConstantPredictions(UserWarning):
+class ConstantPredictions(Notice):
     """A correlation was asked of predictions (or labels) that are all the same."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from minbert.errors import UserError, did_you_mean
-from minbert.tasks.metrics import overall, overall_leaderboard
+from minbert.tasks.metrics import ConstantPredictions, overall, overall_leaderboard
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
+
+Labels = np.ndarray[Any, np.dtype[np.float64]]
 
 OVERALL = {"overall": overall, "overall_leaderboard": overall_leaderboard}
 """The two conventions for one number over all tasks, by name."""
@@ -40,18 +43,26 @@ class DevScores:
         return self.tasks[task][metric] if metric else self.primary[task]
 
 
-def score_dev(
-    tasks: Mapping[str, TaskSettings], answers: Mapping[str, tuple[Predictions, np.ndarray[Any, np.dtype[np.float64]]]]
-) -> DevScores:
+def score_dev(tasks: Mapping[str, TaskSettings], answers: Mapping[str, tuple[Predictions, Labels]]) -> DevScores:
     """Return the scores of predictions against labels; ``answers`` maps each scored task to both.
 
     Raises:
         ValueError: a prediction is not a finite number.
     """
-    by_task = {task: tasks[task].kind.scores(labels, predicted) for task, (predicted, labels) in answers.items()}
+    by_task = {task: _scores(tasks[task], task, predicted, labels) for task, (predicted, labels) in answers.items()}
     primary = {task: by_task[task][tasks[task].metric] for task in by_task}
     named = {task: (tasks[task].metric, score) for task, score in primary.items()}
     return DevScores(by_task, primary, {name: function(named) for name, function in OVERALL.items()})
+
+
+def _scores(settings: TaskSettings, task: str, predicted: Predictions, labels: Labels) -> dict[str, float]:
+    """Return every metric of a task; what is the matter with its answers is a warning that names the task, once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConstantPredictions)
+        scores = settings.kind.scores(labels, predicted)
+    for message, category in dict.fromkeys((str(warning.message), warning.category) for warning in caught):
+        warnings.warn(f"task '{task}': {message}", category, stacklevel=2)
+    return scores
 
 
 def check_select(select: str, tasks: Mapping[str, TaskSettings]) -> None:
