@@ -245,7 +245,7 @@ def test_one_seed_and_few_rows_are_told(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_what_it_shows(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = {kind: tmp_path / f"comparison.{kind}" for kind in ("json", "csv", "markdown")}
+    out = {kind: tmp_path / f"comparison.{end}" for kind, end in (("json", "json"), ("csv", "csv"), ("markdown", "md"))}
     options = [word for kind, path in out.items() for word in (f"--{kind}", str(path))]
     with pytest.raises(SystemExit) as left:
         main.app(["compare", str(runs), "--baseline", "base", *options])
