@@ -10,6 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text as StyledText
 
+from minbert.display.columns import fill
+
 if TYPE_CHECKING:
     from minbert.comparing.compare import Comparison
     from minbert.multitask.texts import Text
@@ -133,26 +135,13 @@ def comparison(compared: Comparison) -> Iterator[Table]:
 
     What a system has nothing of has no column. Intervals stand below their numbers, so that all fits eighty columns.
     """
-    from minbert.comparing.tables import cells
+    from minbert.comparing.tables import narrow_columns
 
-    lines = cells(compared)
     for system in compared.systems:
-        own = [line for line in lines if line["system"] == system.name]
-        losses = ["log loss"] if any(line["log loss"] for line in own) else []
-        shown = [c for c in ("to baseline", "to single task") if any(line[c] not in ("", "baseline") for line in own)]
         runs = f"{len(system.seeds)} run{'s' if len(system.seeds) > 1 else ''}" if system.seeds else "ensemble"
         of_baseline = ", the baseline" if system.name == compared.baseline else ""
         title = StyledText.assemble((system.name, "bold"), f" ({runs}{of_baseline})")
         table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=0)
-        table.add_column("score", no_wrap=True)
-        for heading in ("dev", *losses, *(part for column in shown for part in (column, "p"))):
-            table.add_column(heading, justify="right", no_wrap=True)
-        for line in own:
-            numbers = [
-                f"{line['score']}\n{line['interval'].replace(' to ', '–')}",
-                *(line[column] for column in losses),
-            ]
-            for column in shown:
-                numbers += [line[column].replace(" (", "\n(", 1).replace(" to ", ", "), line[f"p {column}"]]
-            table.add_row(line["task"].replace(" (", "\n("), *numbers)
+        scores = compared.of(system.name)
+        fill(table, narrow_columns(scores), scores, no_wrap=True)
         yield table

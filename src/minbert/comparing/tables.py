@@ -2,46 +2,80 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from operator import attrgetter
+from typing import Any
 
 from minbert.comparing.choosing import Choice
-from minbert.comparing.compare import ComparedScore, Comparison, ShownDifference
+from minbert.comparing.compare import TO_BASELINE, TO_SINGLE_TASK, ComparedScore, Comparison, ShownDifference
+from minbert.display.columns import Column, Fields, csv_table, escaped, filled, markdown_table
 
-HEADINGS = {
-    "system": "system",
-    "task": "task",
-    "seeds": "seeds",
-    "score": "score",
-    "interval": "interval",
-    "log loss": "log loss",
-    "to baseline": "to baseline",
-    "p to baseline": "p",
-    "to single task": "to single task",
-    "p to single task": "p",
+COLUMNS: dict[str, Column[ComparedScore]] = {
+    "system": Column("system", lambda score: score.system, numeric=False),
+    "task": Column("task", lambda score: f"{score.task} ({score.metric})", numeric=False),
+    "seeds": Column("seeds", lambda score: str(score.runs)),
+    "score": Column("score", lambda score: f"{score.score:.3f}"),
+    "interval": Column("interval", lambda score: f"{score.low:.3f} to {score.high:.3f}"),
+    "log loss": Column("log loss", lambda score: "" if score.log_loss is None else f"{score.log_loss:.3f}"),
+    "to baseline": Column("to baseline", lambda score: _difference(score.to_baseline)),
+    "p to baseline": Column("p", lambda score: _p(score.to_baseline)),
+    "to single task": Column(
+        "to single task",
+        lambda score: _difference(score.to_single_task, ", negative transfer" if score.negative_transfer else ""),
+    ),
+    "p to single task": Column("p", lambda score: _p(score.to_single_task)),
 }
-"""The columns of a table, and what stands above each."""
+"""What people read of a score; p is the corrected one."""
+
+_NARROWED = ("system", "task", "seeds", "score", "interval")
+"""What a table of one system says in its title, or in its first two columns."""
 
 
-def cells(comparison: Comparison) -> list[dict[str, str]]:
-    """Return a line for each score, with a cell for each of ``HEADINGS``; p is the corrected one."""
-    lines = []
-    for score in comparison.scores:
-        line = [score.system, f"{score.task} ({score.metric})", str(score.runs), f"{score.score:.3f}"]
-        line.append(f"{score.low:.3f} to {score.high:.3f}")
-        line.append("" if score.log_loss is None else f"{score.log_loss:.3f}")
-        baseline = "baseline" if score.system == comparison.baseline else ""
-        line += _difference(score.to_baseline, baseline)
-        line += _difference(score.to_single_task, "", ", negative transfer" if score.negative_transfer else "")
-        lines.append(dict(zip(HEADINGS, line, strict=True)))
-    return lines
+def _of(difference: str, name: str) -> Callable[[ComparedScore], Any]:
+    return lambda score: getattr(getattr(score, difference), name, None)
 
 
-def columns(comparison: Comparison) -> list[str]:
-    """Return which columns have something in them."""
-    lines = cells(comparison)
-    return [column for column in HEADINGS if any(line[column] for line in lines)]
+FIELDS: Fields[ComparedScore] = {
+    **{
+        name: attrgetter(name)
+        for name in ("system", "task", "metric", "rows", "runs", "score", "low", "high", "log_loss")
+    },
+    **{
+        f"{kind.removeprefix('to_')}_{name}": _of(kind, name)
+        for kind in (TO_BASELINE, TO_SINGLE_TASK)
+        for name in ("to", "difference", "low", "high", "p", "p_holm")
+    },
+    "negative_transfer": lambda score: None if score.to_single_task is None else score.negative_transfer,
+}
+"""What programs read of a score."""
+
+
+def columns(comparison: Comparison) -> list[Column[ComparedScore]]:
+    """Return the columns of one table of all scores: those that have something in them."""
+
+    def to_baseline(score: ComparedScore) -> str:
+        return "baseline" if score.system == comparison.baseline else COLUMNS["to baseline"].text(score)
+
+    marked = COLUMNS | {"to baseline": Column("to baseline", to_baseline)}
+    return list(filled(marked, comparison.scores).values())
+
+
+def narrow_columns(scores: Collection[ComparedScore]) -> list[Column[ComparedScore]]:
+    """Return the columns of one system's scores for a terminal: what is in brackets and intervals stand below."""
+
+    def task(score: ComparedScore) -> str:
+        return f"{score.task}\n({score.metric})"
+
+    def dev(score: ComparedScore) -> str:
+        return f"{COLUMNS['score'].text(score)}\n{COLUMNS['interval'].text(score).replace(' to ', '–')}"
+
+    def narrow(column: Column[ComparedScore]) -> Column[ComparedScore]:
+        return replace(column, text=lambda row: column.text(row).replace(" (", "\n(", 1).replace(" to ", ", "))
+
+    others = {name: column for name, column in COLUMNS.items() if name not in _NARROWED}
+    narrowed = [narrow(column) for column in filled(others, scores).values()]
+    return [Column("score", task, numeric=False), Column("dev", dev), *narrowed]
 
 
 def sentences(comparison: Comparison) -> dict[str, list[str]]:
@@ -100,35 +134,27 @@ def remarks(comparison: Comparison) -> list[str]:
 
 def markdown(comparison: Comparison) -> str:
     """Return table, sentences and remarks as Markdown."""
-    shown = columns(comparison)
-    lines = [HEADINGS, dict.fromkeys(HEADINGS, "---"), *cells(comparison)]
-    table = "\n".join(f"| {' | '.join(_escaped(line[column]) for column in shown)} |" for line in lines)
-    told = "\n".join(f"- {_escaped(name)}: {'; '.join(parts)}." for name, parts in sentences(comparison).items())
-    parts = [f"Baseline: {_escaped(comparison.baseline)}", table, told, "\n\n".join(remarks(comparison))]
+    table = markdown_table(columns(comparison), comparison.scores)
+    told = "\n".join(f"- {escaped(name)}: {'; '.join(parts)}." for name, parts in sentences(comparison).items())
+    parts = [f"Baseline: {escaped(comparison.baseline)}", table, told, "\n\n".join(remarks(comparison))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def as_csv(comparison: Comparison) -> str:
     """Return a line a score, every number in full."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    kinds = ("baseline", "single_task")
-    fields = ("to", "difference", "low", "high", "p", "p_holm")
-    own = ["system", "task", "metric", "rows", "runs", "score", "low", "high", "log_loss"]
-    writer.writerow([*own, *(f"{kind}_{name}" for kind in kinds for name in fields), "negative_transfer"])
-    for score in comparison.scores:
-        line = [getattr(score, name) for name in own]
-        for difference in (score.to_baseline, score.to_single_task):
-            line += [getattr(difference, name) if difference is not None else "" for name in fields]
-        writer.writerow([*line, score.negative_transfer if score.to_single_task is not None else ""])
-    return text.getvalue()
+    return csv_table(FIELDS, comparison.scores)
 
 
-def _difference(difference: ShownDifference | None, otherwise: str, mark: str = "") -> list[str]:
+def _difference(difference: ShownDifference | None, mark: str = "") -> str:
     if difference is None:
-        return [otherwise, ""]
-    interval = f"{difference.difference:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}){mark}"
-    return [interval, "<0.001" if difference.p_holm < 0.001 else f"{difference.p_holm:.3f}"]
+        return ""
+    return f"{difference.difference:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}){mark}"
+
+
+def _p(difference: ShownDifference | None) -> str:
+    if difference is None:
+        return ""
+    return "<0.001" if difference.p_holm < 0.001 else f"{difference.p_holm:.3f}"
 
 
 def _sentence(compared: Sequence[tuple[ComparedScore, ShownDifference]]) -> str:
@@ -158,7 +184,3 @@ def _choice(choice: Choice) -> str:
 
 def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")

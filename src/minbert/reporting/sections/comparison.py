@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from minbert.comparing.compare import Comparison, ShownDifference, compare
-from minbert.comparing.tables import HEADINGS, cells, columns, remarks, sentences
+from minbert.comparing.tables import columns, remarks, sentences
+from minbert.display.columns import cells
 from minbert.errors import UserError
 from minbert.reporting.material import Material
 from minbert.reporting.page import Block, Paragraph, Section, Table
@@ -30,11 +31,11 @@ def comparison(material: Material) -> Section:
     found = _renamed(found, material)
     shown = columns(found)
     # Intervals stand below their numbers: side by side the columns are too wide for a page.
-    rows = [[line[column].replace(" (", "\n(", 1) for column in shown] for line in cells(found)]
-    words = frozenset({0, *(place for place, column in enumerate(shown) if column == "task")})
+    rows = [[cell.replace(" (", "\n(", 1) for cell in cells(shown, score)] for score in found.scores]
+    words = frozenset(place for place, column in enumerate(shown) if not column.numeric)
     blocks: list[Block] = [Paragraph(f"{system}: {'; '.join(parts)}.") for system, parts in sentences(found).items()]
     caption = f"Paired comparison with {found.baseline}"
-    blocks.append(Table(caption, [HEADINGS[column] for column in shown], rows, " ".join(remarks(found)), words))
+    blocks.append(Table(caption, [column.heading for column in shown], rows, " ".join(remarks(found)), words))
     return Section(name, title, blocks)
 
 
