@@ -52,9 +52,9 @@ def compare(
     from minbert.files import write_json, write_text
     from minbert.files.outputs import check_output
 
-    for path, suffixes in ((json, [".json"]), (csv, [".csv"]), (markdown, [".md", ".markdown"])):
+    for path, suffix in ((json, ".json"), (csv, ".csv"), (markdown, ".md")):
         if path is not None:
-            check_output(path, runs, force=force, suffixes=suffixes)
+            check_output(path, runs, force=force, suffixes=[suffix])
     display = Display(terminal())
     comparison = compare_runs(runs, baseline, display)
     for table in tables.comparison(comparison):
