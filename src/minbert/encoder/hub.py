@@ -4,14 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from huggingface_hub import constants, snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-)
-
 from minbert.encoder.tensor_files import INDEX
 from minbert.errors import UserError
 
@@ -42,6 +34,14 @@ def download_encoder(name: str) -> Path:
 
 
 def _download(name: str, files: tuple[str, ...]) -> Path:
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
     try:
         return Path(snapshot_download(name, allow_patterns=list(files)))
     except HFValidationError:

@@ -100,20 +100,16 @@ def fit_temperature(probabilities: Values, labels: Values) -> float:
     Raises:
         ValueError: there are no rows.
     """
-    from scipy.optimize import minimize_scalar
-    from scipy.special import logsumexp
-
     if not len(labels):
         raise ValueError("a temperature cannot be fitted to no rows")
     logits = _logarithms(probabilities)
-    chosen = _of_labels(logits, labels)
-
-    def loss(log_temperature: float) -> float:
-        temperature = np.exp(log_temperature)
-        return float(np.mean(logsumexp(logits / temperature, axis=1) - chosen / temperature))
-
-    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
+    chosen = float(np.mean(_of_labels(logits, labels)))
+    low, high = np.log(TEMPERATURES)
+    for _ in range(50):  # the likelihood's slope is 0 where the mean logit expected is that of the labels
+        middle = (low + high) / 2
+        expected = (at_temperature(probabilities, np.exp(middle)) * logits).sum(axis=1).mean()
+        low, high = (middle, high) if expected > chosen else (low, middle)
+    return float(np.exp((low + high) / 2))
 
 
 def scale_across_halves(probabilities: Values, labels: Values) -> tuple[Values, tuple[float, float]]:

@@ -171,9 +171,9 @@ def _standardized(values: Array, metric: str) -> Array:
 
 
 def _ranked(values: Array) -> Array:
-    from scipy.stats import rankdata
-
-    return np.asarray(rankdata(values, axis=-1), dtype=np.float64)
+    """Return the rank (..., R) of each value in its row, ties sharing their mean."""
+    once = np.ones((1, values.shape[-1]))
+    return np.apply_along_axis(lambda row: _resampled_ranks(row, once)[0], -1, values)
 
 
 def _resampled_ranks(values: Array, counts: Array) -> Array:

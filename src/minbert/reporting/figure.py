@@ -44,14 +44,19 @@ class Figure:
 
     def write_png(self, path: Path) -> None:
         """Write the drawing as a PNG file, on white."""
-        self._draw(path, format="png", dpi=200)
+        self._draw(path, format="png", dpi=200, pil_kwargs={"compress_level": 2})
 
     def _draw(self, target: Path | io.StringIO, **how: Any) -> None:
         from matplotlib import rc_context
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
 
         with styled(), rc_context({"svg.hashsalt": self.name}):
+            if (layout := self.drawing.get_layout_engine()) is not None:
+                # Once for both files, and without the drawing into nowhere by which savefig would have it laid out.
+                FigureCanvasSVG(self.drawing).figure.set_dpi(FigureCanvasSVG.fixed_dpi)  # what texts are measured on
+                layout.execute(self.drawing)
+                self.drawing.set_layout_engine(None)
             self.drawing.savefig(target, facecolor="white", **how)
-            self.drawing.set_layout_engine(None)  # it has been laid out, which costs as much as drawing
 
 
 def svg(figure: Figure) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minbert.evaluation.answers import Answers
+from minbert.evaluation.resampling import score_each
 from minbert.reporting.figure import Figure
 from minbert.reporting.style import BLUE, INK, VERMILLION, new_drawing, shades, styled
-from minbert.tasks.metrics import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,8 @@ def _told(answers: Answers, constant: Sequence[str]) -> str:
         return f"no correlation: all {' and '.join(constant)} equal"
     if len(answers) < 3:
         return "two rows: a correlation means nothing"
-    pearson, spearman = (METRICS[name].score(answers.labels, answers.predictions) for name in ("pearson", "spearman"))
+    values = answers.predictions.values[None]
+    pearson, spearman = (score_each(name, answers.labels, values)[0] for name in ("pearson", "spearman"))
     return f"Pearson's r = {pearson:.3f},  Spearman's ρ = {spearman:.3f}"
 
 
