@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from minbert.display.columns import cells
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.files.locks import try_lock
 from minbert.recipe.recipe import load_recipe
 from minbert.sweeping.plan import Source
-from minbert.sweeping.results import Results, cells, remarks
+from minbert.sweeping.results import Results, columns, remarks
 from minbert.sweeping.sweep import run_sweep
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
@@ -67,7 +68,8 @@ def test_results_say_what_the_runs_say(two_tasks_file: Path, tmp_path: Path, qui
     best = "learning_rate=0.01" if difference >= 0 else "learning_rate=0.001"
     assert said["best"] == best
 
-    header, rows = cells(results, results.rows)
+    shown = columns(results, results.rows)
+    header, rows = [column.heading for column in shown], [cells(shown, row) for row in results.rows]
     assert header[:3] == ["", "learning_rate", "n"]
     assert rows[0][header.index("difference")] == f"{difference:+.3f}"
     assert "base" in rows[1][0]

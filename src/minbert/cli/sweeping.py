@@ -101,21 +101,22 @@ def _print(display: Display, results: Results, out: Path, ranked: bool) -> None:
     from rich import box
     from rich.table import Table
 
+    from minbert.display.columns import cells
     from minbert.display.commands import command_line
-    from minbert.sweeping.results import BEST, cells, remarks
+    from minbert.sweeping.results import BEST, columns, remarks
 
     rows = results.ranked()[:20] if ranked else results.rows
-    header, lines = cells(results, rows)
+    shown = columns(results, rows)
     table = Table(
         title=f"dev scores, compared by {results.score}", title_justify="left", box=box.SIMPLE, padding=(0, 1)
     )
-    for index, column in enumerate(header):
-        justify: Literal["left", "right"] = "left" if index <= len(results.keys) or column == "state" else "right"
+    for column in shown:
         # Where there is little room the heading is folded, never a number.
-        needed = max((len(line[index]) for line in lines), default=0)
-        table.add_column(column.replace(".", "\n"), justify=justify, overflow="fold", min_width=needed)
-    for row, line in zip(rows, lines, strict=True):
-        table.add_row(*line, style="bold" if row is results.best else None)
+        needed = max((len(column.text(row)) for row in rows), default=0)
+        heading = column.heading.replace(".", "\n")
+        table.add_column(heading, justify=column.justify, overflow="fold", min_width=needed)
+    for row in rows:
+        table.add_row(*cells(shown, row), style="bold" if row is results.best else None)
     display.show(table, in_full=not display.console.is_terminal)
     told = remarks(results)
     if failed := results.count("failed"):

@@ -123,10 +123,7 @@ def reproduction(results: Mapping[str, Any]) -> Iterator[Table]:
 
     for grid in grids(results):
         table = Table(title=grid.caption, title_justify="left", caption=grid.note, caption_justify="left")
-        for column in grid.header:
-            table.add_column(column, justify="left" if column == grid.header[0] else "right")
-        for row in grid.rows:
-            table.add_row(*row)
+        fill(table, grid.columns, grid.rows)
         yield table
 
 

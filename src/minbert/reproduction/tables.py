@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
+from minbert.display.columns import Column, markdown_table
 from minbert.encoder.sources import MINILM_DESCRIPTION
 from minbert.recipe.seeds import Spread
 
@@ -18,6 +20,11 @@ class Grid:
     header: list[str]
     rows: list[list[str]]
     note: str
+
+    @property
+    def columns(self) -> list[Column[list[str]]]:
+        """Its columns: what stands in the first is in words."""
+        return [Column(heading, itemgetter(place), numeric=place > 0) for place, heading in enumerate(self.header)]
 
 
 def grids(results: Mapping[str, Any]) -> list[Grid]:
@@ -42,9 +49,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         parts.append(f"{results['notes']}\n")
     for grid in grids(results):
         parts.append(f"## {grid.caption}\n")
-        lines = [grid.header, ["---"] + ["---:"] * (len(grid.header) - 1), *grid.rows]
-        cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-        parts += ["\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n", f"{grid.note}\n"]
+        parts += [f"{markdown_table(grid.columns, grid.rows, aligned=True)}\n", f"{grid.note}\n"]
     parts += [f"- {label}: {failure}\n" for label, failure in failures(results).items()]
     return "\n".join(parts)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from minbert.display.columns import Column, csv_table, markdown_table
 from minbert.files import write_json, write_text
 from minbert.recipe.recipe import Recipe
 from minbert.recipe.seeds import Spread
@@ -111,25 +112,34 @@ class Results:
         return sorted(self.rows, key=lambda row: -spread.mean if (spread := row.spread(self.score)) else 2.0)
 
 
-def cells(results: Results, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """Return header and cells of the table of ``rows``, as text."""
-    several = any(len(row.runs) > 1 for row in results.rows)
+def columns(results: Results, rows: Sequence[Row]) -> list[Column[Row]]:
+    """Return the columns of a table of ``rows``."""
     base, best = results.base, results.best
+
+    def mark(row: Row) -> str:
+        return ", ".join(word for word, other in (("best", best), ("base", base)) if row is other)
+
+    def value(key: str, row: Row) -> str:
+        return compact(results.value(row.configuration.changes, key))
+
+    def spread(score: str, row: Row) -> str:
+        return str(row.spread(score) or "")
+
+    def difference(row: Row) -> str:
+        return "" if (found := results.difference(row)) is None else f"{found:+.3f}"
+
     short = short_keys(results.keys)
-    header = ["", *(short[key] for key in results.keys), *(["n"] if several else []), *results.scores]
-    states = any(row.state for row in rows)
-    header += [*(["difference"] if base else []), "seconds", *(["state"] if states else [])]
-    lines = []
-    for row in rows:
-        mark = ", ".join(word for word, other in (("best", best), ("base", base)) if row is other)
-        line = [mark, *(compact(results.value(row.configuration.changes, key)) for key in results.keys)]
-        line += [str(len(row.finished))] if several else []
-        line += [str(spread) if (spread := row.spread(score)) else "" for score in results.scores]
-        if base:
-            line.append(f"{difference:+.3f}" if (difference := results.difference(row)) is not None else "")
-        line.append(f"{row.seconds:.0f}" if row.seconds is not None else "")
-        lines.append([*line, row.state] if states else line)
-    return header, lines
+    found = [Column("", mark, numeric=False)]
+    found += [Column(short[key], partial(value, key), numeric=False) for key in results.keys]
+    if any(len(row.runs) > 1 for row in results.rows):
+        found.append(Column("n", lambda row: str(len(row.finished))))
+    found += [Column(score, partial(spread, score)) for score in results.scores]
+    if base:
+        found.append(Column("difference", difference))
+    found.append(Column("seconds", lambda row: "" if row.seconds is None else f"{row.seconds:.0f}"))
+    if any(row.state for row in rows):
+        found.append(Column("state", lambda row: row.state, numeric=False))
+    return found
 
 
 def remarks(results: Results) -> list[str]:
@@ -153,22 +163,17 @@ def write_results(folder: Path, results: Results) -> None:
     """Write ``sweep.json``, ``sweep.csv``, ``sweep.md`` and, once there is a best configuration, ``best.yaml``."""
     write_json(folder / "sweep.json", _as_json(results))
     write_text(folder / "sweep.csv", _as_csv(results))
-    header, lines = cells(results, results.rows)
-    table = [f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *map(_escaped, lines))]
+    table = markdown_table(columns(results, results.rows), results.rows)
     failures = [
         f"- {record.name} {record.state}: {' '.join((record.message or '').split())}"
         for row in results.rows
         for record in row.records
         if record.state == "failed"
     ]
-    parts = ["\n".join(table), "\n\n".join(remarks(results)), "\n".join(failures)]
+    parts = [table, "\n\n".join(remarks(results)), "\n".join(failures)]
     write_text(folder / "sweep.md", "\n\n".join(part for part in parts if part) + "\n")
     if best := results.best:
         write_text(folder / BEST, best.configuration.recipe.to_yaml())
-
-
-def _escaped(line: Sequence[str]) -> list[str]:
-    return [cell.replace("|", "\\|") for cell in line]
 
 
 def _as_json(results: Results) -> dict[str, Any]:
@@ -207,25 +212,19 @@ def _csv_cell(value: Any) -> Any:
 
 def _as_csv(results: Results) -> str:
     """Return one line a run that has ended, every number in full."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["run", "state", *results.keys, "seed", *results.scores, "best_step", "steps", "train_seconds", "message"]
-    )
-    for row in results.rows:
-        for record in row.records:
-            values = [results.value(record.changes, key) for key in results.keys]
-            writer.writerow(
-                [
-                    record.name,
-                    record.state,
-                    *map(_csv_cell, values),
-                    record.seed,
-                    *(score_at(record.dev, score) if record.dev else None for score in results.scores),
-                    record.best_step,
-                    record.steps,
-                    record.train_seconds,
-                    record.message,
-                ]
-            )
-    return text.getvalue()
+
+    def value(key: str, record: Record) -> Any:
+        return _csv_cell(results.value(record.changes, key))
+
+    def score(name: str, record: Record) -> float | None:
+        return score_at(record.dev, name) if record.dev else None
+
+    fields: dict[str, Callable[[Record], Any]] = {
+        "run": attrgetter("name"),
+        "state": attrgetter("state"),
+        **{key: partial(value, key) for key in results.keys},
+        "seed": attrgetter("seed"),
+        **{name: partial(score, name) for name in results.scores},
+        **{name: attrgetter(name) for name in ("best_step", "steps", "train_seconds", "message")},
+    }
+    return csv_table(fields, [record for row in results.rows for record in row.records])
