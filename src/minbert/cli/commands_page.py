@@ -12,10 +12,16 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from minbert.cli.main import app
+from minbert.display.columns import Column, markdown_table
 from minbert.files import write_text
 
 BEGIN, END = "<!-- commands: written by `make reference` -->", "<!-- end of commands -->"
 """The lines of a page between which the list stands."""
+
+_COLUMNS: list[Column[tuple[str, str]]] = [
+    Column("command", lambda command: f"`minbert {command[0]}`"),
+    Column("what it does", lambda command: command[1]),
+]
 
 
 def commands() -> dict[str, str]:
@@ -27,8 +33,8 @@ def with_commands(page: str) -> str:
     """Return a page in Markdown with the list of commands as it is now between ``BEGIN`` and ``END``."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    rows = [f"| `minbert {words}` | {what} |" for words, what in commands().items()]
-    return "\n".join([f"{before}{BEGIN}\n", "| command | what it does |", "|---|---|", *rows, f"\n{END}{after}"])
+    table = markdown_table(_COLUMNS, commands().items())
+    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
 
 
 def _below(group: TyperGroup, prefix: str) -> dict[str, str]:

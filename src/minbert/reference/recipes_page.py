@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from minbert.display.columns import escaped
 from minbert.files.strict_yaml import read_yaml
 from minbert.methods import Method, Settings, families, methods_beside
 from minbert.pretraining.recipe import PretrainingRecipe
@@ -86,7 +87,7 @@ def _rows(prefix: str, model: type[Settings], goes_with: str = "") -> Iterator[s
         choices = _choices(field.annotation)
         told = f"{goes_with}{field.description or ''}" + (f" ({choices})" if choices else "")
         cells = (f"`{prefix}{name}`", _default(field), told)
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield f"| {' | '.join(map(escaped, cells))} |"
         for member in methods_beside(field.annotation):
             yield from _rows(prefix, member, f"with {name}: {member.name}: ")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from minbert.display.columns import escaped
 from minbert.encoder.sources import MINILM, MINILM_DESCRIPTION
 from minbert.evaluation.intervals import Interval
 from minbert.recipe.recipe import Recipe
@@ -73,12 +74,8 @@ def _tasks(card: Card) -> str:
         else:
             how = {"bi": "each read by itself", "both": "each read by itself, and together"}
             row = f"two texts, {how.get(task.pair, 'read together')}"
-        lines.append(f"| `{name}` | {row} | {_cell(task.kind.answer_described)} |")
+        lines.append(f"| `{name}` | {row} | {escaped(task.kind.answer_described)} |")
     return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _scores(card: Card) -> str:
