@@ -169,4 +169,4 @@ def test_without_a_network_only_what_was_downloaded(answers: dict[str, dict[str,
 
 def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
     error = ask(["plain"], tmp_path, HF_ENDPOINT="http://127.0.0.1:9")["plain"]["error"]
-    assert error.startswith("encoder 'plain': http://127.0.0.1:9 cannot be reached")
+    assert error.startswith("'plain': is no folder here, and http://127.0.0.1:9 cannot be reached")

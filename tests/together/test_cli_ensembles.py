@@ -34,6 +34,7 @@ def test_tables_folders_and_refusals(two_tasks: dict[str, Any], tmp_path: Path, 
     assert f"minbert evaluate {tmp_path / 'soup'}" in result.stdout
     complains(minbert("ensemble", *runs, "--out", tmp_path / "both"), "not empty", "--out")
     complains(minbert("soup", runs[0], tmp_path / "both", "--out", tmp_path / "new"), "is an ensemble")
+    complains(minbert("predict", tmp_path / "both", "--task", "mood", "good film"), "is an ensemble", "minbert soup")
 
 
 @pytest.mark.parametrize("command", ["ensemble", "soup"])

@@ -22,7 +22,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="RUN",
-            help="Compare with this folder or system; by default the first of several tasks.",
+            help="Compare with this folder or system; by default the first that has several tasks.",
         ),
     ] = None,
     json: Annotated[

@@ -91,7 +91,7 @@ def _held_out(summary: EnsembleSummary) -> Table:
     table = Table(
         title="weights chosen on one half of dev, scored on the other",
         title_justify="left",
-        caption="the ensemble's dev score above is of weights chosen on the same rows",
+        caption="the first table is too optimistic: its weights were chosen on the rows it is scored on",
         caption_justify="left",
     )
     for column in ("task", "metric", "chosen weights", "equal weights"):

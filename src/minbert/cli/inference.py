@@ -12,6 +12,7 @@ from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
     from minbert.display.progress import Display
+    from minbert.multitask.model import MultitaskModel
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or a minbert model's id on the hub.")]
 PrecisionOption = Annotated[
@@ -62,9 +63,7 @@ def predict(
     from minbert.errors import UserError
     from minbert.evaluation.streaming import predict_file
     from minbert.files.outputs import check_output
-    from minbert.machine.device import available_device
     from minbert.machine.precision import chosen_precision
-    from minbert.multitask.model import MultitaskModel
     from minbert.running.run import text_columns
 
     if bool(texts) == (source is not None):
@@ -73,7 +72,7 @@ def predict(
         raise UserError("--output goes with --input FILE; answers to texts given here are printed.")
     if source is not None and output is not None:
         check_output(output, [source, to_path(run)], force=force, suffixes=ROW_FORMATS)
-    model = MultitaskModel.from_pretrained(run).to(available_device())
+    model = _load(run)
     number_format = chosen_precision(precision)
     if source is not None:
         chosen = text_columns(run, task, columns or [])
@@ -108,12 +107,10 @@ def encode(
     from minbert.display.progress import Display
     from minbert.evaluation.streaming import encode_file
     from minbert.files.outputs import check_output
-    from minbert.machine.device import available_device
     from minbert.machine.precision import chosen_precision
-    from minbert.multitask.model import MultitaskModel
 
     check_output(output, [source, to_path(run)], force=force, suffixes=[".npy"])
-    model = MultitaskModel.from_pretrained(run).to(available_device())
+    model = _load(run)
     display = Display(terminal(stderr=True))
     with display.counting("encoding") as bar:
         answered = encode_file(model, source, column, output, pooling, chosen_precision(precision), bar.advance)
@@ -126,11 +123,27 @@ def _tell_cut(display: Display, cut: int, sequences: int, longest: int) -> None:
         display.note(f"{cut:,} of {sequences:,} sequences are cut to {longest} tokens")
 
 
+def _load(run: str) -> MultitaskModel:
+    """Return the model of a run, on the device."""
+    from minbert.errors import UserError
+    from minbert.files.paths import to_path
+    from minbert.machine.device import available_device
+    from minbert.multitask.model import MultitaskModel
+    from minbert.together.ensemble_file import ENSEMBLE
+
+    if (to_path(run) / ENSEMBLE).is_file():
+        raise UserError(
+            f"{run}: is an ensemble, which has no model of its own. Ask one of its runs, or make one model of them: "
+            "minbert soup, or a student (distillation.teachers)."
+        )
+    return MultitaskModel.from_pretrained(run).to(available_device())
+
+
 def _rows(texts: list[str], pairs: bool) -> list[str | tuple[str, str]]:
     from minbert.errors import UserError
 
     if not pairs:
         return list(texts)
     if len(texts) % 2:
-        raise UserError("this task takes pairs: give an even number of texts.")
+        raise UserError('this task takes pairs: give an even number of texts, such as "first text" "second text".')
     return list(zip(texts[::2], texts[1::2], strict=True))

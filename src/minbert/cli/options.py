@@ -16,7 +16,7 @@ from minbert.files.paths import to_path
 
 Ran = TypeVar("Ran")
 
-Force = Annotated[bool, typer.Option("--force", help="Replace files that are there; never one that is read.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing output files, but never an input.")]
 
 
 def recipe_changes(data: str | None, encoder: str | None, seed: int | None = None) -> dict[str, Any]:

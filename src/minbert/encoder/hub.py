@@ -61,8 +61,9 @@ def _download(name: str, files: tuple[str, ...]) -> Path:
         ) from error
     except LocalEntryNotFoundError as error:
         raise UserError(
-            f"encoder '{name}': {constants.ENDPOINT} cannot be reached, and no whole copy was downloaded before. "
-            "Connect, or give the folder of a model that you have; 'minilm' needs no network."
+            f"'{name}': is no folder here, and {constants.ENDPOINT} cannot be reached, and no whole copy was "
+            "downloaded before. Is the path right? Else connect, or give the folder of a model that you have; 'minilm' "
+            "needs no network."
         ) from error
     except Exception as error:  # each version of the hub's library lets through errors of the network library it uses
         raise UserError(

@@ -126,7 +126,8 @@ def _usable(source: Path, columns: Sequence[str], id_column: str | None) -> Iter
         if isinstance(row, Problem):
             raise UserError(f"{row}. {row.advice}".strip())
         if missing := missing_column(row, [*columns, *([id_column] if id_column else [])]):
-            raise UserError(f"{source}:{row.line}: {missing} Name the text's column, or both of a pair, with --text.")
+            names = "the text's column" if len(columns) == 1 else "both columns of a pair"
+            raise UserError(f"{source}:{row.line}: {missing} Name {names} with --text.")
         for column in columns:
             if not row.values[column].strip():
                 raise UserError(f"{source}:{row.line}: no text in column '{column}'.")

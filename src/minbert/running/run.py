@@ -120,8 +120,10 @@ def _train(
         result = loop.run(resumed)
         tuned = tune_heads(loop) if recipe.training.head_epochs else None
         _finish(recipe, prepared, result, tuned, out, display)
-    elif trackers:
-        _tell_again(recipe, out, trackers)
+    else:
+        display.note(f"{out} is finished: nothing is trained")
+        if trackers:
+            _tell_again(recipe, out, trackers)
     summary = _summary(recipe, out)
     if summary.metrics["best_step"] == 0:
         display.note(

@@ -162,7 +162,7 @@ class Stepper(ABC, Generic[StepT]):
         for step, evaluate in self.course.steps(self.state.step):
             if stop.made:
                 self._checkpoint()
-                raise Interrupted
+                raise Interrupted("stopped; the checkpoint is written, and the same call with resume=True goes on")
             self._step(step)
             if evaluate:
                 self._evaluate()

@@ -34,7 +34,7 @@ def weather(detailed: Sequence[System]) -> Section:
     missing = []
     if without:
         missing.append(
-            f"No gradient weather: {', '.join(without)}. Only a combination that looks at each task's own "
-            "gradient (such as pcgrad), or weighs losses, tells it; summed losses do not."
+            f"No gradient weather of {', '.join(without)}. Only combinations that look at each task's own gradient "
+            "(such as pcgrad), or weigh losses, record it."
         )
     return Section("gradient-weather", "Gradient weather", blocks, missing)
