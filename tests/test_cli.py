@@ -105,6 +105,9 @@ def test_a_bad_row_in_the_middle_leaves_no_output(trained: Path, tmp_path: Path)
     complains(minbert("predict", trained / "run", "--task", "liked", "--input", source, "--output", out), "3002")
     assert list(tmp_path.iterdir()) == [source]
     complains(minbert("predict", trained / "run", "--task", "liked", "--input", source, "--text", "word"), "'words'")
+    twice = ("--text", "words", "--text", "words")
+    complains(minbert("predict", trained / "run", "--task", "liked", "--input", source, *twice), "give --text once")
+    complains(minbert("predict", trained / "run", "--task", "same", "--input", source, *twice[:2]), "give --text twice")
     source.write_text("words\n \n")
     complains(minbert("predict", trained / "run", "--task", "liked", "--input", source), "in.tsv:2: no text", "'words'")
 

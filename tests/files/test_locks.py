@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -160,3 +161,13 @@ def test_another_recipe_is_told_by_the_keys_that_differ(
     two_tasks["training"]["epochs"] = 7
     with pytest.raises(UserError, match=r"another recipe \(training\.epochs is 2 there and 7 here\)"):
         train_recipe(parse_recipe(two_tasks, "test"), tmp_path / "run", True, quiet)
+
+
+def test_a_full_disk_leaves_no_traceback_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> int:  # noqa: ARG001
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("minbert.files.locks.os.write", full)
+    with claimed(tmp_path / "run"):
+        pass
+    assert not (tmp_path / "run").exists()

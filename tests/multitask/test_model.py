@@ -367,3 +367,35 @@ def test_only_a_task_that_pools_so_needs_a_pooler(tiny_encoder: Path, tmp_path: 
             build("pooler")
     else:
         build("pooler").predict("mood", ["a film"])  # the shared layer's own
+
+
+@pytest.mark.parametrize("options", [{"pooling": "max"}, {"pooling": None}, {"precision": "fp64"}, {"precision": ""}])
+def test_words_that_are_no_choice_are_refused(model: MultitaskModel, options: dict[str, Any]) -> None:
+    [(key, value)] = options.items()
+    with pytest.raises(UserError, match=f"^{key}: {value!r} is none of"):
+        model.encode(["a film"], **options)
+    if key == "precision":
+        with pytest.raises(UserError, match="precision"):
+            model.predict("mood", ["a film"], **options)
+
+
+@pytest.mark.parametrize("task", [None, ["mood"], "moood"])
+def test_what_is_no_task_is_refused(model: MultitaskModel, task: Any) -> None:
+    with pytest.raises(UserError, match="the model has no task"):
+        model.predict(task, ["a film"])
+
+
+def test_arrays_without_rows_and_two_columns_are_refused(model: MultitaskModel) -> None:
+    with pytest.raises(UserError, match="Give a list of texts"):
+        model.predict("mood", np.array("a film"))
+    with pytest.raises(UserError, match="not two lists of texts"):
+        model.predict("close", (np.array(["a", "b"]), np.array(["c", "d"])))
+
+
+def test_a_model_is_saved_into_a_folder(model: MultitaskModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    for place, words in (("", "an empty text was given"), (tmp_path / "file", "is a file; give a folder")):
+        with pytest.raises(UserError, match=words):
+            model.save_pretrained(place)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -266,3 +266,10 @@ def test_class_names_are_read_as_they_are_written(two_tasks_file: Path) -> None:
         assert recipe.tasks["mood"].kind.class_names == names
     with pytest.raises(UserError, match=r"put the names in quotes.*\['true', '1', 'null'\]"):
         load_recipe(str(two_tasks_file), settings=["tasks.mood.classes=[true, 1, null]"])
+
+
+def test_a_task_name_is_also_that_of_files() -> None:
+    task = {"kind": "binary", "files": {"train": "a.tsv", "dev": "b.tsv"}, "text": "text", "label": "label"}
+    with pytest.raises(UserError, match="is no name for a task: at most 100 letters"):
+        parse_recipe({"tasks": {"x" * 101: task}}, "here")
+    assert list(parse_recipe({"tasks": {"x" * 100: task}}, "here").tasks) == ["x" * 100]

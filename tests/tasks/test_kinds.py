@@ -90,3 +90,24 @@ def test_names_without_quotes_are_refused_with_how_to_write_them(classes: list[o
         TaskSettings.model_validate({"kind": "classification", "classes": classes})
     assert shown in str(caught.value)
     assert [problem["loc"] for problem in caught.value.errors()] == [("kind", "classes")]
+
+
+@pytest.mark.parametrize("name", ["", " ", "pos ", " pos", "a\nb"])
+def test_names_that_no_label_can_be_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="is no class name"):
+        Classification(classes=["neg", name])
+
+
+def test_many_classes_are_read_at_once_and_a_slip_is_refused() -> None:
+    many = Classification(classes=100_000)
+    assert [many.parse(text) for text in ("99999", "7.0", "0")] == [99_999, 7, 0]
+    assert many.parse("99999") == 99_999  # names are looked up, not searched
+    with pytest.raises(ValidationError, match="at most 100,000 classes"):
+        Classification(classes=3_000_000)
+
+
+def test_numbers_that_are_two_names_are_none() -> None:
+    twins = Classification(classes=["1", "1.0", "2"])
+    assert [twins.parse(text) for text in ("1", "1.0", "2", "2.0")] == [0, 1, 2, 2]
+    with pytest.raises(ValueError, match="none of"):
+        twins.parse("01.0")

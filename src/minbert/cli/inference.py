@@ -76,6 +76,10 @@ def predict(
     number_format = chosen_precision(precision)
     if source is not None:
         chosen = text_columns(run, task, columns or [])
+        pairs = model.task(task).pair is not None
+        if len(chosen) != 1 + pairs:
+            form = "pairs of texts: give --text twice" if pairs else "single texts: give --text once"
+            raise UserError(f"task '{task}' takes {form}.")
         display = Display(terminal(stderr=True))
         with display.counting(f"predicting {task}") as bar:
             answered = predict_file(model, task, source, chosen, id_column, output, number_format, bar.advance)

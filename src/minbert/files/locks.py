@@ -61,8 +61,9 @@ def _claim(folder: Path) -> int:
             ) from BlockingIOError()
         if _is_open(folder / LOCK, descriptor):
             about = {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, json.dumps(about).encode())
+            with suppress(OSError):  # a full disk, which whoever writes first tells; the lock holds without its words
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, json.dumps(about).encode())
             return descriptor
         os.close(descriptor)  # whoever had it has removed it before the lock was ours
 

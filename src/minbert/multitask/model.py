@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from minbert.encoder.encoder import Encoder
 from minbert.encoder.pooling import Pooling
+from minbert.errors import UserError
+from minbert.files.paths import to_path
 from minbert.machine.precision import Precision
 from minbert.multitask.adapters import Adapters
 from minbert.multitask.inference import NotFiniteAnswersError, sentence_vectors, task_predictions
@@ -19,7 +21,7 @@ from minbert.multitask.model_files import load_weights, read_description, save_d
 from minbert.multitask.network import MultitaskNetwork
 from minbert.multitask.sequences import Sequences
 from minbert.multitask.shared_layers import SharedLayer
-from minbert.multitask.texts import Text, single_texts, task_texts
+from minbert.multitask.texts import Text, check_choice, single_texts, task_texts
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 from minbert.text.template import Template
@@ -60,9 +62,16 @@ class MultitaskModel(MultitaskNetwork):
         return model.eval()
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write weights, configuration and tokenizer; ``transformers.AutoModel`` loads the encoder from there too."""
-        self.save_description(folder)
-        save_weights(self, Path(folder))
+        """Write weights, configuration and tokenizer; ``transformers.AutoModel`` loads the encoder from there too.
+
+        Raises:
+            UserError: no folder can have this name, or it cannot be written to.
+        """
+        place = to_path(str(folder))
+        if place.is_file():
+            raise UserError(f"{place}: is a file; give a folder.")
+        self.save_description(place)
+        save_weights(self, place)
 
     def save_description(self, folder: str | Path) -> None:
         """Write all of the model's files but the weights."""
@@ -74,6 +83,7 @@ class MultitaskModel(MultitaskNetwork):
         Raises:
             UserError: the model has no such task, or the texts are not of its form.
         """
+        check_choice("precision", precision, get_args(Precision))
         return task_predictions(self, task, self.sequences(task, texts), precision)
 
     def encode(
@@ -86,6 +96,8 @@ class MultitaskModel(MultitaskNetwork):
         Raises:
             UserError: ``texts`` is not a list, an array or the like of strings.
         """
+        check_choice("pooling", pooling, get_args(Pooling))
+        check_choice("precision", precision, get_args(Precision))
         checked = single_texts(texts)
         if not checked:
             return np.zeros((0, self.encoder.config.hidden_size), dtype=np.float32)

@@ -187,7 +187,7 @@ class MultitaskNetwork(nn.Module):
         Raises:
             UserError: the model has no such task.
         """
-        if name not in self.tasks:
+        if not isinstance(name, str) or name not in self.tasks:
             known = ", ".join(self.tasks)
-            raise UserError(f"the model has no task '{name}'{did_you_mean(name, self.tasks)}; it has: {known}.")
+            raise UserError(f"the model has no task '{name}'{did_you_mean(str(name), self.tasks)}; it has: {known}.")
         return self.tasks[name]

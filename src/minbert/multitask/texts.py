@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from minbert.errors import UserError
+from minbert.errors import UserError, did_you_mean
 
 Text = str | tuple[str, str]
 """What a row is made of: a text, or the two texts of a pair."""
@@ -34,7 +34,8 @@ def task_texts(task: str, texts: Iterable[Any], *, pairs: bool) -> list[Text]:
         UserError: as for ``single_texts``; or the task takes the other form.
     """
     wanted, form = ("pairs of texts", PAIRS) if pairs else ("single texts", TEXTS)
-    if pairs and isinstance(texts, tuple) and len(texts) == 2 and all(isinstance(part, list) for part in texts):
+    columns = isinstance(texts, tuple) and len(texts) == 2 and all(_is_column(part) for part in texts)
+    if pairs and columns:
         raise UserError(f"task '{task}' takes {wanted}, not two lists of texts. Give {PAIRS}, as zip(a, b) makes it.")
     rows = _rows(texts, form)
     if not rows:
@@ -48,11 +49,31 @@ def task_texts(task: str, texts: Iterable[Any], *, pairs: bool) -> list[Text]:
     return checked
 
 
+def check_choice(what: str, value: Any, known: tuple[str, ...]) -> None:
+    """Check that ``value`` is one of the words that ``what`` may be.
+
+    Raises:
+        UserError: it is none.
+    """
+    if value not in known:
+        hint = did_you_mean(value, known) if isinstance(value, str) else ""
+        raise UserError(f"{what}: {value!r} is none of {', '.join(known)}{hint}.")
+
+
 def _rows(texts: Any, form: str) -> list[Any]:
     """Return what a list, tuple, array, column or generator holds."""
-    if isinstance(texts, str | bytes | Mapping | Set) or hasattr(texts, "columns") or not isinstance(texts, Iterable):
+    if isinstance(texts, str | bytes | Mapping | Set) or _is_no_column(texts) or not isinstance(texts, Iterable):
         raise UserError(f"{_what(texts)} was given. Give {form}.")
     return list(texts)
+
+
+def _is_column(value: Any) -> bool:
+    return isinstance(value, list) or getattr(value, "ndim", 0) == 1
+
+
+def _is_no_column(value: Any) -> bool:
+    """Return whether this is a table, or an array without rows."""
+    return hasattr(value, "columns") or getattr(value, "ndim", 1) == 0
 
 
 def _parts(row: Any) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from minbert.augmentation import Augmentation
 from minbert.data.relabelling import labels_of
 from minbert.data.schedules import Schedule
 from minbert.data.task_files import Columns, TaskFiles
-from minbert.errors import did_you_mean
+from minbert.errors import did_you_mean, shown
 from minbert.evaluation.prediction_files import PredictionFile
 from minbert.files.paths import to_path
 from minbert.files.strict_yaml import to_yaml
@@ -160,8 +160,10 @@ class Recipe(Settings):
     @classmethod
     def _plain_names(cls, tasks: dict[str, TaskRecipe]) -> dict[str, TaskRecipe]:
         for name in tasks:
-            if not re.fullmatch(r"[A-Za-z][\w-]*", name):
-                raise ValueError(f"'{name}' is no name for a task: letters, digits, '_' and '-', a letter first")
+            if not re.fullmatch(r"[A-Za-z][\w-]{0,99}", name):
+                raise ValueError(
+                    f"'{shown(name)}' is no name for a task: at most 100 letters, digits, '_' and '-', a letter first"
+                )
             if name in ("overall", "overall_leaderboard"):
                 raise ValueError(f"'{name}' is the name of a score; call the task something else")
             if hasattr(nn.ModuleDict, name):  # what holds the tasks' heads has it for itself

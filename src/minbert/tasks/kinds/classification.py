@@ -13,6 +13,7 @@ from minbert.tasks.kinds.over_classes import ClassesKind
 from minbert.tasks.soft_targets import class_shares, soft_target_loss
 
 _CLASSES_TOLD = 20
+_MOST_CLASSES = 100_000
 _YAML_WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
@@ -33,12 +34,17 @@ class Classification(ClassesKind):
     def _number_or_names(cls, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | list):
             raise ValueError("give the number of classes, or a list of their names")
+        if isinstance(value, int) and value > _MOST_CLASSES:
+            raise ValueError(f"at most {_MOST_CLASSES:,} classes; found {value:,}")
         if isinstance(value, list) and not all(isinstance(name, str) for name in value):
             names = [_YAML_WORDS.get(repr(name), str(name)) for name in value]
             raise ValueError(
                 f"put the names in quotes, each as the files write it: {names}. "
                 "YAML reads true and false as truth values, null as nothing, and 1 as a number"
             )
+        for name in value if isinstance(value, list) else ():
+            if not name.strip() or name != name.strip() or len(name.splitlines()) > 1:
+                raise ValueError(f"{name!r} is no class name: it is empty, or has white space around it or line breaks")
         return value
 
     @model_validator(mode="after")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import numpy as np
 
 from minbert.tasks.kinds.base import Kind, Label, Typical
@@ -24,17 +27,15 @@ class ClassesKind(Kind):
         Raises:
             ValueError: the text is none of them.
         """
-        text, names = text.strip(), self.class_names
-        if text in names:
-            return float(names.index(text))
-        value = number(text)
-        values = [number(name) for name in names]
-        if value is not None and all(known is None for known in values):
-            values = [number(str(place)) for place in range(len(names))]
-        if value is None or values.count(value) != 1:
+        text, names = text.strip(), tuple(self.class_names)
+        places, places_of_numbers = _places(names)
+        place = places.get(text)
+        if place is None and (value := number(text)) is not None:
+            place = places_of_numbers.get(value)
+        if place is None:
             shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
             raise ValueError(f"label '{text}' is none of: {shown}")
-        return float(values.index(value))
+        return float(place)
 
     def written(self, label: Label) -> str:
         """Return the class's name."""
@@ -53,3 +54,16 @@ class ClassesKind(Kind):
     def decided(self, answers: Values) -> Predictions:
         """Return the likeliest class of probabilities (R, classes)."""
         return Predictions(answers.argmax(-1).astype(np.float64), answers, self.class_names)
+
+
+@functools.cache
+def _places(names: tuple[str, ...]) -> tuple[dict[str, int], dict[Any, int | None]]:
+    """Return each class's place by its name, and by its number: None where two names are one number."""
+    values = [number(name) for name in names]
+    if all(known is None for known in values):
+        values = [number(str(place)) for place in range(len(names))]
+    by_number: dict[Any, int | None] = {}
+    for place, value in enumerate(values):
+        if value is not None:
+            by_number[value] = None if value in by_number else place
+    return {name: place for place, name in enumerate(names)}, by_number
