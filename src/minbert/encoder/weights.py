@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from minbert.encoder.architectures import Architecture, architecture_of
 from minbert.encoder.config import EncoderConfig
@@ -37,6 +38,16 @@ def export_tensors(encoder: Encoder) -> dict[str, Tensor]:
     return tensors
 
 
+class _Undrawn(TorchFunctionMode):
+    """Leaves weights undrawn: to draw on the device ``meta``, torch imports sympy first, 1.3 seconds of it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        if func in (Tensor.normal_, nn.init.normal_):
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
+
+
 def fresh_encoder(config: EncoderConfig, shapes: Mapping[str, Shape], where: object) -> Encoder:
     """Return a fresh encoder that weights of these ``shapes`` by name will fill; it has a pooler where they have.
 
@@ -54,7 +65,7 @@ def fresh_encoder(config: EncoderConfig, shapes: Mapping[str, Shape], where: obj
             f"{where}: holds {len(given)} tensors, and its config.json describes {config.layers:,} layers. "
             "Is the file whole, and do the two belong together?"
         )
-    with torch.device("meta"):
+    with torch.device("meta"), _Undrawn():
         expected = {name: tensor.shape for name, tensor in export_tensors(Encoder(config, pooler=pooler)).items()}
     _check_shapes(expected, given, where)
     return Encoder(config, pooler=pooler)
