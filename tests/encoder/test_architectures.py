@@ -1,184 +1,254 @@
-"""Another family is another file: two of them, as small as they can be, held to transformers' own."""
+"""Every family of encoders, held to transformers' own model of it and to what all families have in common."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from minbert.encoder.architectures import Architecture
-from minbert.encoder.architectures.bert import Bert
 from minbert.encoder.attention.layout import AttentionLayout
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.encoder import Encoder
-from minbert.encoder.layers import Embeddings
+from minbert.encoder.masked_lm import MaskedLM, masked_lm_loss
+from minbert.encoder.masked_lm_files import export_masked_lm, load_masked_lm, save_masked_lm
 from minbert.encoder.sources import load_encoder, save_encoder
 from minbert.encoder.weights import export_tensors
 from minbert.errors import UserError
 from minbert.multitask.adapters import Adapters
-from minbert.packed import PackedBatch
+from minbert.packed import PackedBatch, concatenate
 
-FIRST_POSITION = 2
-BUCKETS, FARTHEST = 32, 128
+MakeBatch = Callable[..., PackedBatch]
+Padded = Callable[[PackedBatch], dict[str, Tensor]]
 
-
-class LaterEmbeddings(Embeddings):
-    """Positions from 2, and no segments."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__(config)
-        del self.segment
-
-    def forward(self, batch: PackedBatch, word_embeddings: Tensor) -> Tensor:
-        positions = functional.embedding(batch.positions, self.position.weight[FIRST_POSITION:])
-        normalised: Tensor = self.norm(word_embeddings + positions)
-        return normalised
+SIZES: dict[str, dict[str, Any]] = {
+    "bert": {"max_positions": 150},
+    "mpnet": {"max_positions": 152},
+}
+"""What a small encoder of each family has beside ``small_config``; each has room for 150 tokens."""
+TELL_TEXTS_APART = {"bert", "electra"}
+"""The families with an embedding for the second text."""
+LONGEST = 150
+LENGTHS = [[1, 4, 140, 33, 30], [12, 12, 12], [LONGEST]]
 
 
-class OneSegmentEmbeddings(LaterEmbeddings):
-    """Positions from 2, and the same segment everywhere."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__(config)
-        self.segment = nn.Embedding(1, config.hidden_size)
-
-    def forward(self, batch: PackedBatch, word_embeddings: Tensor) -> Tensor:
-        return super().forward(batch, word_embeddings + self.segment.weight[0])
+def test_every_family_is_tried() -> None:
+    assert set(SIZES) == set(Architecture.members)
 
 
-class RelativeBias(nn.Module):
-    """T5's buckets of distances, as MPNet takes them over."""
-
-    def __init__(self, heads: int) -> None:
-        super().__init__()
-        self.buckets = nn.Embedding(BUCKETS, heads)
-
-    def forward(self, longest: int) -> Tensor:
-        distance = torch.arange(1 - longest, longest)
-        half = BUCKETS // 2
-        exact = half // 2
-        near = distance.abs()
-        far = exact + (torch.log(near.float() / exact) / math.log(FARTHEST / exact) * (half - exact)).long()
-        bucket = torch.where(near < exact, near, far.clamp(max=half - 1)) + half * (distance > 0)
-        table: Tensor = self.buckets(bucket)
-        return table.T
-
-
-class Roberta(Bert):
-    model_type = "roberta"
-    model_class = "RobertaModel"
-    prefix = "roberta."
-
-    def embeddings(self, config: EncoderConfig) -> Embeddings:
-        return OneSegmentEmbeddings(config)
-
-    def longest(self, config: EncoderConfig) -> int:
-        return config.max_positions - FIRST_POSITION
+@pytest.fixture(params=SIZES)
+def encoder(request: pytest.FixtureRequest, small_config: EncoderConfig) -> Encoder:
+    """A small encoder whose every weight counts: no bias is 0, no norm's weight 1."""
+    family = Architecture.members[request.param]
+    given = {key: value for key, value in small_config.model_dump().items() if key in small_config.model_fields_set}
+    config = family.config_class(
+        **given | {"model_type": request.param, "initializer_range": 0.2} | SIZES[request.param]
+    )
+    generator = torch.Generator().manual_seed(1)
+    encoder = Encoder(config, generator)
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
+    return encoder.eval()
 
 
-class Mpnet(Roberta):
-    model_type = "mpnet"
-    model_class = "MPNetModel"
-    prefix = "mpnet."
-    config_keys: ClassVar[Mapping[str, str]] = {
-        ours: theirs for ours, theirs in Bert.config_keys.items() if ours != "segment_types"
-    }
-    fixed_keys: ClassVar[Mapping[str, tuple[Any, str]]] = {"hidden_act": ("gelu", "an activation that is not ours")}
-    modules: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        **Bert.modules,
-        "attention.query_key_value": ("attention.attn.q", "attention.attn.k", "attention.attn.v"),
-        "attention.output": ("attention.attn.o",),
-        "attention_norm": ("attention.LayerNorm",),
-        "position_bias.buckets": ("encoder.relative_attention_bias",),
-    }
+@pytest.fixture
+def batch_of(make_batch: MakeBatch) -> MakeBatch:
+    """Make a batch without the tokens that are padding in some family: theirs leaves them out of positions."""
 
-    def embeddings(self, config: EncoderConfig) -> Embeddings:
-        return LaterEmbeddings(config)
+    def make(lengths: list[int], **options: Any) -> PackedBatch:
+        made = make_batch(lengths, **options)
+        return replace(made, token_ids=made.token_ids.clamp(min=5))
 
-    def position_bias(self, config: EncoderConfig) -> nn.Module:
-        return RelativeBias(config.attention_heads)
+    return make
 
 
-FAMILIES = {name: Architecture.members.pop(name) for name in ("roberta", "mpnet")}  # known in this file's tests alone
-
-
-@pytest.fixture(params=FAMILIES)
-def encoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, small_config: EncoderConfig) -> Encoder:
-    for name, family in FAMILIES.items():
-        monkeypatch.setitem(Architecture.members, name, family)
-    changes = {"model_type": request.param, "max_positions": 150, "padding_id": 1, "segment_types": 1}
-    if request.param == "mpnet":
-        changes["segment_types"] = EncoderConfig().segment_types  # what its files do not say
-    return Encoder(small_config.model_copy(update=changes), torch.Generator().manual_seed(1)).eval()
-
-
-def test_states_and_gradients_are_those_of_transformers_through_files(
-    encoder: Encoder,
-    tmp_path: Path,
-    make_batch: Callable[..., PackedBatch],
-    padded: Callable[[PackedBatch], dict[str, Tensor]],
-) -> None:
+@pytest.fixture
+def theirs(encoder: Encoder, tmp_path: Path) -> nn.Module:
+    """Transformers' model of the family, made from the files that we write."""
     transformers = pytest.importorskip("transformers")
     save_encoder(encoder, tmp_path / "ours")
-    theirs = transformers.AutoModel.from_pretrained(tmp_path / "ours", attn_implementation="eager").eval()
-    assert type(theirs).__name__ == encoder.architecture.model_class
-    made = make_batch([1, 4, 140, 33, 30])
-    batch = replace(made, token_ids=made.token_ids.clamp(min=2))  # 1 is padding, which theirs leaves out of positions
+    loaded, told = transformers.AutoModel.from_pretrained(
+        tmp_path / "ours", attn_implementation="eager", output_loading_info=True
+    )
+    assert not any(told.values()), told
+    assert type(loaded).__name__ == encoder.architecture.model_class
+    model: nn.Module = loaded.eval()
+    return model
+
+
+def outputs(theirs: nn.Module, batch: PackedBatch, padded: Padded) -> tuple[Tensor, Tensor | None]:
+    """Return their hidden states of the batch's tokens, and the pooler's output if they have one."""
     inputs = padded(batch)
-    found = encoder(batch)
-    output = theirs(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
-    reference = output.last_hidden_state[inputs["attention_mask"] == 1]
-    torch.testing.assert_close(found.hidden_states, reference, rtol=0, atol=1e-5)
-    torch.testing.assert_close(found.pooled, output.pooler_output, rtol=0, atol=1e-5)
-    direction = torch.randn(reference.shape, generator=torch.Generator().manual_seed(2))
-    (found.hidden_states * direction).sum().backward()
-    (reference * direction).sum().backward()
-    if encoder.position_bias is not None:
-        ours, of_theirs = encoder.position_bias.buckets.weight.grad, theirs.encoder.relative_attention_bias.weight.grad
-        torch.testing.assert_close(ours, of_theirs, rtol=1e-4, atol=1e-4 * float(of_theirs.abs().max()))
-    theirs.save_pretrained(tmp_path / "theirs")
+    segments = inputs.pop("token_type_ids")
+    if theirs.config.model_type in TELL_TEXTS_APART:
+        inputs["token_type_ids"] = segments
+    output = theirs(**inputs)
+    return output.last_hidden_state[inputs["attention_mask"] == 1], getattr(output, "pooler_output", None)
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_states_and_gradients_are_those_of_transformers(
+    encoder: Encoder,
+    theirs: nn.Module,
+    batch_of: MakeBatch,
+    padded: Padded,
+    gradients: Callable[[Encoder], dict[str, Tensor]],
+    pairs: bool,
+) -> None:
+    for lengths in LENGTHS:
+        batch = batch_of(lengths, pairs=pairs)
+        found, (states, pooled) = encoder(batch), outputs(theirs, batch, padded)
+        torch.testing.assert_close(found.hidden_states, states, rtol=0, atol=1e-5)
+        generator = torch.Generator().manual_seed(2)
+        direction, of_pooled = torch.randn(states.shape, generator=generator), 0.0
+        of_ours, of_theirs = ((of * direction).sum() for of in (found.hidden_states, states))
+        if encoder.pooler is not None:
+            torch.testing.assert_close(found.pooled, pooled, rtol=0, atol=1e-5)
+            of_pooled = torch.randn(len(batch), encoder.config.hidden_size, generator=generator)
+            of_ours, of_theirs = of_ours + (found.pooled * of_pooled).sum(), of_theirs + (pooled * of_pooled).sum()
+        for model, total in ((encoder, of_ours), (theirs, of_theirs)):
+            model.zero_grad()
+            total.backward()
+        ours = gradients(encoder)
+        assert ours.keys() == dict(theirs.named_parameters()).keys()
+        scale = max(float(gradient.abs().max()) for gradient in ours.values())
+        for name, parameter in theirs.named_parameters():
+            # A key's bias shifts all scores of a query alike: its gradient is 0, and what is computed is rounding.
+            near = max(1e-4 * float(parameter.grad.abs().max()), 1e-6 * scale)
+            torch.testing.assert_close(ours[name], parameter.grad, rtol=1e-4, atol=near, msg=name)
+
+
+def test_files_of_transformers_are_read(encoder: Encoder, theirs: nn.Module, tmp_path: Path) -> None:
+    theirs.save_pretrained(tmp_path / "theirs")  # type: ignore[operator]
     again = load_encoder(str(tmp_path / "theirs"))
     assert again.config == encoder.config
     for name, tensor in export_tensors(encoder).items():
         assert torch.equal(export_tensors(again)[name], tensor), name
 
 
-def test_a_sequence_ends_where_the_family_says(encoder: Encoder, make_batch: Callable[..., PackedBatch]) -> None:
-    assert encoder.longest == 148
-    encoder(make_batch([148]))
-    with pytest.raises(ValueError, match="has 149 tokens; this encoder has 148"):
-        encoder(make_batch([149]))
-
-
-def test_first_tokens_alone_and_adapters_know_the_family(
-    encoder: Encoder, make_batch: Callable[..., PackedBatch]
+def test_masked_lm_logits_and_gradients_are_those_of_transformers(
+    encoder: Encoder, batch_of: MakeBatch, padded: Padded, tmp_path: Path
 ) -> None:
-    batch = make_batch([5, 60, 12])
-    firsts = encoder(batch).hidden_states[batch.offsets[:-1]]
-    torch.testing.assert_close(encoder(batch, only_first=True).hidden_states, firsts, rtol=0, atol=1e-5)
-    adapter = Adapters.model_validate({"name": "lora", "targets": ["query", "intermediate", "output"]})
-    built = adapter.build(encoder.config)
+    transformers = pytest.importorskip("transformers")
+    model = MaskedLM(encoder, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        for parameter in model.head.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(4)), alpha=0.1)
+    save_masked_lm(model, tmp_path / "ours")
+    theirs, told = transformers.AutoModelForMaskedLM.from_pretrained(
+        tmp_path / "ours", attn_implementation="eager", output_loading_info=True
+    )
+    assert type(theirs).__name__ == encoder.architecture.masked_lm_class
+    assert not told["missing_keys"]
+    assert not [name for name in told["unexpected_keys"] if ".pooler." not in name]
+    batch, hidden = batch_of([7, 3, 12, 1, 5], pairs=False), torch.tensor([1, 4, 8, 9, 15, 21, 27])
+    inputs = padded(batch)
+    del inputs["token_type_ids"]
+    logits = model(batch, hidden)
+    of_theirs = theirs.eval()(**inputs).logits[inputs["attention_mask"] == 1][hidden]
+    torch.testing.assert_close(logits, of_theirs, rtol=1e-5, atol=1e-5)
+    for found in (logits, of_theirs):
+        masked_lm_loss(found, batch.token_ids[hidden]).backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
+    ours = export_masked_lm(model)
+    for name, parameter in theirs.named_parameters():
+        torch.testing.assert_close(ours[name], parameter.grad, rtol=1e-4, atol=1e-5, msg=name)
+    theirs.save_pretrained(tmp_path / "theirs")
+    again, head_was_there = load_masked_lm(str(tmp_path / "theirs"))
+    assert head_was_there
+    for name, tensor in export_masked_lm(again).items():
+        assert torch.equal(tensor, theirs.get_parameter(name)), name
+
+
+def test_a_sequence_alone_is_the_sequence_in_any_batch(encoder: Encoder, batch_of: MakeBatch) -> None:
+    sequences = [batch_of([length], seed=length) for length in (7, 31, 12, 148, 3)]
+    with torch.no_grad():
+        alone = [encoder(sequence).hidden_states for sequence in sequences]
+        for order in ([0, 1, 2, 3, 4], [3, 4, 0], [2, 2, 4]):
+            together = encoder(concatenate([sequences[number] for number in order])).hidden_states
+            expected = torch.cat([alone[number] for number in order])
+            torch.testing.assert_close(together, expected, rtol=0, atol=1e-5)
+
+
+def test_the_fused_kernel_gives_what_bins_give(
+    encoder: Encoder, batch_of: MakeBatch, kernel: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = batch_of([3, 140, 12])
+    with torch.no_grad():
+        fused = encoder(batch).hidden_states
+        assert len(kernel.probabilities) == (0 if encoder.position_bias else encoder.config.layers)
+        monkeypatch.undo()
+        torch.testing.assert_close(fused, encoder(batch).hidden_states, rtol=0, atol=1e-5)
+
+
+def test_a_sequence_ends_where_the_family_says(encoder: Encoder, batch_of: MakeBatch) -> None:
+    assert encoder.longest == LONGEST
+    with pytest.raises(ValueError, match=rf"has {LONGEST + 1} tokens; this encoder has {LONGEST}"):
+        encoder(batch_of([LONGEST + 1]))
+
+
+def test_first_tokens_alone_are_those_of_the_whole(
+    encoder: Encoder, batch_of: MakeBatch, gradients: Callable[[Encoder], dict[str, Tensor]]
+) -> None:
+    batch = batch_of([5, 140, 1, 12])
+    encoder.double()
+    found = []
+    for only_first in (False, True):
+        output = encoder(batch, only_first=only_first)
+        states = output.hidden_states if only_first else output.hidden_states[batch.offsets[:-1]]
+        encoder.zero_grad()
+        (states.sin().sum() + (0 if output.pooled is None else output.pooled.sum())).backward()
+        if encoder.pooler is not None:
+            found.append(output.pooled)
+        found += [states, *gradients(encoder).values()]
+    half = len(found) // 2
+    for whole, alone in zip(found[:half], found[half:], strict=True):
+        torch.testing.assert_close(alone, whole, rtol=1e-9, atol=1e-10)
+
+
+def test_adapters_know_the_family(encoder: Encoder, batch_of: MakeBatch) -> None:
+    batch = batch_of([5, 60, 12])
+    targets = ["query", "key", "value", "attention_output", "intermediate", "output"]
+    built = Adapters.model_validate({"name": "lora", "targets": targets}).build(encoder.config)
     assert built is not None
     with torch.no_grad():
         for parameter in built.parameters():
             parameter.normal_(0, 0.1, generator=torch.Generator().manual_seed(3))
-    adapted = encoder(batch, adaptations=built.adaptations([built], batch, [77])).hidden_states
-    assert not torch.allclose(adapted, encoder(batch).hidden_states, atol=1e-3)
-    built.merge(encoder)
-    torch.testing.assert_close(encoder(batch).hidden_states, adapted, rtol=0, atol=1e-4)
+        adapted = encoder(batch, adaptations=built.adaptations([built], batch, [77])).hidden_states
+        assert not torch.allclose(adapted, encoder(batch).hidden_states, atol=1e-3)
+        built.merge(encoder)
+        torch.testing.assert_close(encoder(batch).hidden_states, adapted, rtol=0, atol=1e-4)
 
 
-def test_a_family_that_is_not_known_is_told_with_those_that_are(encoder: Encoder, tmp_path: Path) -> None:
+def test_fresh_weights_follow_the_generator(encoder: Encoder) -> None:
+    config = encoder.config
+    first, again, other = (Encoder(config, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    for name, parameter in first.named_parameters():
+        assert torch.equal(parameter, again.get_parameter(name)), name
+        if parameter.dim() == 1:
+            assert (parameter == (0 if name.endswith("bias") else 1)).all(), name
+        else:
+            assert not torch.equal(parameter, other.get_parameter(name)), name
+            assert parameter.std().item() == pytest.approx(config.initializer_range, rel=0.25), name
+    assert (first.embeddings.word.weight[config.padding_id] == 0).all()
+
+
+def test_a_family_that_is_not_known_is_told_with_those_that_are(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save_encoder(encoder, tmp_path)
-    del Architecture.members[encoder.config.model_type]
-    with pytest.raises(UserError, match=r"config\.json: model_type is '\w+'; minbert reads encoders of type bert"):
+    monkeypatch.delitem(Architecture.members, encoder.config.model_type)
+    known = ", ".join(sorted(Architecture.members))
+    with pytest.raises(UserError, match=rf"config\.json: model_type is '\w+'; minbert reads encoders of type {known}"):
         load_encoder(str(tmp_path))
 
 

@@ -1,15 +1,13 @@
-"""The way through the fused kernel, with a stand-in that computes what the kernel promises: no GPU is needed."""
+"""The way through the fused kernel, with a stand-in for the kernel (see conftest.py): no GPU is needed."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from minbert.encoder.attention import choosing, flash
+from minbert.encoder.attention import flash
 from minbert.encoder.attention.bins import BinLayout
 from minbert.encoder.attention.choosing import choose_layout
 from minbert.encoder.attention.flash import FlashLayout
@@ -18,57 +16,8 @@ from minbert.encoder.encoder import Encoder
 CPU = torch.device("cpu")
 
 
-class StandIn:
-    """``aten::_flash_attention_forward`` by its formula; remembers what dropout it was asked for."""
-
-    def __init__(self) -> None:
-        self.probabilities: list[float] = []
-
-    def __call__(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        query_offsets: Tensor,
-        key_offsets: Tensor,
-        longest_query: int,
-        longest_key: int,
-        probability: float,
-        causal: bool,
-        debug: bool,
-        *,
-        window_size_left: int | None,
-        window_size_right: int | None,
-    ) -> tuple[Tensor, ...]:
-        assert query_offsets.dtype == key_offsets.dtype == torch.int32
-        assert not causal
-        assert not debug
-        lengths = query_offsets.diff()
-        assert longest_query == longest_key == int(lengths.max())
-        assert query.shape == key.shape == value.shape
-        assert query.shape[0] == query_offsets[-1]
-        self.probabilities.append(probability)
-        assert window_size_left == window_size_right
-        window = longest_query if window_size_left is None else window_size_left
-        contexts = []
-        for start, end in zip(query_offsets[:-1].tolist(), query_offsets[1:].tolist(), strict=True):
-            scores = torch.einsum("ihd,jhd->hij", query[start:end], key[start:end]) / math.sqrt(query.shape[-1])
-            places = torch.arange(int(end) - int(start))
-            scores = scores.masked_fill((places - places[:, None]).abs() > window, float("-inf"))
-            contexts.append(torch.einsum("hij,jhd->ihd", scores.softmax(-1), value[start:end]))
-        return torch.cat(contexts), torch.empty(0)
-
-
-@pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    stand_in = StandIn()
-    monkeypatch.setattr(flash, "_kernel", stand_in)
-    monkeypatch.setattr(choosing, "has_kernel", lambda _device, _dtype, _size: True)
-    return stand_in
-
-
 @pytest.mark.parametrize("window", [None, 0, 3, 50])
-def test_contexts_and_gradients_are_those_of_bins(kernel: StandIn, window: int | None) -> None:
+def test_contexts_and_gradients_are_those_of_bins(kernel: Any, window: int | None) -> None:
     offsets = torch.tensor([0, 5, 6, 40, 52])
     generator = torch.Generator().manual_seed(0)
     packed = torch.randn(52, 3 * 2 * 8, generator=generator, dtype=torch.float64, requires_grad=True)
@@ -82,7 +31,7 @@ def test_contexts_and_gradients_are_those_of_bins(kernel: StandIn, window: int |
     torch.testing.assert_close(found[1], found[3], rtol=0, atol=1e-12)
 
 
-def test_a_bias_goes_another_way(kernel: StandIn) -> None:
+def test_a_bias_goes_another_way(kernel: Any) -> None:
     offsets, weight = torch.tensor([0, 5, 6]), torch.zeros(1)
     assert isinstance(choose_layout(offsets, 2, 8, weight), FlashLayout)
     assert isinstance(choose_layout(offsets, 2, 8, weight, torch.zeros(2, 9)), BinLayout)
@@ -99,7 +48,7 @@ def test_the_number_format_is_that_of_the_products(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_whole_encoder_goes_that_way(
-    kernel: StandIn, monkeypatch: pytest.MonkeyPatch, small_encoder: Encoder, make_batch: Any
+    kernel: Any, monkeypatch: pytest.MonkeyPatch, small_encoder: Encoder, make_batch: Any
 ) -> None:
     encoder, batch = small_encoder.eval(), make_batch([3, 70, 12])
     with torch.no_grad():

@@ -16,19 +16,29 @@ from minbert.packed import PackedBatch
 
 
 class Embeddings(nn.Module):
-    """BERT's word, position and segment embeddings, added, normalised and dropped."""
+    """Embeddings of words, positions and segments, added, normalised and dropped.
 
-    def __init__(self, config: EncoderConfig) -> None:
+    Args:
+        config: of the encoder.
+        first_position: the row of the table of positions that a sequence's first token takes.
+        segments: whether the family tells a second text from a first by an embedding.
+    """
+
+    def __init__(self, config: EncoderConfig, *, first_position: int = 0, segments: bool = True) -> None:
         super().__init__()
         self.word = nn.Embedding(config.vocabulary_size, config.hidden_size, padding_idx=config.padding_id)
         self.position = nn.Embedding(config.max_positions, config.hidden_size)
-        self.segment = nn.Embedding(config.segment_types, config.hidden_size)
+        self.segment = nn.Embedding(config.segment_types, config.hidden_size) if segments else None
         self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_epsilon)
         self.dropout = config.hidden_dropout
+        self.first_position = first_position
 
     def forward(self, batch: PackedBatch, word_embeddings: Tensor) -> Tensor:
         """Return (T, hidden) from the batch's ``word_embeddings`` (T, hidden)."""
-        embedded = word_embeddings + self.segment(batch.segment_ids) + self.position(batch.positions)
+        embedded = word_embeddings
+        if self.segment is not None:
+            embedded = embedded + self.segment(batch.segment_ids)
+        embedded = embedded + self.position(batch.positions + self.first_position)
         return dropout(self.norm(embedded), self.dropout, training=self.training)
 
 

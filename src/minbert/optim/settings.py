@@ -14,6 +14,8 @@ from minbert.optim.adamw import AdamW
 from minbert.optim.base import AdamFamily
 from minbert.optim.learning_rate import LearningRateSettings
 
+_BELOW_THE_LAYERS = ("embeddings", "position_bias")
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -96,13 +98,15 @@ def _encoder_parts(encoder: nn.Module, settings: OptimizerSettings) -> list[tupl
     """Return the encoder's parameters by learning rate, the lowest first.
 
     Of ``L`` layers, layer ``l`` has ``learning_rate * layer_decay**(L - l)`` (Howard & Ruder 2018, section 3.2; Sun et
-    al. 2019). The embeddings are layer 0; what stands above the layers, the pooler, has the top layer's.
+    al. 2019). The embeddings, and a bias of attention that all layers share, are layer 0; what stands above the layers,
+    the last norm and the pooler, has the top layer's.
     """
     if settings.layer_decay == 1:
         return [(settings.learning_rate, list(encoder.parameters()))]
     layers = list(encoder.get_submodule("layers").children())
+    below = nn.ModuleList(module for name, module in encoder.named_children() if name in _BELOW_THE_LAYERS)
     depth_of: dict[Parameter, int] = {}
-    for depth, module in enumerate([encoder.get_submodule("embeddings"), *layers]):
+    for depth, module in enumerate([below, *layers]):
         for parameter in module.parameters():
             depth_of.setdefault(parameter, depth)
     parts: dict[int, list[Parameter]] = {depth: [] for depth in range(len(layers) + 1)}

@@ -10,11 +10,12 @@ from minbert.data.examples import Split
 from minbert.data.places import resolve_data
 from minbert.encoder.architectures import architecture_of
 from minbert.encoder.config_file import read_config
-from minbert.encoder.sources import EncoderFiles, find_encoder
+from minbert.encoder.sources import find_encoder
 from minbert.errors import UserError
 from minbert.files.json_text import read_json
 from minbert.files.paths import to_path
 from minbert.recipe.recipe import TaskRecipe, load_recipe
+from minbert.text.template import Template
 from minbert.text.tokenizer import Tokenizer
 
 COURSE_RECIPES = ("cs224n/multitask", "cs224n/cfimdb")
@@ -40,8 +41,9 @@ def check_source(source: str, data: str | None, encoder: str | None) -> tuple[li
         name, max_length = recipe.encoder.name, recipe.encoder.max_length
     files = find_encoder(name if encoder is None else encoder)
     config = read_config(read_json(files.config), files.config)
-    longest = min(max_length, architecture_of(config).longest(config))
-    counter = _token_counter(tasks, files)
+    family, tokenizer = architecture_of(config), Tokenizer.from_files(files.folder)
+    longest = min(max_length, family.longest(config))
+    counter = _token_counter(tasks, tokenizer, family.template(tokenizer))
     report = check({name: (task, task.kind) for name, task in tasks.items()}, folder, counter, longest)
     return render(report), not report.problems
 
@@ -61,18 +63,18 @@ def _course_tasks(folder: Path) -> dict[str, TaskRecipe]:
     return tasks
 
 
-def _token_counter(tasks: Mapping[str, TaskRecipe], encoder: EncoderFiles) -> TokenCounter:
-    tokenizer = Tokenizer.from_files(encoder.folder)
+def _token_counter(tasks: Mapping[str, TaskRecipe], tokenizer: Tokenizer, template: Template) -> TokenCounter:
+    alone, joined = template.tokens(1), template.tokens(2)
 
     def lengths(texts: Sequence[str]) -> list[int]:
         return [len(ids) for ids in tokenizer.token_ids(texts)]
 
     def count(task: str, split: Split) -> list[int]:
         if split.second is None:
-            return [length + 2 for length in lengths(split.first)]
+            return [length + alone for length in lengths(split.first)]
         first, second = lengths(split.first), lengths(split.second)
         pair = tasks[task].pair
-        alone = [length + 2 for length in first + second] if pair in ("bi", "both") else []
-        return alone + ([a + b + 3 for a, b in zip(first, second, strict=True)] if pair != "bi" else [])
+        counts = [length + alone for length in first + second] if pair in ("bi", "both") else []
+        return counts + ([a + b + joined for a, b in zip(first, second, strict=True)] if pair != "bi" else [])
 
     return count

@@ -33,7 +33,7 @@ class Bert(Architecture):
         "initializer_range": "initializer_range",
         "padding_id": "pad_token_id",
     }
-    required_keys = (
+    required_keys: ClassVar[tuple[str, ...]] = (
         "vocab_size",
         "hidden_size",
         "num_hidden_layers",
@@ -65,7 +65,13 @@ class Bert(Architecture):
         "feed_forward_norm": ("output.LayerNorm",),
         "pooler": ("pooler.dense",),
     }
-    other_heads = ("cls.", "classifier.", "qa_outputs.", "embeddings.position_ids", "embeddings.token_type_ids")
+    other_heads: ClassVar[tuple[str, ...]] = (
+        "cls.",
+        "classifier.",
+        "qa_outputs.",
+        "embeddings.position_ids",
+        "embeddings.token_type_ids",
+    )
     older_names: ClassVar[Mapping[str, str]] = {
         "LayerNorm.gamma": "LayerNorm.weight",
         "LayerNorm.beta": "LayerNorm.bias",
