@@ -99,6 +99,15 @@ def test_predict_texts_files_and_streams_agree(trained: Path, tmp_path: Path) ->
     assert "good film | bad film" in minbert("predict", run, "--task", "same", "good film", "bad film").stdout
 
 
+def test_the_only_task_needs_no_name_and_of_several_all_are_told(trained: Path, tmp_path: Path) -> None:
+    complains(minbert("predict", trained / "run", "good film"), "name one of them with --task: liked, same.")
+    words = ["--set", "tasks.same=null", "--out", tmp_path / "one"]
+    assert minbert("train", trained / "recipe.yaml", *words).returncode == 0
+    shown = minbert("predict", tmp_path / "one", "good film")
+    assert shown.stdout == minbert("predict", tmp_path / "one", "--task", "liked", "good film").stdout
+    assert "good film" in shown.stdout
+
+
 def test_a_bad_row_in_the_middle_leaves_no_output(trained: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in.tsv", tmp_path / "out.tsv"
     source.write_text("words\n" + "good film\n" * 3000 + "one\ttoo many\n")

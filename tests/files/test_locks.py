@@ -15,7 +15,7 @@ import pytest
 
 from minbert.cli.options import run_in_folder
 from minbert.display.progress import Display
-from minbert.files.locks import FolderBusyError, claimed
+from minbert.files.locks import BusyError, claimed
 from minbert.files.outputs import is_vacant
 from minbert.pretraining.recipe import parse_pretraining_recipe
 from minbert.pretraining.run import pretrain_recipe
@@ -32,7 +32,7 @@ HOLD = (
 
 
 def test_a_second_claim_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
-    with claimed(tmp_path / "run"), pytest.raises(FolderBusyError) as caught, claimed(tmp_path / "run"):
+    with claimed(tmp_path / "run"), pytest.raises(BusyError) as caught, claimed(tmp_path / "run"):
         pass
     told = str(caught.value)
     assert f"{tmp_path / 'run'}: another process works in it (process {os.getpid()} on {socket.gethostname()}, " in told
@@ -54,7 +54,7 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path / "run")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"held\n"
-        with pytest.raises(FolderBusyError, match=f"process {process.pid} "), claimed(tmp_path / "run"):
+        with pytest.raises(BusyError, match=f"process {process.pid} "), claimed(tmp_path / "run"):
             pass
         process.kill()
     assert (tmp_path / "run/.lock").is_file()
@@ -95,15 +95,15 @@ def test_every_work_in_a_folder_claims_it(
     out = tmp_path / "out"
     with claimed(out):
         for resume in (False, True):
-            with pytest.raises(FolderBusyError):
+            with pytest.raises(BusyError):
                 train_recipe(recipe, out, resume, quiet)
-            with pytest.raises(FolderBusyError):
+            with pytest.raises(BusyError):
                 pretrain_recipe(pretraining, out, resume, quiet)
-        with pytest.raises(FolderBusyError):
+        with pytest.raises(BusyError):
             make_soup([tmp_path / "a", tmp_path / "b"], out, None, quiet)
-        with pytest.raises(FolderBusyError):
+        with pytest.raises(BusyError):
             make_ensemble([tmp_path / "a", tmp_path / "b"], out, "uniform", None, quiet)
-        with pytest.raises(FolderBusyError):
+        with pytest.raises(BusyError):
             reproduce("phan", [], "1", out, "smoke", {"data": "sample"}, [], False, quiet)
         assert [path.name for path in out.iterdir()] == [".lock"]
 
@@ -125,7 +125,7 @@ def test_runs_that_begin_at_the_same_moment_get_folders_of_their_own(
         assert folder() == "r-2"
         Path("runs/r-2/recipe.yaml").unlink()
         Path("runs/r-2").rmdir()
-        with pytest.raises(FolderBusyError):
+        with pytest.raises(BusyError):
             folder(resume=True)
     assert folder() == "r"
     assert folder() == "r-2"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from typer.testing import CliRunner
 
 from minbert.cli.main import app
 from minbert.errors import UserError
-from minbert.files.outputs import check_output
+from minbert.files.locks import claimed_file
+from minbert.files.outputs import new_file
 
 
 @pytest.fixture
@@ -21,19 +24,49 @@ def there(tmp_path: Path) -> Path:
 
 
 def refused(path: Path, *inputs: Path, force: bool = False) -> str:
-    with pytest.raises(UserError) as caught:
-        check_output(path, inputs, force=force, suffixes=[".csv", ".tsv"])
+    with pytest.raises(UserError) as caught, new_file(path, inputs, force=force, suffixes=[".csv", ".tsv"]):
+        pass
     return str(caught.value)
 
 
 def test_a_new_file_may_be_written_in_folders_yet_to_be_made(there: Path, tmp_path: Path) -> None:
-    check_output(tmp_path / "new/folder/out.TSV", [there], force=False, suffixes=[".csv", ".tsv"])
+    with new_file(tmp_path / "new/folder/out.TSV", [there], force=False, suffixes=[".csv", ".tsv"]):
+        pass
     assert not (tmp_path / "new").exists()
 
 
 def test_what_is_there_is_replaced_only_by_force(there: Path, tmp_path: Path) -> None:
     assert "exists already. Choose another name, or add --force" in refused(there)
-    check_output(there, [tmp_path / "other.csv"], force=True, suffixes=[".csv"])
+    with new_file(there, [tmp_path / "other.csv"], force=True, suffixes=[".csv"]):
+        pass
+    assert sorted(tmp_path.iterdir()) == [there]
+
+
+def test_one_process_at_a_time_writes_a_file(tmp_path: Path) -> None:
+    """Also where nothing is there yet, and by ``--force``; what a killed process has left does not count."""
+    out = tmp_path / "out.csv"
+    (tmp_path / ".out.csv.lock").write_text('{"pid": 123456789}')
+    with new_file(out, force=False, suffixes=[".csv"]):
+        for force in (False, True):
+            assert f"{out}: another process writes it (process {os.getpid()} on " in refused(out, force=force)
+        assert "or choose another name." in refused(out)
+        with new_file(tmp_path / "other.csv", force=False, suffixes=[".csv"]):
+            pass
+        out.write_text("mine")
+    assert "exists already" in refused(out)
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_what_another_process_wrote_in_the_meantime_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out.csv"
+
+    @contextmanager
+    def claimed_after_another(path: Path) -> Iterator[None]:
+        path.write_text("another's")
+        yield
+
+    monkeypatch.setattr("minbert.files.outputs.claimed_file", claimed_after_another)
+    assert "exists already" in refused(out)
 
 
 def test_an_input_is_never_written_over_by_whatever_name(
@@ -91,6 +124,9 @@ def test_every_command_that_writes_a_file_keeps_to_it(command: str, there: Path,
         return str(result.exception)
 
     suffix = Path(command).suffix
+    with claimed_file(tmp_path / f"held{suffix}"):
+        assert "another process writes it" in error(tmp_path / f"held{suffix}")
+        assert "another process writes it" in error(tmp_path / f"held{suffix}", "--force")
     taken = tmp_path / f"taken{suffix}"
     taken.write_text("years of work")
     assert f"{taken}: exists already" in error(taken)
@@ -114,3 +150,13 @@ def test_force_replaces_what_is_there(there: Path, tmp_path: Path) -> None:
     words = ["augment", str(there), "--text", "text", "--method", "swap", "--output", str(out)]
     assert CliRunner().invoke(app, [*words, "--force"]).exit_code == 0
     assert out.read_text().startswith("id,text,origin,method\n")
+
+
+def test_a_report_finds_out_first_whether_its_figures_have_a_place(there: Path, tmp_path: Path) -> None:
+    """The run is none, which would be told next."""
+    words = ["report", str(tmp_path / "none"), "--out", str(tmp_path / "r.html"), "--figures"]
+    for place, told in ((there, "is a file; choose another --figures"), (there / "in", "cannot be written to")):
+        result = CliRunner().invoke(app, [*words, str(place)])
+        assert isinstance(result.exception, UserError), result.output
+        assert told in str(result.exception)
+    assert list(tmp_path.iterdir()) == [there]

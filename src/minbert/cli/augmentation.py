@@ -41,16 +41,16 @@ def augment(
     from minbert.data.row_writer import ROW_FORMATS
     from minbert.display.console import terminal
     from minbert.display.progress import Display
-    from minbert.files.outputs import check_output
+    from minbert.files.outputs import new_file
     from minbert.machine.device import available_device
 
-    check_output(output, [source], force=force, suffixes=ROW_FORMATS)
-    given = [*(settings or []), *([] if copies is None else [f"copies={copies}"])]
-    chosen = choose_methods(methods, given)
     display = Display(terminal(stderr=True))
-    with display.counting("augmenting") as bar:
-        augmenter = RowAugmenter(seed, available_device())
-        summary = augment_file(source, columns, id_column, chosen, output, only_new, augmenter, bar.reached)
+    with new_file(output, [source], force=force, suffixes=ROW_FORMATS):
+        given = [*(settings or []), *([] if copies is None else [f"copies={copies}"])]
+        chosen = choose_methods(methods, given)
+        with display.counting("augmenting") as bar:
+            augmenter = RowAugmenter(seed, available_device())
+            summary = augment_file(source, columns, id_column, chosen, output, only_new, augmenter, bar.reached)
     display.note(
         f"{output}: {summary.new:,} new rows of {summary.rows:,}; {summary.dropped:,} that say nothing new are dropped"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -50,21 +51,22 @@ def compare(
     from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.files import write_json, write_text
-    from minbert.files.outputs import check_output
+    from minbert.files.outputs import new_file
 
-    for path, suffix in ((json, ".json"), (csv, ".csv"), (markdown, ".md")):
-        if path is not None:
-            check_output(path, runs, force=force, suffixes=[suffix])
     display = Display(terminal())
-    comparison = compare_runs(runs, baseline, display)
-    for table in tables.comparison(comparison):
-        display.show(table)
-    for system, parts in sentences(comparison).items():
-        display.note(Text.assemble((system, "bold"), f": {'; '.join(parts)}."))
-    for remark in remarks(comparison):
-        display.note(Text(remark, style="dim"))
-    if json is not None:
-        write_json(json, comparison.as_json())
-    for path, written in ((csv, as_csv), (markdown, as_markdown)):
-        if path is not None:
-            write_text(path, written(comparison))
+    with ExitStack() as held:
+        for path, suffix in ((json, ".json"), (csv, ".csv"), (markdown, ".md")):
+            if path is not None:
+                held.enter_context(new_file(path, runs, force=force, suffixes=[suffix]))
+        comparison = compare_runs(runs, baseline, display)
+        for table in tables.comparison(comparison):
+            display.show(table)
+        for system, parts in sentences(comparison).items():
+            display.note(Text.assemble((system, "bold"), f": {'; '.join(parts)}."))
+        for remark in remarks(comparison):
+            display.note(Text(remark, style="dim"))
+        if json is not None:
+            write_json(json, comparison.as_json())
+        for path, written in ((csv, as_csv), (markdown, as_markdown)):
+            if path is not None:
+                write_text(path, written(comparison))

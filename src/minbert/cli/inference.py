@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,7 @@ from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
     from minbert.display.progress import Display
+    from minbert.machine.precision import Precision
     from minbert.multitask.model import MultitaskModel
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or a minbert model's id on the hub.")]
@@ -38,8 +40,10 @@ def evaluate(
 
 def predict(
     run: Run,
-    task: Annotated[str, typer.Option(help="Which of the model's tasks.")],
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; for a task on pairs, two of them a pair.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Which of the model's tasks; by default the only one, where it has one.")
+    ] = None,
     source: Annotated[
         Path | None,
         typer.Option("--input", parser=to_path, help="A .tsv, .csv, .jsonl or .parquet file, or - for standard input."),
@@ -62,7 +66,7 @@ def predict(
     from minbert.display.progress import Display
     from minbert.errors import UserError
     from minbert.evaluation.streaming import predict_file
-    from minbert.files.outputs import check_output
+    from minbert.files.outputs import new_file
     from minbert.machine.precision import chosen_precision
     from minbert.running.run import text_columns
 
@@ -70,27 +74,24 @@ def predict(
         raise UserError("give either texts or --input FILE.")
     if output is not None and source is None:
         raise UserError("--output goes with --input FILE; answers to texts given here are printed.")
-    if source is not None and output is not None:
-        check_output(output, [source, to_path(run)], force=force, suffixes=ROW_FORMATS)
-    model = _load(run)
-    number_format = chosen_precision(precision)
-    if source is not None:
-        chosen = text_columns(run, task, columns or [])
+    display = Display(terminal(stderr=True))
+    with ExitStack() as held:
+        if source is not None and output is not None:
+            held.enter_context(new_file(output, [source, to_path(run)], force=force, suffixes=ROW_FORMATS))
+        model = _load(run, display)
+        task = _only_task(run, model) if task is None else task
         pairs = model.task(task).pair is not None
+        if source is None:
+            _predict_given(model, task, _rows(texts or [], pairs), chosen_precision(precision), display)
+            return
+        chosen = text_columns(run, task, columns or [])
         if len(chosen) != 1 + pairs:
             form = "pairs of texts: give --text twice" if pairs else "single texts: give --text once"
             raise UserError(f"task '{task}' takes {form}.")
-        display = Display(terminal(stderr=True))
+        number_format = chosen_precision(precision)
         with display.counting(f"predicting {task}") as bar:
             answered = predict_file(model, task, source, chosen, id_column, output, number_format, bar.advance)
         _tell_cut(display, answered.cut, answered.sequences, model.max_length)
-        return
-    from minbert.cli.tables import predicted
-
-    rows = _rows(texts or [], model.task(task).pair is not None)
-    sequences = model.sequences(task, rows)
-    _tell_cut(Display(terminal(stderr=True)), sequences.truncated(), len(sequences), model.max_length)
-    Display(terminal()).show(predicted(rows, model.predict(task, rows, number_format)), in_full=True)
 
 
 def encode(
@@ -110,16 +111,29 @@ def encode(
     from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.evaluation.streaming import encode_file
-    from minbert.files.outputs import check_output
+    from minbert.files.outputs import new_file
     from minbert.machine.precision import chosen_precision
 
-    check_output(output, [source, to_path(run)], force=force, suffixes=[".npy"])
-    model = _load(run)
     display = Display(terminal(stderr=True))
-    with display.counting("encoding") as bar:
-        answered = encode_file(model, source, column, output, pooling, chosen_precision(precision), bar.advance)
+    with new_file(output, [source, to_path(run)], force=force, suffixes=[".npy"]):
+        model = _load(run, display)
+        with display.counting("encoding") as bar:
+            answered = encode_file(model, source, column, output, pooling, chosen_precision(precision), bar.advance)
     _tell_cut(display, answered.cut, answered.sequences, model.max_length)
     display.note(f"{output}: {answered.rows} vectors of {model.encoder.config.hidden_size} numbers")
+
+
+def _predict_given(
+    model: MultitaskModel, task: str, rows: list[str | tuple[str, str]], precision: Precision, display: Display
+) -> None:
+    """Print what the model says of texts given on the command line."""
+    from minbert.cli.tables import predicted
+    from minbert.display.console import terminal
+    from minbert.display.progress import Display
+
+    sequences = model.sequences(task, rows)
+    _tell_cut(display, sequences.truncated(), len(sequences), model.max_length)
+    Display(terminal()).show(predicted(rows, model.predict(task, rows, precision)), in_full=True)
 
 
 def _tell_cut(display: Display, cut: int, sequences: int, longest: int) -> None:
@@ -127,12 +141,13 @@ def _tell_cut(display: Display, cut: int, sequences: int, longest: int) -> None:
         display.note(f"{cut:,} of {sequences:,} sequences are cut to {longest} tokens")
 
 
-def _load(run: str) -> MultitaskModel:
-    """Return the model of a run, on the device."""
+def _load(run: str, display: Display) -> MultitaskModel:
+    """Return the model of a run, on the device; what to know of it is printed."""
     from minbert.errors import UserError
     from minbert.files.paths import to_path
     from minbert.machine.device import available_device
     from minbert.multitask.model import MultitaskModel
+    from minbert.run_folder.unfinished import unfinished
     from minbert.together.ensemble_file import ENSEMBLE
 
     if (to_path(run) / ENSEMBLE).is_file():
@@ -140,7 +155,17 @@ def _load(run: str) -> MultitaskModel:
             f"{run}: is an ensemble, which has no model of its own. Ask one of its runs, or make one model of them: "
             "minbert soup, or a student (distillation.teachers)."
         )
+    if note := unfinished(to_path(run)):
+        display.note(note)
     return MultitaskModel.from_pretrained(run).to(available_device())
+
+
+def _only_task(run: str, model: MultitaskModel) -> str:
+    from minbert.errors import UserError
+
+    if len(model.tasks) > 1:
+        raise UserError(f"{run}: has several tasks, so name one of them with --task: {', '.join(model.tasks)}.")
+    return next(iter(model.tasks))
 
 
 def _rows(texts: list[str], pairs: bool) -> list[str | tuple[str, str]]:

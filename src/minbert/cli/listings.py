@@ -43,11 +43,11 @@ def copy(
     """Copy a recipe to a file of your own, to change there."""
     from minbert.display.commands import command_line
     from minbert.files import write_text
-    from minbert.files.outputs import check_output
+    from minbert.files.outputs import new_file
 
     recipe = RECIPES.find(name)
-    check_output(file, [recipe], force=force, suffixes=[".yaml", ".yml"])
-    write_text(file, recipe.read_text(encoding="utf-8"))
+    with new_file(file, [recipe], force=force, suffixes=[".yaml", ".yml"]):
+        write_text(file, recipe.read_text(encoding="utf-8"))
     verb = "pretrain" if name in pretraining_recipe_names() else "train"
     typer.echo(f"{file}: a copy of {name}. Train it with: {command_line(verb, file, '--data', 'DIR')}")
 

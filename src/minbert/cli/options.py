@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from minbert.files.locks import FolderBusyError
+from minbert.files.locks import BusyError
 from minbert.files.outputs import is_vacant
 from minbert.files.paths import to_path
 
@@ -45,7 +45,7 @@ def run_in_folder(
         run: what to do in a folder; claims it.
 
     Raises:
-        FolderBusyError: another process works in the folder that was asked for, or in the one to resume.
+        BusyError: another process works in the folder that was asked for, or in the one to resume.
     """
     if out is not None:
         return run(out)
@@ -55,7 +55,7 @@ def run_in_folder(
         if held := [folder for folder in there if holds_this_recipe(folder)]:
             return run(held[-1])
     for folder in filter(is_vacant, _numbered(name)):
-        with suppress(FolderBusyError):
+        with suppress(BusyError):
             return run(folder)
     raise AssertionError  # numbers have no end
 

@@ -27,6 +27,7 @@ import csv
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from minbert.data.examples import same_content
 from minbert.data.rows import Problem, read_rows
 from minbert.errors import UserError
 from minbert.files import atomic_path
-from minbert.files.outputs import check_output
+from minbert.files.outputs import new_file
 
 
 @dataclass(frozen=True)
@@ -101,22 +102,23 @@ def download(folder: Path, progress: Callable[[str], None] | None = None, force:
     """
     tell = progress or (lambda _: None)
     paths = [folder / name for source in _sources for name in _file_names(source).values()]
-    for path in paths:
-        check_output(path, force=force, suffixes=[path.suffix])
-    fetched: list[tuple[_Source, str, Path]] = []
-    for source in _sources:
-        for file, split in source.files.items():
-            tell(f"fetching {source.repository}/{file}")
-            fetched.append((source, split, _fetch(source, file)))
-    for source in _sources:
-        splits: dict[str, list[_Example]] = {"train": [], "dev": [], "test": []}
-        for origin, split, path in fetched:
-            if origin is source:
-                for example in _examples(source, path):
-                    splits[_cut(example[0]) if split == "cut" else split].append(example)
-        for split, name in _file_names(source).items():
-            tell(f"writing {name}: {len(splits[split]):,} rows")
-            _write(folder / name, source, splits[split], labelled=split != "test")
+    with ExitStack() as held:
+        for path in paths:
+            held.enter_context(new_file(path, force=force, suffixes=[path.suffix]))
+        fetched: list[tuple[_Source, str, Path]] = []
+        for source in _sources:
+            for file, split in source.files.items():
+                tell(f"fetching {source.repository}/{file}")
+                fetched.append((source, split, _fetch(source, file)))
+        for source in _sources:
+            splits: dict[str, list[_Example]] = {"train": [], "dev": [], "test": []}
+            for origin, split, path in fetched:
+                if origin is source:
+                    for example in _examples(source, path):
+                        splits[_cut(example[0]) if split == "cut" else split].append(example)
+            for split, name in _file_names(source).items():
+                tell(f"writing {name}: {len(splits[split]):,} rows")
+                _write(folder / name, source, splits[split], labelled=split != "test")
     return paths
 
 

@@ -14,52 +14,72 @@ from pathlib import Path
 
 from minbert.errors import UserError
 
-LOCK = ".lock"
-"""In a folder that a process works in: who that is. Without its process it means nothing."""
+_LOCK = ".lock"
 
 
-class FolderBusyError(UserError):
-    """Another process works in the folder."""
+class BusyError(UserError):
+    """Another process works in the folder, or writes the file."""
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def claimed(folder: Path, option: str = "--out") -> Iterator[None]:
     """Have ``folder``, which is made if need be, for this process alone until the body ends.
 
-    What was made is removed again where the body leaves it empty.
+    What was made is removed again where the body leaves it empty. ``option`` names the folder on the command line.
 
     Raises:
-        FolderBusyError: another process has it; the message says which, since when, and what to do.
+        BusyError: another process has it; the message says which, since when, and what to do.
         UserError: the folder cannot be written to.
     """
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    descriptor = _claim(folder)
+    with _held(folder / _LOCK, f"{folder}: another process works in it", f"another {option}"):
+        yield
+
+
+@contextmanager
+def claimed_file(path: Path) -> Iterator[None]:
+    """Have the name ``path`` for a file of this process alone until the body ends; see ``claimed``.
+
+    The file's folder is made if need be. What stands at ``path`` is left as it is.
+    """
+    with _held(path.with_name(f".{path.name}{_LOCK}"), f"{path}: another process writes it", "another name"):
+        yield
+
+
+def is_lock(path: Path) -> bool:
+    """Return whether this file says that a process has its folder, or a file in it. Without its process it is void."""
+    return path.name.startswith(".") and path.name.endswith(_LOCK)
+
+
+@contextmanager
+def _held(lock: Path, busy: str, other: str) -> Iterator[None]:
+    """Hold a lock of this name; ``busy`` says that another process does, ``other`` is what to choose instead."""
+    missing = [place for place in lock.parents if not place.exists()]
+    descriptor = _claim(lock, busy, other)
     try:
         yield
     finally:
         with suppress(OSError):  # Windows removes no file that is open
-            (folder / LOCK).unlink()
+            lock.unlink()
         os.close(descriptor)
         with suppress(OSError):  # what is not empty stays
             for place in missing:
                 place.rmdir()
 
 
-def _claim(folder: Path) -> int:
+def _claim(lock: Path, busy: str, other: str) -> int:
+    folder = lock.parent
     while True:
-        with _as_user_error(folder):
+        with _as_user_error(folder, other):
             folder.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = _open(folder / LOCK)
-        except FileNotFoundError:  # whoever had made the folder has just removed it
-            continue
+            try:
+                descriptor = _open(lock)
+            except FileNotFoundError:  # whoever had made the folder has just removed it
+                continue
         if not _try(folder, descriptor):
             holder = _holder(descriptor)
             os.close(descriptor)
-            raise FolderBusyError(
-                f"{folder}: another process works in it ({holder}). Wait until it ends, or choose another --out."
-            ) from BlockingIOError()
-        if _is_open(folder / LOCK, descriptor):
+            raise BusyError(f"{busy} ({holder}). Wait until it ends, or choose {other}.") from BlockingIOError()
+        if _is_open(lock, descriptor):
             about = {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
             with suppress(OSError):  # a full disk, which whoever writes first tells; the lock holds without its words
                 os.ftruncate(descriptor, 0)
@@ -103,9 +123,9 @@ def wait_for_lock(folder: Path, name: str) -> Iterator[None]:
 @contextmanager
 def _named(folder: Path, name: str) -> Iterator[int]:
     path = folder / ".locks" / name
-    with _as_user_error(folder):
+    with _as_user_error(folder, "another --out"):
         path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _open(path)
+        descriptor = _open(path)
     try:
         yield descriptor
     finally:
@@ -113,22 +133,17 @@ def _named(folder: Path, name: str) -> Iterator[int]:
 
 
 def _open(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another --out.") from error
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
 
 
 @contextmanager
-def _as_user_error(folder: Path) -> Iterator[None]:
+def _as_user_error(folder: Path, other: str) -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:
-        raise UserError(f"{folder}: is a file; choose another --out.") from error
+        raise UserError(f"{folder}: is a file; choose {other}.") from error
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written to ({error.strerror}); choose another --out.") from error
+        raise UserError(f"{folder}: cannot be written to ({error.strerror}); choose {other}.") from error
 
 
 if sys.platform == "win32":

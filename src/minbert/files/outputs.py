@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from minbert.errors import UserError
 from minbert.files import is_left_over
-from minbert.files.locks import LOCK
+from minbert.files.locks import claimed_file, is_lock
 
 _STANDARD_INPUT = Path("-")
 
 
+@contextmanager
+def new_file(path: Path, inputs: Sequence[Path] = (), *, force: bool, suffixes: Sequence[str]) -> Iterator[None]:
+    """Have ``path`` for this process alone, to write a new file there in the body: every command's work.
+
+    Args: as for ``check_output``.
+
+    Raises:
+        BusyError: another process is about to write there.
+        UserError: no new file may be written there, or none can.
+    """
+    check_output(path, inputs, force=force, suffixes=suffixes)
+    with claimed_file(path):
+        check_output(path, inputs, force=force, suffixes=suffixes)  # another process may have ended in between
+        yield
+
+
 def check_output(path: Path, inputs: Iterable[Path] = (), *, force: bool, suffixes: Sequence[str]) -> None:
-    """Check that a new file may be written at ``path``. Every command asks this before it begins its work.
+    """Check that a new file may be written at ``path``.
 
     Args:
         path: the file to be.
@@ -49,7 +66,7 @@ def is_vacant(folder: Path) -> bool:
     """Return whether nothing is at ``folder``, or a folder that holds nothing but what a killed process left there."""
     if not os.path.lexists(folder):
         return True
-    return folder.is_dir() and all(path.name == LOCK or is_left_over(path) for path in folder.iterdir())
+    return folder.is_dir() and all(is_lock(path) or is_left_over(path) for path in folder.iterdir())
 
 
 def _is_part_of(path: Path, source: Path) -> bool:

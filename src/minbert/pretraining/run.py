@@ -33,7 +33,7 @@ def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display:
     checkpoint stands, and a finished one is only summed up.
 
     Raises:
-        FolderBusyError: another process works in ``out``.
+        BusyError: another process works in ``out``.
         UserError: ``out`` holds something else, or files, encoder or settings do not serve the recipe.
         Interrupted: the user asked to stop; ``resume`` goes on.
     """

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from minbert.errors import UserError
 from minbert.files import write_text
-from minbert.files.outputs import check_output
+from minbert.files.locks import claimed
+from minbert.files.outputs import check_output, new_file
 from minbert.reporting.figure import files_of, save
 from minbert.reporting.material import Material, System, read_material
 from minbert.reporting.page import GENERATOR, Page, Section, render
@@ -53,15 +54,16 @@ def write_report(folders: Sequence[Path], out: Path, figures: Path | None = None
     if importlib.util.find_spec("matplotlib") is None:
         raise UserError("a report needs matplotlib for its figures: pip install 'minbert[report]'.")
     force = force or _is_report(out)
-    check_output(out, [] if _is_report(out) else folders, force=force, suffixes=[".html"])
-    page = make_page(read_material(folders))
     folder = figures if figures is not None else out.with_name(f"{out.stem}-figures")
-    for figure in page.figures:
-        for path in files_of(figure, folder):
-            check_output(path, force=force, suffixes=[path.suffix])
-    for figure in page.figures:
-        save(figure, folder)
-    write_text(out, render(page))
+    inputs = [] if _is_report(out) else folders
+    with new_file(out, inputs, force=force, suffixes=[".html"]), claimed(folder, "--figures"):
+        page = make_page(read_material(folders))
+        for figure in page.figures:
+            for path in files_of(figure, folder):
+                check_output(path, force=force, suffixes=[path.suffix])
+        for figure in page.figures:
+            save(figure, folder)
+        write_text(out, render(page))
     left_out = list(dict.fromkeys(line for section in page.sections for line in section.missing))
     return ReportSummary(out, folder, len(page.figures), left_out)
 

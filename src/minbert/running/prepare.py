@@ -11,12 +11,14 @@ from minbert.data.examples import Split
 from minbert.display.progress import Display
 from minbert.encoder.sources import check_vocabulary, find_encoder, load_encoder
 from minbert.errors import UserError
+from minbert.files.paths import to_path
 from minbert.machine.allocator import keep_freed_memory
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.sequences import Sequences
 from minbert.recipe.recipe import Recipe
+from minbert.run_folder.unfinished import unfinished
 from minbert.running.texts import Texts, add_new_rows, check_steps, read_texts, task_sizes
 from minbert.tasks.heads import Head
 from minbert.tasks.settings import TaskSettings
@@ -57,6 +59,8 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
     teachers = find_teachers(recipe)
     check_heads_learn(recipe, teachers)
     _tell_of_fresh_heads(recipe, display)
+    if note := unfinished(to_path(recipe.encoder.name)):
+        display.note(note)
     texts = _checked_texts(recipe, display)
     new_rows = add_new_rows(recipe, texts, available_device(), display)
     model = _build(recipe)

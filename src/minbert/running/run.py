@@ -32,6 +32,7 @@ from minbert.run_folder.answers import write_predicted
 from minbert.run_folder.card import write_model_card
 from minbert.run_folder.folder import BEST_OF, METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
 from minbert.run_folder.inputs import RunInputs
+from minbert.run_folder.unfinished import unfinished
 from minbert.running.inputs import data_files, model_files
 from minbert.running.prepare import Prepared, check_recipe, make_learner, prepare, resolve
 from minbert.tasks.predictions import Predictions
@@ -74,7 +75,7 @@ def train_recipe(
     one, all that it has.
 
     Raises:
-        FolderBusyError: another process works in ``out``.
+        BusyError: another process works in ``out``.
         UserError: ``out`` holds something else; or see ``prepare`` and ``TrainingLoop.run``.
         Interrupted: the user asked to stop; ``resume`` goes on.
     """
@@ -154,6 +155,8 @@ def evaluate_run(
     """
     folder, display = Path(folder), display or Display(terminal())
     recipe = read_run(folder)
+    if note := unfinished(folder):
+        display.note(note)
     place = resolve_data(recipe.data if data is None else data)
     named = {name: task for name, task in recipe.tasks.items() if split in task.files.by_split}
     if not named:

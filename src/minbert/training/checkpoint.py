@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +92,9 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> LoopS
     Raises:
         UserError: the file is cut short, or belongs to another model.
     """
-    try:
-        with open_tensors(path) as file:
-            state = LoopState.model_validate_json((file.metadata() or {})["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-    except (UserError, KeyError, ValidationError) as error:
-        raise UserError(
-            f"{path}: is no whole checkpoint ({error}). Delete it and the run folder, then start anew."
-        ) from None
+    with _damage_told(path), open_tensors(path) as file:
+        state = _state(file)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
     slots: dict[int, dict[str, Any]] = {}
     weights: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -119,9 +115,33 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> LoopS
     return state
 
 
+def read_state(path: Path) -> LoopState:
+    """Return where the loop stood when it wrote the checkpoint; reads no tensors.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    with _damage_told(path), open_tensors(path) as file:
+        return _state(file)
+
+
 def load_more(path: Path, prefix: str) -> dict[str, Tensor]:
     """Return those of a whole checkpoint's ``more`` tensors whose names start with ``prefix``, without it."""
     start = f"more.{prefix}"
     with open_tensors(path) as file:
         names = [name for name in file.keys() if name.startswith(start)]  # noqa: SIM118  (no mapping)
         return {name.removeprefix(start): file.get_tensor(name) for name in names}
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (UserError, KeyError, ValidationError) as error:
+        raise UserError(
+            f"{path}: is no whole checkpoint ({error}). Delete it and the run folder, then start anew."
+        ) from None
+
+
+def _state(file: Any) -> LoopState:
+    return LoopState.model_validate_json((file.metadata() or {})["state"])

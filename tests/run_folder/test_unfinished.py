@@ -1,0 +1,62 @@
+"""Whoever asks a run that is not finished is told so, and which step's model answers."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from command_line import minbert
+from minbert.display.progress import Display
+from minbert.recipe.recipe import parse_recipe
+from minbert.run_folder.unfinished import unfinished
+from minbert.running.run import train_recipe
+from minbert.training.checkpoint import CHECKPOINT, read_state
+
+
+@pytest.fixture
+def stopped(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> Path:
+    """A run that came to an end, and then lost what is written last."""
+    two_tasks["training"] |= {"epochs": 1, "keep_best_of_tasks": True}
+    train_recipe(parse_recipe(two_tasks, "test"), tmp_path / "run", False, quiet)
+    for metrics in (tmp_path / "run").rglob("metrics.json"):
+        metrics.unlink()
+    return tmp_path / "run"
+
+
+def test_the_note_names_the_step_of_the_weights(stopped: Path) -> None:
+    state = read_state(stopped / CHECKPOINT)
+    assert state.step == 6
+    assert state.best is not None
+    for folder, step in (
+        (stopped, state.best.step),
+        (stopped / "best/mood", state.best_of_task["mood"].step),
+    ):
+        of = f"step {step}" if step else "step 0, which is untrained"
+        told = f"{folder}: this run is not finished (it is at step 6); its model is the one it has kept, of {of}"
+        assert unfinished(folder) == told
+    shutil.rmtree(stopped / "checkpoints")
+    assert "it is at step 0); its model is the one it has kept, of step 0, which" in str(unfinished(stopped))
+
+
+def test_a_finished_run_an_encoder_and_no_folder_need_no_note(tmp_path: Path, tiny_encoder: Path) -> None:
+    (tmp_path / "recipe.yaml").touch()
+    (tmp_path / "metrics.json").touch()
+    assert unfinished(tmp_path) is unfinished(tiny_encoder) is unfinished(tmp_path / "nowhere") is None
+
+
+def test_every_command_that_takes_its_model_says_so(stopped: Path, tmp_path: Path, two_tasks: dict[str, Any]) -> None:
+    note = f"{stopped}: this run is not finished"
+    source = tmp_path / "data/mood-dev.tsv"
+    predicted = minbert("predict", stopped, "--task", "mood", "good film")
+    assert note in predicted.stderr
+    assert note not in predicted.stdout
+    assert note in minbert("encode", stopped, "--input", source, "--output", tmp_path / "v.npy").stderr
+    assert note in minbert("evaluate", stopped).stdout
+    two_tasks["encoder"] = {"name": str(stopped)}
+    two_tasks["training"] = {"epochs": 1}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(two_tasks))
+    assert note in minbert("train", tmp_path / "mine.yaml", "--dry-run").stdout
