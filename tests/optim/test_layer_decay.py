@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from minbert.encoder.architectures.mpnet import MpnetConfig
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.encoder import Encoder
 from minbert.optim.adamaxw import AdamaxW
@@ -94,7 +93,7 @@ def test_a_recipe_names_its_optimizer(name: str, kind: type[torch.optim.Optimize
 
 def test_a_bias_that_all_layers_share_has_the_embeddings_rate() -> None:
     sizes = {"hidden_size": 8, "layers": 2, "attention_heads": 2, "intermediate_size": 12, "max_positions": 9}
-    encoder = Encoder(MpnetConfig(vocabulary_size=11, **sizes))
+    encoder = Encoder(EncoderConfig(model_type="mpnet", vocabulary_size=11, **sizes))
     groups = parameter_groups(encoder, nn.Linear(8, 2), OptimizerSettings(learning_rate=1.0, layer_decay=0.5))
     assert encoder.position_bias is not None
     assert _group_of(groups, encoder.position_bias.buckets.weight)["lr"] == 0.25

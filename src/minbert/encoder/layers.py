@@ -37,9 +37,14 @@ class Embeddings(nn.Module):
         """Return (T, hidden) from the batch's ``word_embeddings`` (T, hidden)."""
         embedded = word_embeddings
         if self.segment is not None:
-            embedded = embedded + self.segment(batch.segment_ids)
+            embedded = embedded + self.of_segments(batch, self.segment)
         embedded = embedded + self.position(batch.positions + self.first_position)
         return dropout(self.norm(embedded), self.dropout, training=self.training)
+
+    def of_segments(self, batch: PackedBatch, segment: nn.Embedding) -> Tensor:
+        """Return what is added for segments, (T, hidden) or (hidden,)."""
+        embeddings: Tensor = segment(batch.segment_ids)
+        return embeddings
 
 
 class SelfAttention(nn.Module):

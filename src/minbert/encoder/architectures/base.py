@@ -81,9 +81,13 @@ class Architecture(ABC):
         """Return the module that makes the bias of attention (see ``choose_layout``) of the longest length."""
         return None
 
+    def first_position(self, config: EncoderConfig) -> int:  # noqa: ARG002
+        """Return the row of the table of positions that a sequence's first token takes."""
+        return 0
+
     def longest(self, config: EncoderConfig) -> int:
         """Return how many tokens a sequence may have."""
-        return config.max_positions
+        return config.max_positions - self.first_position(config)
 
     def projection_shapes(self, config: EncoderConfig) -> dict[Projection, tuple[int, int]]:
         """Return the shapes (outputs, inputs) of a layer's linear maps."""

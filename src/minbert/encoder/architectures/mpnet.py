@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from minbert.encoder.architectures.bert import Bert
+from minbert.encoder.architectures.roberta import Roberta
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.layers import Embeddings
-from minbert.text.template import Template
-from minbert.text.tokenizer import Tokenizer
 
-_FIRST_POSITION = 2
-"""Row 0 of the table of positions is no token's, row 1 that of padding."""
 _BUCKETS = 32
 _FARTHEST = 128
-
-
-class MpnetConfig(EncoderConfig):
-    """``EncoderConfig`` with what is the same in every MPNet."""
-
-    model_type: str = "mpnet"
-    padding_id: Annotated[int, Field(strict=True, ge=0)] = 1
 
 
 class RelativeBias(nn.Module):
@@ -52,55 +40,35 @@ class RelativeBias(nn.Module):
         return table.T
 
 
-class Mpnet(Bert):
-    """BERT with positions from 2, no segments, and a relative bias of attention."""
+class Mpnet(Roberta):
+    """RoBERTa without segments, and with a relative bias of attention."""
 
     model_type = "mpnet"
 
-    config_class = MpnetConfig
     config_keys: ClassVar[Mapping[str, str]] = {
-        ours: theirs for ours, theirs in Bert.config_keys.items() if ours not in ("segment_types", "padding_id")
+        ours: theirs for ours, theirs in Roberta.config_keys.items() if ours not in ("segment_types", "padding_id")
     }
     fixed_keys: ClassVar[Mapping[str, tuple[Any, str]]] = {
-        "hidden_act": Bert.fixed_keys["hidden_act"],
+        "hidden_act": Roberta.fixed_keys["hidden_act"],
         "pad_token_id": (1, "so positions do not begin where MPNet's do"),
-        "relative_attention_num_buckets": (_BUCKETS, "a number of buckets of distances that no MPNet computes with"),
+        "relative_attention_num_buckets": (_BUCKETS, "more or fewer than MPNet computes with"),
     }
     model_class = "MPNetModel"
     masked_lm_class = "MPNetForMaskedLM"
 
     prefix = "mpnet."
     modules: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        **{ours: theirs for ours, theirs in Bert.modules.items() if ours != "embeddings.segment"},
+        **{ours: theirs for ours, theirs in Roberta.modules.items() if ours != "embeddings.segment"},
         "position_bias.buckets": ("encoder.relative_attention_bias",),
         "attention.query_key_value": ("attention.attn.q", "attention.attn.k", "attention.attn.v"),
         "attention.output": ("attention.attn.o",),
         "attention_norm": ("attention.LayerNorm",),
     }
-    other_heads = ("lm_head.", "classifier.", "qa_outputs.", "embeddings.position_ids")
-    older_names: ClassVar[Mapping[str, str]] = {"lm_head.decoder.bias": "lm_head.bias"}
-    masked_lm_names: ClassVar[Mapping[str, str]] = {
-        "dense.weight": "lm_head.dense.weight",
-        "dense.bias": "lm_head.dense.bias",
-        "norm.weight": "lm_head.layer_norm.weight",
-        "norm.bias": "lm_head.layer_norm.bias",
-        "bias": "lm_head.bias",
-    }
-    masked_lm_decoder = "lm_head.decoder.weight"
-
-    def template(self, tokenizer: Tokenizer) -> Template:
-        """Return ``<s> A </s>`` and ``<s> A </s></s> B </s>``."""
-        separator = tokenizer.separator_id
-        return Template((tokenizer.classification_id,), (separator, separator), (separator,))
 
     def embeddings(self, config: EncoderConfig) -> Embeddings:
         """See ``Architecture``."""
-        return Embeddings(config, first_position=_FIRST_POSITION, segments=False)
+        return Embeddings(config, first_position=self.first_position(config), segments=False)
 
     def position_bias(self, config: EncoderConfig) -> RelativeBias:
         """See ``Architecture``."""
         return RelativeBias(config.attention_heads)
-
-    def longest(self, config: EncoderConfig) -> int:
-        """See ``Architecture``."""
-        return config.max_positions - _FIRST_POSITION
