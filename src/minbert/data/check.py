@@ -13,6 +13,7 @@ import numpy as np
 from minbert.data.examples import Labels, Split, advice_on, examine_split, same_content
 from minbert.data.relabelling import labels_of
 from minbert.data.task_files import Columns, TaskFiles
+from minbert.data.task_splits import held_out_part
 from minbert.data.unseen_classes import unseen_classes
 from minbert.errors import UserError
 from minbert.tasks.kinds import Kind
@@ -134,6 +135,9 @@ def _check_task(
     for split_name, path, columns, read in _all_files(files, kind, folder):
         try:
             split, problems = examine_split(path, columns, read, labelled=None if split_name == "test" else True)
+            if files.held_out is not None and split_name in ("train", "dev") and split.ids:
+                split = held_out_part(split, files, kind, split_name, name=name)
+                problems = problems if split_name == "train" else []  # of the same file
         except UserError as error:
             reports.append(SplitReport(split_name, path, problems=[str(error)]))
             continue
@@ -163,7 +167,7 @@ def _check_task(
 
 def _all_files(files: TaskFiles, kind: Kind, folder: Path) -> Iterator[tuple[str, Path, Columns, Labels]]:
     """Yield what each file is for, where it is, its columns and how its labels are read; files to train on first."""
-    for split, file in files.files.by_split.items():
+    for split, file in files.split_files.items():
         yield split, folder / file, files, labels_of(files, kind)
         if split == "train":
             for shared in files.also_train_on:

@@ -119,6 +119,10 @@ class TaskFiles(Columns):
     """The piece of a recipe that tells where a task's texts and labels stand."""
 
     files: SplitFiles = Field(description="the file of each split, named from the data folder")
+    held_out: WantedRows | None = Field(
+        None,
+        description="instead of a dev file: this part of the train file's rows, their number, or a share such as '10%'",
+    )
     rows: WantedRows | None = Field(
         None, description="train on a part of the train file's rows: their number, or a share such as '10%'"
     )
@@ -138,6 +142,20 @@ class TaskFiles(Columns):
         own |= {name: value[name] for name in Columns.model_fields if name in value}
         files = [own | dict(file) if isinstance(file, Mapping) else file for file in value["also_train_on"]]
         return value | {"also_train_on": files}
+
+    @model_validator(mode="after")
+    def _dev_is_a_file_or_held_out(self) -> Self:
+        if self.held_out is not None and (self.files.train is None or self.files.dev is not None):
+            raise ValueError("'held_out' takes dev's rows from a train file; name that under 'files', and no dev file")
+        return self
+
+    @property
+    def split_files(self) -> dict[str, str]:
+        """The file that each split's rows stand in; of dev, the train file where rows are held out of it."""
+        named = self.files.by_split
+        if self.held_out is None:
+            return named
+        return {"train": named["train"], "dev": named["train"]} | named
 
     @model_validator(mode="after")
     def _shared_rows_have_as_many_texts(self) -> Self:

@@ -15,6 +15,7 @@ from minbert.augmentation.tables import new_rows_table
 from minbert.data.corpora import Corpus, divide, read_texts
 from minbert.data.examples import read_split, same_content
 from minbert.data.places import resolve_data
+from minbert.data.task_splits import read_task_split
 from minbert.display.progress import Display
 from minbert.encoder.masked_lm import MaskedLM
 from minbert.encoder.masked_lm_files import load_masked_lm
@@ -137,8 +138,9 @@ def _texts(recipe: PretrainingRecipe, name: str, settings: CorpusSettings) -> It
         task = other.tasks[task_name]
         if task.files.train is None:
             raise UserError(f"corpora.{name}: task '{task_name}' of {settings.recipe} names no train file.")
-        for file, columns in ((task.files.train, task), *((shared.file, shared) for shared in task.also_train_on)):
-            split = read_split(place / file, columns, task.kind, labelled=False)
+        own = read_task_split(place, task, task.kind, "train", labelled=False, name=task_name)
+        shared = [read_split(place / more.file, more, task.kind, labelled=False) for more in task.also_train_on]
+        for split in (own, *shared):
             yield from split.first
             yield from split.second or []
 

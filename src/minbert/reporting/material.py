@@ -117,7 +117,10 @@ def _same_measure(one: RunRecords, other: RunRecords, task: str) -> bool:
     if one.recipe is None or other.recipe is None:
         return True  # nothing tells
     first, second = one.recipe.tasks[task], other.recipe.tasks[task]
-    places = (one.recipe.data, first.files.dev, first.dev_rows), (other.recipe.data, second.files.dev, second.dev_rows)
+    places = [
+        (run.data, task.split_files.get("dev"), task.held_out, task.dev_rows)
+        for run, task in ((one.recipe, first), (other.recipe, second))
+    ]
     return places[0] == places[1]
 
 
@@ -125,7 +128,7 @@ def _name_apart(task: str, number: int, run: RunRecords) -> str:
     """Return the name of the measure with this number, from 0, of a task's."""
     if not number:
         return task
-    file = run.recipe.tasks[task].files.dev if run.recipe is not None else None
+    file = run.recipe.tasks[task].split_files.get("dev") if run.recipe is not None else None
     return f"{task} ({file or number + 1})"
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minbert.data.examples import read_split
 from minbert.data.places import resolve_data
-from minbert.data.relabelling import labels_of
+from minbert.data.task_splits import read_task_split
 from minbert.errors import UserError
 from minbert.reporting.records import RunRecords
 
@@ -26,18 +25,16 @@ def answered_texts(run: RunRecords, task: str) -> list[Sequence[str]]:
     if run.recipe is None:
         raise NoTexts("no recipe names their files")
     answers, settings = run.answers[task], run.recipe.tasks[task]
-    file = settings.files.dev
-    if file is None:
+    if "dev" not in settings.split_files:
         raise NoTexts("the recipe names no dev file")
     try:
-        path = resolve_data(run.recipe.data) / file
-        split = read_split(path, settings, labels_of(settings, settings.kind))
+        split = read_task_split(resolve_data(run.recipe.data), settings, settings.kind, "dev", name=task)
     except UserError as error:
         raise NoTexts(str(error).partition("\n")[0]) from None
     assert split.labels is not None
     rows = {row_id: row for row, row_id in enumerate(split.ids)}
     known = zip(answers.ids, answers.labels, strict=True)
     if any(row_id not in rows or split.labels[rows[row_id]] != label for row_id, label in known):
-        raise NoTexts(f"{path} has other rows or labels by now")
+        raise NoTexts(f"{split.path} has other rows or labels by now")
     texts = split.texts
     return [(text,) if isinstance(text := texts[rows[row_id]], str) else text for row_id in answers.ids]

@@ -105,7 +105,7 @@ def _result(recipe: Recipe, name: str, metric: str, score: float) -> Any:
     from huggingface_hub import EvalResult
 
     task, scored = recipe.tasks[name], METRICS[metric]
-    file = Path(task.files.dev or "").name
+    file = Path(task.split_files.get("dev", "")).name
     return EvalResult(
         task_type=task.kind.hub_task(task.pair is not None),
         task_name=name,

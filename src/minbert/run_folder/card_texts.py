@@ -9,7 +9,7 @@ from pathlib import Path
 from minbert.display.columns import escaped
 from minbert.encoder.sources import MINILM, MINILM_DESCRIPTION
 from minbert.evaluation.intervals import Interval
-from minbert.recipe.recipe import Recipe
+from minbert.recipe.recipe import Recipe, TaskRecipe
 
 HERE = "PATH-OR-HUB-ID"
 """What stands in the snippets for the model's place."""
@@ -165,7 +165,7 @@ def _limits(card: Card) -> str:
 def _training(card: Card) -> str:
     recipe = card.recipe
     facts = {
-        "training files": ", ".join(f"`{Path(task.files.train or '').name}`" for task in recipe.tasks.values()),
+        "training files": ", ".join(map(_training_file, recipe.tasks.values())),
         "schedule": recipe.schedule.method.name,
         "combination of tasks": recipe.combination.name,
         "encoder": recipe.training.encoder,
@@ -176,3 +176,8 @@ def _training(card: Card) -> str:
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
     told = "`recipe.yaml` holds every setting: `minbert train recipe.yaml` repeats the run."
     return f"{told}\n\n| what | |\n|---|---|\n{rows}"
+
+
+def _training_file(task: TaskRecipe) -> str:
+    held_out = f" ({task.held_out}{' rows' * isinstance(task.held_out, int)} held out as dev)" if task.held_out else ""
+    return f"`{Path(task.files.train or '').name}`{held_out}"

@@ -10,9 +10,8 @@ from typing import Any, Literal
 import torch
 
 from minbert.augmentation.tables import keep_new_rows
-from minbert.data.examples import read_split
 from minbert.data.places import resolve_data
-from minbert.data.relabelling import labels_of
+from minbert.data.task_splits import read_task_split
 from minbert.display.console import terminal
 from minbert.display.progress import Display
 from minbert.errors import UserError, did_you_mean
@@ -158,13 +157,13 @@ def evaluate_run(
     if note := unfinished(folder):
         display.note(note)
     place = resolve_data(recipe.data if data is None else data)
-    named = {name: task for name, task in recipe.tasks.items() if split in task.files.by_split}
+    named = {name: task for name, task in recipe.tasks.items() if split in task.split_files}
     if not named:
         raise UserError(f"{folder}: its recipe names no {split} file for any task.")
     model = MultitaskModel.from_pretrained(folder).to(available_device())
     rows: dict[SplitTask, Rows] = {}
     for name, task in named.items():
-        read = read_split(place / task.files.by_split[split], task, labels_of(task, task.kind))
+        read = read_task_split(place, task, task.kind, split, name=name)
         if read.left_out:
             display.note(read.left_out)
         rows[split, name] = Rows.of_split(model, name, read)

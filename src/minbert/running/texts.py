@@ -10,12 +10,12 @@ import torch
 
 from minbert.augmentation.rows import RowAugmenter
 from minbert.augmentation.tables import new_rows_table
-from minbert.data.examples import Split, read_split
+from minbert.data.examples import Split
 from minbert.data.places import resolve_data
-from minbert.data.relabelling import labels_of
 from minbert.data.schedules import TaskSize
 from minbert.data.shared_rows import joined, read_shared
 from minbert.data.subsample import subsample
+from minbert.data.task_splits import read_task_split
 from minbert.data.unseen_classes import unseen_classes
 from minbert.display.progress import Display
 from minbert.errors import UserError
@@ -34,11 +34,12 @@ def read_texts(recipe: Recipe, display: Display) -> Texts:
     place = resolve_data(recipe.data)
     texts: Texts = {}
     for name, task in recipe.tasks.items():
-        files = task.files.by_split
+        files = task.split_files
         for split in ("train", "dev"):
             if split not in files:
-                raise UserError(f"tasks.{name}.files.{split}: training needs it.")
-            texts[split, name] = read_split(place / files[split], task, labels_of(task, task.kind))
+                or_held_out = ", or 'held_out' beside 'files'" if split == "dev" else ""
+                raise UserError(f"tasks.{name}.files.{split}: training needs it{or_held_out}.")
+            texts[split, name] = read_task_split(place, task, task.kind, split, name=name)
         texts["train", name] = _subsampled(texts["train", name], task.rows, recipe.seed, name, "rows")
         texts["dev", name] = _subsampled(texts["dev", name], task.dev_rows, recipe.seed, name, "dev_rows")
         shared = read_shared(place, name, task, task.kind, recipe.seed)
@@ -46,11 +47,11 @@ def read_texts(recipe: Recipe, display: Display) -> Texts:
         if "test" in files and not (place / files["test"]).is_file():
             display.note(f"{place / files['test']}: is not there, so no predictions are written for it")
         elif "test" in files:
-            texts["test", name] = read_split(place / files["test"], task, labels_of(task, task.kind), labelled=None)
+            texts["test", name] = read_task_split(place, task, task.kind, "test", labelled=None, name=name)
         parts = [texts["train", name], *shared, texts["dev", name], *filter(None, [texts.get(("test", name))])]
         if parts[-1].withheld:
             display.note(f"{parts[-1].path}: every label is empty or -1, so its labels are taken as withheld")
-        for note in filter(None, (part.left_out for part in parts)):
+        for note in dict.fromkeys(part.left_out for part in parts if part.left_out):
             display.note(note)
         labels = {split: texts[split, name].labels for split in ("train", "dev", "test") if (split, name) in texts}
         known = {split: task.kind.class_counts(given) for split, given in labels.items() if given is not None}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from minbert.data.examples import Split, read_split
+from minbert.data.examples import Split
 from minbert.data.places import resolve_data
-from minbert.data.relabelling import labels_of
 from minbert.data.schedules.single import Single
+from minbert.data.task_splits import read_task_split
 from minbert.display.commands import command_line
 from minbert.display.progress import Display
 from minbert.errors import UserError
@@ -151,13 +151,14 @@ def common_rows(members: Sequence[Member], name: str, split: str, data: str | No
     first: Split | None = None
     for member in members:
         task = member.recipe.tasks[name]
-        file = task.files.by_split.get(split)
+        file = task.split_files.get(split)
         if file is None:
             return None
-        path = resolve_data(member.recipe.data if data is None else data) / file
+        place = resolve_data(member.recipe.data if data is None else data)
+        path = place / file
         if split == "test" and not path.is_file():
             return None
-        rows = read_split(path, task, labels_of(task, task.kind), labelled=split == "dev")
+        rows = read_task_split(place, task, task.kind, split, labelled=split == "dev", name=name)
         if first is None:
             first = rows
             if rows.left_out:
