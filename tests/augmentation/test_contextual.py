@@ -16,6 +16,7 @@ from minbert.encoder.config import EncoderConfig
 from minbert.encoder.encoder import Encoder
 from minbert.encoder.masked_lm import HeadKind, MaskedLM
 from minbert.encoder.masked_lm_files import save_masked_lm
+from minbert.encoder.sources import save_tokenizer
 from minbert.errors import UserError
 from minbert.text.tokenizer import Tokenizer
 
@@ -40,8 +41,9 @@ def save(folder: Path, kind: HeadKind) -> Path:
         initializer_range=0.4,
     )
     draws = torch.Generator().manual_seed(8)
-    save_masked_lm(MaskedLM(Encoder(config, draws), kind, draws), folder)
-    Tokenizer.from_files(folder).save(folder)
+    model = MaskedLM(Encoder(config, draws), kind, draws)
+    save_masked_lm(model, folder)
+    save_tokenizer(Tokenizer.from_files(folder), model.encoder, folder)
     return folder
 
 

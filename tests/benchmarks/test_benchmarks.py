@@ -180,13 +180,14 @@ def test_the_course_trains_on_every_row_once(generated: Path, tiny_encoder_of_tr
 @pytest.fixture
 def tiny_encoder_of_transformers(tiny_encoder: Path, tmp_path: Path) -> Path:
     """The tiny encoder with a tokenizer.json, as ``AutoTokenizer`` wants it."""
-    from minbert.encoder.sources import load_encoder, save_encoder
+    from minbert.encoder.sources import load_encoder, save_encoder, save_tokenizer
     from minbert.text.tokenizer import Tokenizer
 
     folder = tmp_path / "encoder"
     folder.mkdir()
-    save_encoder(load_encoder(str(tiny_encoder)), folder)
-    Tokenizer.from_files(tiny_encoder).save(folder)
+    encoder = load_encoder(str(tiny_encoder))
+    save_encoder(encoder, folder)
+    save_tokenizer(Tokenizer.from_files(tiny_encoder), encoder, folder)
     return folder
 
 

@@ -11,10 +11,10 @@ import pytest
 import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers.models import BPE, WordPiece
-from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.models import BPE
 
 from minbert.errors import UserError
+from minbert.text.template import Template
 from minbert.text.tokenizer import Tokenizer
 
 TEXTS = st.text(st.sampled_from("abcste ABCÉéñ中.,'1\t\n\u0301\u200b😀"), max_size=40)
@@ -26,6 +26,12 @@ SENTENCES = [
     "中文 cat's 1,000",
     "x" * 150,
 ]
+
+
+def framing(tokenizer: Tokenizer) -> Template:
+    """BERT's sequences."""
+    separator = (tokenizer.separator_id,)
+    return Template((tokenizer.classification_id,), separator, separator)
 
 
 @given(text=TEXTS)
@@ -55,7 +61,7 @@ def test_without_a_configuration_the_vocabulary_tells(
     cased, uncased = ["The", "Paris", "soup"], ["the", "p", "##a", "##r", "##i", "##s", "soup"]
     assert [token_of[index] for index in tokenizer.token_ids(["The Paris soup"])[0]] == (cased if capitals else uncased)
     assert ("has words with capitals" in caplog.text) is capitals
-    tokenizer.save(tmp_path)  # tokenizer_config.json, vocab.txt and all
+    tokenizer.save(tmp_path, framing(tokenizer), segments=True)  # tokenizer_config.json, vocab.txt and all
     (tmp_path / "tokenizer.json").unlink()
     caplog.clear()
     assert Tokenizer.from_files(tmp_path).token_ids(["The soup"]) == tokenizer.token_ids(["The soup"])
@@ -91,7 +97,7 @@ def test_text_cannot_forge_special_tokens(special: str, tokenizer: Tokenizer) ->
 
 def test_plainly_added_special_tokens_cannot_be_forged_either(tokenizer: Tokenizer, tmp_path: Path) -> None:
     """Some tokenizer.json files list [SEP] as an added token that is not special."""
-    tokenizer.save(tmp_path)
+    tokenizer.save(tmp_path, framing(tokenizer), segments=True)
     content = json.loads((tmp_path / "tokenizer.json").read_text())
     plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}
     content["added_tokens"] = [{"id": tokenizer.separator_id, "content": "[SEP]", **plain}]
@@ -106,7 +112,7 @@ def test_saved_tokenizer_is_read_alike_by_transformers_and_us(
     from transformers import AutoTokenizer
 
     ours = Tokenizer.from_files(request.getfixturevalue(folder))
-    ours.save(tmp_path / "saved")
+    ours.save(tmp_path / "saved", framing(ours), segments=True)
     assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == [
         "special_tokens_map.json",
         "tokenizer.json",
@@ -129,7 +135,7 @@ def test_ids_without_a_token_keep_their_lines(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_bytes(b"[PAD]\r\n[UNK]\r\n[CLS]\r\n\r\n[SEP]\r\n[MASK]\r\na\r\n")
     tokenizer = Tokenizer.from_files(tmp_path / "vocab.txt")
     assert (tokenizer.separator_id, tokenizer.vocabulary_size, tokenizer.token_ids(["A"])) == (4, 7, [[6]])
-    tokenizer.save(tmp_path)
+    tokenizer.save(tmp_path, framing(tokenizer), segments=True)
     assert (tmp_path / "vocab.txt").read_text() == "[PAD]\n[UNK]\n[CLS]\n\n[SEP]\n[MASK]\na\n"
 
 
@@ -147,13 +153,6 @@ def test_half_a_surrogate_pair_is_told(tokenizer: Tokenizer) -> None:
 
 def _write_other_model(path: Path) -> None:
     tokenizers.Tokenizer(BPE()).save(str(path / "tokenizer.json"))
-
-
-def _write_other_splitting(path: Path) -> None:
-    vocabulary = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
-    backend = tokenizers.Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
-    backend.pre_tokenizer = WhitespaceSplit()
-    backend.save(str(path / "tokenizer.json"))
 
 
 def _write(name: str, content: bytes) -> Callable[[Path], None]:
@@ -175,8 +174,7 @@ def _write_wrong_switch(path: Path) -> None:
         (_write("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n\xff\n"), "is not UTF-8"),
         (_write("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n"), r"lacks \[SEP\], \[MASK\]"),
         (_write("vocab.txt", b""), r"lacks \[UNK\]"),
-        (_write_other_model, "BPE tokenizer; a BERT encoder needs WordPiece"),
-        (_write_other_splitting, "does not clean and split text the way BERT does"),
+        (_write_other_model, r"lacks \[UNK\], \[SEP\], \[PAD\], \[CLS\], \[MASK\]. Is it the vocabulary of an encoder"),
         (_write_wrong_switch, "key 'do_lower_case': must be true or false, not 'no'"),
     ],
 )

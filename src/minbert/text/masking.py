@@ -14,7 +14,7 @@ from torch import Tensor
 
 from minbert.methods import Settings
 from minbert.packed import PackedBatch
-from minbert.text.tokenizer import SPECIAL_TOKENS, Tokenizer
+from minbert.text.tokenizer import Tokenizer
 
 
 class MaskingSettings(Settings):
@@ -51,9 +51,8 @@ class Maskable:
         """Return what ``tokenizer``'s vocabulary says."""
         ordinary = np.zeros(tokenizer.vocabulary_size, dtype=np.bool_)
         continues = np.zeros(tokenizer.vocabulary_size, dtype=np.bool_)
-        special = set(SPECIAL_TOKENS.values())
         for token, index in tokenizer.vocabulary().items():
-            ordinary[index] = token not in special
+            ordinary[index] = index not in tokenizer.special_ids
             continues[index] = token.startswith("##")
         return cls(tokenizer.mask_id, ordinary, continues)
 

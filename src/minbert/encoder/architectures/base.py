@@ -89,6 +89,10 @@ class Architecture(ABC):
         """Return how many tokens a sequence may have."""
         return config.max_positions - self.first_position(config)
 
+    def reads_segments(self, config: EncoderConfig) -> bool:
+        """Return whether the encoder tells a second text from a first by its segment."""
+        return "segment_types" in self.config_keys and config.segment_types > 1
+
     def projection_shapes(self, config: EncoderConfig) -> dict[Projection, tuple[int, int]]:
         """Return the shapes (outputs, inputs) of a layer's linear maps."""
         width, inner = config.hidden_size, config.intermediate_size

@@ -1,0 +1,108 @@
+"""The tokens that are no text: what each is for, where files say so, and how a text is kept from becoming one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+from minbert.errors import UserError
+from minbert.files.json_text import read_json
+
+BERT = {
+    "unk_token": "[UNK]",
+    "sep_token": "[SEP]",
+    "pad_token": "[PAD]",
+    "cls_token": "[CLS]",
+    "mask_token": "[MASK]",
+}
+"""BERT's, under the names of special_tokens_map.json."""
+ROBERTA = {
+    "unk_token": "<unk>",
+    "sep_token": "</s>",
+    "pad_token": "<pad>",
+    "cls_token": "<s>",
+    "mask_token": "<mask>",
+}
+"""RoBERTa's."""
+
+
+def told_special_tokens(folder: Path) -> dict[str, str]:
+    """Return what a folder's tokenizer_config.json, else its special_tokens_map.json, says of the five tokens.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    told: dict[str, str] = {}
+    for file in (folder / "special_tokens_map.json", folder / "tokenizer_config.json"):
+        content = read_json(file) if file.is_file() else {}
+        if not isinstance(content, dict):
+            raise UserError(f"{file}: must be a JSON object of settings, not a {type(content).__name__}.")
+        for key in BERT:
+            value = content.get(key)
+            token = value.get("content") if isinstance(value, dict) else value
+            if token is not None and not isinstance(token, str):
+                raise UserError(f"{file}, key '{key}': must be a token, not {value!r:.80}.")
+            if token:
+                told[key] = token
+    return told
+
+
+def special_tokens_of(backend: tokenizers.Tokenizer) -> dict[str, str]:
+    """Return what a tokenizer's own file says: by how it frames a text, and what it takes for an unknown one."""
+    told = {}
+    framed = backend.encode("")
+    frame = [token for token, special in zip(framed.tokens, framed.special_tokens_mask, strict=True) if special]
+    if len(frame) >= 2:
+        told = {"cls_token": frame[0], "sep_token": frame[-1]}
+    unknown = getattr(backend.model, "unk_token", None)
+    return told | ({"unk_token": unknown} if unknown else {})
+
+
+def complete(told: Mapping[str, str], vocabulary: Mapping[str, int], origin: object) -> dict[str, str]:
+    """Return all five special tokens: those that files tell, the others as BERT or RoBERTa has them.
+
+    Raises:
+        UserError: the vocabulary of the file ``origin`` lacks one of them.
+    """
+    usual = ROBERTA if "<s>" in vocabulary and "</s>" in vocabulary else BERT
+    tokens = usual | dict(told)
+    missing = [token for token in tokens.values() if token not in vocabulary]
+    if missing:
+        raise UserError(
+            f"{origin}: the vocabulary lacks {', '.join(missing)}. Is it the vocabulary of an encoder, and whole?"
+        )
+    return tokens
+
+
+def without(special: Collection[str], content: Mapping[str, Any]) -> tokenizers.models.Model:
+    """Return the model of a tokenizer.json with this ``content``, with no way from a text to the ``special`` tokens.
+
+    A model finds whatever stands in its vocabulary: that of XLM-RoBERTa reads ``<s>`` in a text as the beginning of a
+    sequence, which SentencePiece, for which it was made, does not. Ids stay: what must keep its place in the vocabulary
+    has an empty name there, which no piece of a text has.
+    """
+    model = dict(content["model"])
+    if isinstance(model["vocab"], list):
+        model["vocab"] = [("" if piece in special else piece, score) for piece, score in model["vocab"]]
+    else:
+        unknown = model.get("unk_token")
+        kept = {token: index for token, index in model["vocab"].items() if token not in special}
+        if unknown in model["vocab"]:
+            model["vocab"], model["unk_token"] = {**kept, "": model["vocab"][unknown]}, ""
+        else:
+            model["vocab"] = kept
+        prefix = model.get("continuing_subword_prefix") or ""
+        merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in model.get("merges", [])]
+        model["merges"] = [
+            [left, right]
+            for left, right in merges
+            if not {left, right, left + right.removeprefix(prefix)} & {*special, unknown}
+        ]
+    bare = {"version": "1.0", "added_tokens": [], "model": model}
+    absent = dict.fromkeys(("truncation", "padding", "normalizer", "pre_tokenizer", "post_processor", "decoder"))
+    made: tokenizers.models.Model = tokenizers.Tokenizer.from_str(json.dumps(bare | absent)).model
+    return made
