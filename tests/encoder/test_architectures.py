@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ Padded = Callable[[PackedBatch], dict[str, Tensor]]
 SIZES: dict[str, dict[str, Any]] = {
     "bert": {"max_positions": 150},
     "camembert": {"max_positions": 154, "padding_id": 3, "segment_types": 1},
+    "distilbert": {"max_positions": 150},
+    "electra": {"max_positions": 150, "embedding_size": 40},
     "mpnet": {"max_positions": 152},
     "roberta": {"max_positions": 152, "segment_types": 2},
     "xlm-roberta": {"max_positions": 152, "segment_types": 1},
@@ -72,18 +75,20 @@ def batch_of(make_batch: MakeBatch) -> MakeBatch:
     return make
 
 
+def twin_of(encoder: Encoder, folder: Path) -> nn.Module:
+    """Return transformers' model of the family, made from the files that we write."""
+    transformers = pytest.importorskip("transformers")
+    save_encoder(encoder, folder)
+    model, told = transformers.AutoModel.from_pretrained(folder, attn_implementation="eager", output_loading_info=True)
+    assert not any(told.values()), told
+    assert type(model).__name__ == encoder.architecture.model_class
+    twin: nn.Module = model.eval()
+    return twin
+
+
 @pytest.fixture
 def theirs(encoder: Encoder, tmp_path: Path) -> nn.Module:
-    """Transformers' model of the family, made from the files that we write."""
-    transformers = pytest.importorskip("transformers")
-    save_encoder(encoder, tmp_path / "ours")
-    loaded, told = transformers.AutoModel.from_pretrained(
-        tmp_path / "ours", attn_implementation="eager", output_loading_info=True
-    )
-    assert not any(told.values()), told
-    assert type(loaded).__name__ == encoder.architecture.model_class
-    model: nn.Module = loaded.eval()
-    return model
+    return twin_of(encoder, tmp_path / "ours")
 
 
 def outputs(theirs: nn.Module, batch: PackedBatch, padded: Padded) -> tuple[Tensor, Tensor | None]:
@@ -136,10 +141,15 @@ def test_files_of_transformers_are_read(encoder: Encoder, theirs: nn.Module, tmp
         assert torch.equal(export_tensors(again)[name], tensor), name
 
 
-def test_masked_lm_logits_and_gradients_are_those_of_transformers(
+def test_masked_lm_logits_and_gradients_are_those_of_transformers_or_refused(
     encoder: Encoder, batch_of: MakeBatch, padded: Padded, tmp_path: Path
 ) -> None:
     transformers = pytest.importorskip("transformers")
+    if encoder.architecture.no_masked_lm:
+        save_encoder(encoder, tmp_path)
+        with pytest.raises(UserError, match=re.escape(f"encoder '{tmp_path}': {encoder.architecture.no_masked_lm}")):
+            load_masked_lm(str(tmp_path))
+        return
     model = MaskedLM(encoder, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         for parameter in model.head.parameters():
@@ -166,7 +176,7 @@ def test_masked_lm_logits_and_gradients_are_those_of_transformers(
     of_theirs = {name: parameter.grad for name, parameter in theirs.named_parameters(remove_duplicate=False)}
     for name, gradient in ours.items():
         torch.testing.assert_close(gradient, of_theirs[name], rtol=1e-4, atol=1e-5, msg=name)
-    assert all("decoder" in name for name in of_theirs.keys() - ours.keys())  # tied to what was compared
+    assert all(re.search("decoder|projector", name) for name in of_theirs.keys() - ours.keys())  # tied to the others
     theirs.save_pretrained(tmp_path / "theirs")
     again, head_was_there = load_masked_lm(str(tmp_path / "theirs"))
     assert head_was_there
@@ -218,6 +228,20 @@ def test_first_tokens_alone_are_those_of_the_whole(
     half = len(found) // 2
     for whole, alone in zip(found[:half], found[half:], strict=True):
         torch.testing.assert_close(alone, whole, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("part", ["hidden_dropout", "attention_dropout"])
+def test_training_drops_what_transformers_drops(
+    encoder: Encoder, batch_of: MakeBatch, padded: Padded, tmp_path: Path, part: str
+) -> None:
+    """Of what is dropped almost surely, nothing is left: the rest is the same in both."""
+    dropping = Encoder(encoder.config.model_copy(update={part: 1 - 1e-7}))
+    dropping.load_state_dict(encoder.state_dict())
+    batch = batch_of([20, 7], pairs=False)
+    torch.manual_seed(0)
+    found, twin = dropping.train()(batch).hidden_states, twin_of(dropping, tmp_path).train()
+    torch.testing.assert_close(found, outputs(twin, batch, padded)[0], rtol=0, atol=1e-5)
+    assert not torch.allclose(found, encoder(batch).hidden_states, atol=1e-2)
 
 
 def test_adapters_know_the_family(encoder: Encoder, batch_of: MakeBatch) -> None:

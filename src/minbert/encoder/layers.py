@@ -22,19 +22,23 @@ class Embeddings(nn.Module):
         config: of the encoder.
         first_position: the row of the table of positions that a sequence's first token takes.
         segments: whether the family tells a second text from a first by an embedding.
+        width: of the embeddings, where it is not that of the hidden states.
     """
 
-    def __init__(self, config: EncoderConfig, *, first_position: int = 0, segments: bool = True) -> None:
+    def __init__(
+        self, config: EncoderConfig, *, first_position: int = 0, segments: bool = True, width: int | None = None
+    ) -> None:
         super().__init__()
-        self.word = nn.Embedding(config.vocabulary_size, config.hidden_size, padding_idx=config.padding_id)
-        self.position = nn.Embedding(config.max_positions, config.hidden_size)
-        self.segment = nn.Embedding(config.segment_types, config.hidden_size) if segments else None
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_epsilon)
+        width = width or config.hidden_size
+        self.word = nn.Embedding(config.vocabulary_size, width, padding_idx=config.padding_id)
+        self.position = nn.Embedding(config.max_positions, width)
+        self.segment = nn.Embedding(config.segment_types, width) if segments else None
+        self.norm = nn.LayerNorm(width, eps=config.layer_norm_epsilon)
         self.dropout = config.hidden_dropout
         self.first_position = first_position
 
     def forward(self, batch: PackedBatch, word_embeddings: Tensor) -> Tensor:
-        """Return (T, hidden) from the batch's ``word_embeddings`` (T, hidden)."""
+        """Return (T, hidden) from the batch's ``word_embeddings``, (T, width of the embeddings)."""
         embedded = word_embeddings
         if self.segment is not None:
             embedded = embedded + self.of_segments(batch, self.segment)
@@ -109,15 +113,21 @@ class EncoderLayer(nn.Module, ABC):
 
 
 class PostNormLayer(EncoderLayer):
-    """BERT's layer: attention, then feed-forward; each is dropped, added to what went in, and normalised."""
+    """BERT's layer: attention, then feed-forward; each is dropped, added to what went in, and normalised.
 
-    def __init__(self, config: EncoderConfig) -> None:
+    Args:
+        config: of the encoder.
+        drop_attended: whether what attention found is dropped.
+    """
+
+    def __init__(self, config: EncoderConfig, *, drop_attended: bool = True) -> None:
         super().__init__()
         self.attention = SelfAttention(config)
         self.attention_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_epsilon)
         self.feed_forward = FeedForward(config)
         self.feed_forward_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_epsilon)
         self.dropout = config.hidden_dropout
+        self.attended_dropout = config.hidden_dropout if drop_attended else 0.0
 
     def forward(
         self,
@@ -128,7 +138,8 @@ class PostNormLayer(EncoderLayer):
     ) -> Tensor:
         """See ``EncoderLayer``."""
         beside = adaptation.beside(hidden)
-        attended = dropout(self.attention(hidden, layout, adaptation, tokens), self.dropout, training=self.training)
+        attended = self.attention(hidden, layout, adaptation, tokens)
+        attended = dropout(attended, self.attended_dropout, training=self.training)
         if tokens is not None:
             hidden = hidden.index_select(0, tokens)
         hidden = self.attention_norm(hidden + attended)

@@ -82,10 +82,12 @@ def load_masked_lm(
     Where they did not, the head is drawn from torch's default generator.
 
     Raises:
-        UserError: see ``load_encoder`` and ``import_head``.
+        UserError: its family goes with no such head; see also ``load_encoder`` and ``import_head``.
     """
     files = find_encoder(name)
     encoder = load_encoder(str(files.folder), hidden_dropout=hidden_dropout, attention_dropout=attention_dropout)
+    if encoder.architecture.no_masked_lm is not None:
+        raise UserError(f"encoder '{name}': {encoder.architecture.no_masked_lm}")
     model = MaskedLM(encoder, kind)
     return model, import_head(model, read_tensors(files.weights), files.weights)
 

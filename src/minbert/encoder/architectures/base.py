@@ -36,6 +36,8 @@ class Architecture(ABC):
     """The encoder's class in transformers."""
     masked_lm_class: ClassVar[str]
     """The class of an encoder with a masked-LM head."""
+    no_masked_lm: ClassVar[str | None] = None
+    """Why no masked-LM head goes with the family, where none does."""
 
     # What its tensors are called.
     prefix: ClassVar[str]

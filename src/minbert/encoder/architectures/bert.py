@@ -99,6 +99,6 @@ class Bert(Architecture):
         """See ``Architecture``."""
         return PostNormLayer(config)
 
-    def pooler(self, config: EncoderConfig) -> nn.Linear:
+    def pooler(self, config: EncoderConfig) -> nn.Linear | None:
         """See ``Architecture``."""
         return nn.Linear(config.hidden_size, config.hidden_size)
