@@ -40,7 +40,7 @@ from common import (
     wide_console,
     write_figures,
 )
-from minbert.machine.allocator import keep_freed_memory
+from minbert.machine.allocator import keep_memory
 from minbert.machine.device import available_device
 from minbert.multitask.model import Text
 from texts import DEV_ROWS, benchmark_recipe, rows_of, write_generated
@@ -146,7 +146,7 @@ def measure(options: argparse.Namespace) -> Figures:
     if contestant.design == "ours":
         model.encoder.register_forward_pre_hook(partial(_count_sequences, encoded))
     elif contestant.batch is not None:
-        keep_freed_memory()
+        keep_memory()
     answer = answerer(contestant, model, options.encoder)
     answer(texts[:WARMING])
     encoded[0] = 0

@@ -38,7 +38,7 @@ from minbert.display.progress import Display
 from minbert.encoder.config_file import read_config
 from minbert.encoder.sources import find_encoder
 from minbert.files.json_text import read_json
-from minbert.machine.allocator import keep_freed_memory
+from minbert.machine.allocator import keep_memory
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision, fastest_precision
 from minbert.recipe.recipe import Recipe
@@ -141,7 +141,7 @@ def measure(name: str, options: argparse.Namespace) -> Figures:
         precision = chosen_precision(recipe.training.precision)
     else:
         if contestant.tuned:
-            keep_freed_memory()
+            keep_memory()
         found = run_peer(contestant, recipe, options, bf16=precision == "bf16")
     files = find_encoder(options.encoder)
     config = read_config(read_json(files.config), files.config)

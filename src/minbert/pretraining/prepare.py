@@ -21,7 +21,7 @@ from minbert.encoder.masked_lm import MaskedLM
 from minbert.encoder.masked_lm_files import load_masked_lm
 from minbert.encoder.sources import check_vocabulary, find_encoder
 from minbert.errors import UserError, did_you_mean
-from minbert.machine.allocator import keep_freed_memory
+from minbert.machine.allocator import keep_memory
 from minbert.machine.device import available_device
 from minbert.multitask.sequences import Indices, Sequences
 from minbert.pretraining.corpus_order import CorpusOrder, epoch_counts
@@ -56,7 +56,7 @@ def prepare_pretraining(recipe: PretrainingRecipe, display: Display) -> Pretrain
     Raises:
         UserError: files, encoder or settings do not serve the recipe.
     """
-    keep_freed_memory()
+    keep_memory()
     corpora = dict(_read_corpora(recipe))
     new_texts = _augment(recipe, corpora, display)
     files = find_encoder(recipe.encoder.name)

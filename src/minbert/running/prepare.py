@@ -12,7 +12,7 @@ from minbert.display.progress import Display
 from minbert.encoder.sources import check_vocabulary, find_encoder, load_encoder
 from minbert.errors import UserError
 from minbert.files.paths import to_path
-from minbert.machine.allocator import keep_freed_memory
+from minbert.machine.allocator import keep_memory
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
 from minbert.multitask.model import MultitaskModel
@@ -55,7 +55,7 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
     Raises:
         UserError: files, encoder, schedule, selection or teachers do not serve the recipe.
     """
-    keep_freed_memory()
+    keep_memory()
     teachers = find_teachers(recipe)
     check_heads_learn(recipe, teachers)
     _tell_of_fresh_heads(recipe, display)

@@ -1,0 +1,45 @@
+"""Memory that stays flat over steps of ever new shapes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+# Counts what the C library has given out after every new shape was seen forwards and backwards.
+GROWTH = """
+import ctypes, sys
+from minbert.machine.allocator import keep_memory
+keep_memory()
+import torch
+from torch.nn import functional
+
+class Mallinfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in
+        "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+
+mallinfo = ctypes.CDLL(None).mallinfo2
+mallinfo.restype = Mallinfo
+
+def used_after(tokens):
+    for count in tokens:
+        hidden = torch.zeros(count, 64, requires_grad=True)
+        functional.gelu(hidden).sum().backward()
+    del hidden
+    return mallinfo().uordblks
+
+before = used_after(range(100, 200))
+print(used_after(range(200, 500)) - before)
+"""
+
+
+def has_mallinfo2() -> bool:
+    return sys.platform.startswith("linux") and "glibc" in os.confstr("CS_GNU_LIBC_VERSION")
+
+
+@pytest.mark.skipif(not has_mallinfo2(), reason="counts by glibc's mallinfo2")
+def test_memory_does_not_grow_with_the_shapes_that_were_seen():
+    environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_PRIMITIVE_CACHE_CAPACITY"}
+    result = subprocess.run([sys.executable, "-c", GROWTH], env=environment, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) < 100_000
