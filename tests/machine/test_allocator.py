@@ -40,6 +40,8 @@ def has_mallinfo2() -> bool:
 @pytest.mark.skipif(not has_mallinfo2(), reason="counts by glibc's mallinfo2")
 def test_memory_does_not_grow_with_the_shapes_that_were_seen():
     environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_PRIMITIVE_CACHE_CAPACITY"}
-    result = subprocess.run([sys.executable, "-c", GROWTH], env=environment, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(
+        [sys.executable, "-c", GROWTH], env=environment, capture_output=True, text=True, timeout=120
+    )
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) < 100_000
