@@ -24,6 +24,8 @@ for command in sys.argv[1:]:
     tell(command)
 import minbert.encoder
 tell("the encoder's room")
+import minbert.data.check, minbert.data.download, minbert.encoder.hub, minbert.evaluation.intervals
+tell("kinds, rows, downloads and scores")
 from minbert.reporting.style import new_drawing, styled
 tell("the figures' style")
 with styled():
@@ -64,7 +66,10 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     run = subprocess.run([sys.executable, "-c", LOOK, *commands], capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     told = [json.loads(line) for line in run.stdout.splitlines()]
-    expected = [[what, []] for what in (*commands, "the encoder's room", "the figures' style")]
+    expected = [
+        [what, []]
+        for what in (*commands, "the encoder's room", "kinds, rows, downloads and scores", "the figures' style")
+    ]
     assert told[:-3] == expected
     assert "matplotlib" in told[-3][1]
     assert told[-2:] == [["a fresh encoder", []], ["a report and a comparison", []]]

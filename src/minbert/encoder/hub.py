@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minbert.encoder.tensor_files import INDEX
+from minbert.encoder.file_names import CONFIG, INDEX, PICKLE, SAFETENSORS, TOKENIZERS
 from minbert.errors import UserError
-
-CONFIG = "config.json"
-SAFETENSORS = "model.safetensors"
-PICKLE = "pytorch_model.bin"
-WEIGHTS = (SAFETENSORS, f"{SAFETENSORS}{INDEX}", PICKLE, f"{PICKLE}{INDEX}")
-"""Files that lead to a model's weights: one file, or the index of several; the first that is there is read."""
-TOKENIZERS = ("tokenizer.json", "vocab.txt")
 
 _WANTED = (CONFIG, *TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json")
 _SAFE = (SAFETENSORS, f"{SAFETENSORS}{INDEX}", "model-*-of-*.safetensors")

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from minbert.encoder.config_file import config_mapping
-from minbert.encoder.hub import CONFIG, SAFETENSORS
+from minbert.encoder.file_names import CONFIG, SAFETENSORS
 from minbert.encoder.masked_lm import HeadKind, MaskedLM
 from minbert.encoder.sources import find_encoder, load_encoder
 from minbert.encoder.tensor_files import is_sound, read_tensors, write_tensors

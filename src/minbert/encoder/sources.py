@@ -8,8 +8,9 @@ from pathlib import Path
 
 from minbert.encoder.config_file import config_mapping, read_config
 from minbert.encoder.encoder import Encoder
-from minbert.encoder.hub import CONFIG, PICKLE, SAFETENSORS, TOKENIZERS, WEIGHTS, download_encoder
-from minbert.encoder.tensor_files import INDEX, indexed_files, read_shapes, read_tensors, write_tensors
+from minbert.encoder.file_names import CONFIG, INDEX, PICKLE, SAFETENSORS, TOKENIZERS, WEIGHTS
+from minbert.encoder.hub import download_encoder
+from minbert.encoder.tensor_files import indexed_files, read_shapes, read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, fresh_encoder, import_tensors
 from minbert.errors import UserError
 from minbert.files import sha256, write_json

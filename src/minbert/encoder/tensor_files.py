@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from minbert.encoder.file_names import INDEX
 from minbert.errors import UserError
 from minbert.files import atomic_path
 from minbert.files.json_text import read_json
@@ -25,10 +26,6 @@ _DIGEST = "digest"
 
 LARGEST_WEIGHT = 1e10
 """No weight of a trained model comes near; products of larger ones soon are no numbers."""
-
-
-INDEX = ".index.json"
-"""How the name of a file ends that tells which of several files holds which tensor."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

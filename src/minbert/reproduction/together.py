@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minbert.display.progress import Display
-from minbert.encoder.hub import SAFETENSORS
+from minbert.encoder.file_names import SAFETENSORS
 from minbert.errors import UserError
 from minbert.files.json_text import read_json
 from minbert.reproduction.papers import Paper, PaperRow

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from minbert.data.places import resolve_data
-from minbert.encoder.hub import SAFETENSORS
+from minbert.encoder.file_names import SAFETENSORS
 from minbert.encoder.sources import encoder_files
 from minbert.errors import UserError
 from minbert.recipe.recipe import Recipe

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def class_shares(logits: Tensor, temperature: float) -> Tensor:
@@ -17,4 +19,6 @@ def soft_target_loss(logits: Tensor, targets: Tensor, temperature: float) -> Ten
     It is multiplied by temperature^2, so that its gradient keeps its size beside the gold loss whatever the temperature
     (Hinton et al. 2015, section 2).
     """
+    import torch.nn.functional as F  # noqa: N812
+
     return F.cross_entropy(logits / temperature, targets) * temperature**2

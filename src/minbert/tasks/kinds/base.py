@@ -1,21 +1,24 @@
 """What a kind of task is: which labels there are, and what it means to answer, to be near and to be right.
 
 Whatever depends on what a label *is* stands in the kind's file, and nowhere else. A kind knows labels and logits; it
-knows no file of rows, no encoder, no head and no training.
+knows no file of rows, no encoder, no head and no training. Reading labels does not import torch: what needs tensors is
+given them, and imports it then.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from minbert.methods import Method
 from minbert.tasks.metrics import METRICS, Values
 from minbert.tasks.predictions import Predictions
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Label = float | NDArray[np.float64]
 """A number or, where a label is more than one, an array: those of ``R`` rows are an array (R,), or (R, ...)."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
 
 from minbert.tasks.divergences import bernoulli_symmetric_kl
 from minbert.tasks.kinds.over_classes import ClassesKind
 from minbert.tasks.metrics import Values
 from minbert.tasks.predictions import Predictions
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _TRUTH_VALUES = {"false": "0", "true": "1"}
 
@@ -52,6 +52,8 @@ class Binary(ClassesKind):
 
     def answers(self, logits: Tensor) -> Tensor:
         """Return the probabilities (R, 2) of no and yes."""
+        import torch
+
         yes = torch.sigmoid(logits.squeeze(-1))
         return torch.stack([1 - yes, yes], dim=-1)
 
@@ -69,4 +71,6 @@ class Binary(ClassesKind):
 
     def distillation_loss(self, logits: Tensor, targets: Tensor, temperature: float) -> Tensor:
         """Return the cross entropy with the teacher's probabilities of yes and no."""
+        import torch.nn.functional as F  # noqa: N812
+
         return F.binary_cross_entropy_with_logits(logits.squeeze(-1) / temperature, targets) * temperature**2

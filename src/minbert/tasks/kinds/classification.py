@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
-from torch import Tensor
 
 from minbert.tasks.divergences import symmetric_kl
 from minbert.tasks.kinds.base import Label
 from minbert.tasks.kinds.over_classes import ClassesKind
 from minbert.tasks.soft_targets import class_shares, soft_target_loss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _CLASSES_TOLD = 20
 _MOST_CLASSES = 100_000

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import torch.nn.functional as F  # noqa: N812
 from pydantic import Field, model_validator
-from torch import Tensor
 
 from minbert.tasks.kinds.base import Kind, Label, Typical
 from minbert.tasks.metrics import Values
 from minbert.tasks.numbers import number
 from minbert.tasks.predictions import Predictions
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Regression(Kind):
@@ -102,4 +103,6 @@ class Regression(Kind):
 
     def distillation_loss(self, logits: Tensor, targets: Tensor, temperature: float) -> Tensor:  # noqa: ARG002
         """Return the mean squared difference in the labels' units."""
+        import torch.nn.functional as F  # noqa: N812
+
         return F.mse_loss(logits.squeeze(-1), targets)
