@@ -12,18 +12,36 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from minbert.errors import did_you_mean
+from minbert.errors import did_you_mean, shown
 
 
 class Settings(BaseModel):
-    """A piece of a recipe: unknown keys are errors, values cannot be changed once read."""
+    """A piece of a recipe: unknown keys are errors, a number is a number, values cannot be changed once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_written_as_such(cls, value: Any, info: ValidationInfo) -> Any:
+        assert info.field_name is not None
+        if (odd := next(_no_numbers(cls.model_fields[info.field_name].annotation, value), None)) is not None:
+            told = f"the text '{shown(odd)}'" if isinstance(odd, str) else str(odd).lower()
+            raise ValueError(f"takes a number, not {told}")
+        return value
 
 
 class Method(Settings):
@@ -93,3 +111,42 @@ def import_members(package: str, path: Iterable[str]) -> None:
     """Import every file of a family's folder, so that its members are known."""
     for module in pkgutil.iter_modules(path):
         importlib.import_module(f"{package}.{module.name}")
+
+
+def _no_numbers(annotation: Any, value: Any) -> Iterator[bool | str]:
+    """Yield the truth values and texts in ``value`` that pydantic would turn into numbers (True is 1, "1_0" is 10)."""
+    kinds = list(_alternatives(annotation))
+    if isinstance(value, bool | str):
+        takes_it = any(
+            kind in (type(value), Any)
+            or (get_origin(kind) is Literal and (isinstance(value, str) or value in get_args(kind)))
+            or (isinstance(value, str) and isinstance(kind, type) and issubclass(kind, BaseModel))
+            for kind in kinds
+        )
+        if not takes_it and not {int, float}.isdisjoint(kinds):
+            yield value
+    elif isinstance(value, list | tuple):
+        for kind in kinds:
+            inner = get_args(kind)
+            if get_origin(kind) is tuple and ... not in inner:
+                for one, item in zip(inner, value, strict=False):
+                    yield from _no_numbers(one, item)
+            elif get_origin(kind) in (list, tuple):
+                for item in value:
+                    yield from _no_numbers(inner[0], item)
+    elif isinstance(value, Mapping):
+        for kind in kinds:
+            if get_origin(kind) in (dict, Mapping):
+                for item in value.values():
+                    yield from _no_numbers(get_args(kind)[1], item)
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    """Yield the types that a union takes, without what is annotated to them; any other type itself."""
+    if get_origin(annotation) in (Union, UnionType):
+        for kind in get_args(annotation):
+            yield from _alternatives(kind)
+    elif get_origin(annotation) is Annotated:
+        yield from _alternatives(get_args(annotation)[0])
+    else:
+        yield annotation

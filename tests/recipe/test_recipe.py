@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError, create_model
 
 from minbert.data.places import resolve_data
 from minbert.errors import UserError
+from minbert.methods import Settings
 from minbert.recipe.recipe import load_recipe, parse_recipe
 from minbert.recipe.shipped import recipe_names
 
@@ -160,9 +164,11 @@ def test_a_circle_of_recipes_is_refused(tmp_path: Path) -> None:
         ("trainin.epochs=3", ["trainin", "did you mean 'training'"]),
         ("training.epoch=3", ["training.epoch", "did you mean 'epochs'"]),
         ("training.epochs=0", ["training.epochs", "greater than or equal to 1"]),
-        ("training.epochs=many", ["training.epochs", "integer"]),
+        ("training.epochs=many", ["training.epochs", "takes a number"]),
         ("tasks.mood.wieght=1", ["tasks.mood.wieght", "did you mean 'weight'"]),
         ("tasks.mood.head.dropuot=1", ["dropuot", "did you mean 'dropout'"]),
+        ("combination={name: pcgrad, layer: 1}", ["combination.layer: is a setting of gradnorm, which is not chosen"]),
+        ("tasks.mood.loss={name: mnrl, margin: 1}", ["loss.margin: is a setting of cosine_embedding, which"]),
         ("tasks.mood.head=liner", ["tasks.mood.head", "did you mean 'linear'"]),
         ("tasks.mood.head=cosine", ["tasks.mood", "pair: bi"]),
         ("tasks.mood.loss=mse", ["tasks.mood", "kind regression"]),
@@ -189,6 +195,49 @@ def test_a_wrong_setting_is_one_clear_message(two_tasks_file: Path, setting: str
         load_recipe(str(two_tasks_file), settings=[setting])
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("seed=true", "seed: takes a number, not true"),
+        ("training.epochs=true", "training.epochs: takes a number, not true"),
+        ("tasks.mood.weight=false", "tasks.mood.weight: takes a number, not false"),
+        ("tasks.mood.rows=true", "tasks.mood.rows: takes a number, not true"),
+        ("tasks.mood.loss={name: cross_entropy, label_smoothing: true}", "loss.label_smoothing: takes a number, not t"),
+        ("tasks.close.range=[false, 5]", "tasks.close.range: takes a number, not false"),
+        ("optimizer.betas=[0.9, true]", "optimizer.betas: takes a number, not true"),
+        ("combination={name: gradnorm, layer: true}", "combination.layer: takes a number, not true"),
+        ("schedule.batch_size='1_0'", "schedule.batch_size: takes a number, not the text '1_0'"),
+        ("encoder.max_length='32'", "encoder.max_length: takes a number, not the text '32'"),
+    ],
+)
+def test_neither_a_truth_value_nor_a_text_is_a_number(two_tasks_file: Path, setting: str, told: str) -> None:
+    with pytest.raises(UserError, match=re.escape(told)) as caught:
+        load_recipe(str(two_tasks_file), {}, [setting])
+    assert str(caught.value).count("\n") == 1, "one line beside the file's"
+
+
+def test_every_key_that_takes_a_number_refuses_true() -> None:
+    """So a type of a key that the check does not see through shows here."""
+
+    def all_settings(cls: type[Settings]) -> Iterator[type[Settings]]:
+        yield cls
+        for below in cls.__subclasses__():
+            yield from all_settings(below)
+
+    for cls in all_settings(Settings):
+        for field in cls.model_fields.values():
+            for value in (True, [True], [0, True], {"a": True}):
+                try:
+                    read = TypeAdapter(field.annotation).validate_python(value)
+                except ValidationError:
+                    continue
+                if "True" in repr(read) or get_origin(field.annotation) is Literal:  # that is what the key takes
+                    continue
+                one = create_model("One", __base__=Settings, key=(field.annotation, ...))
+                with pytest.raises(ValidationError, match="takes a number, not true"):
+                    one.model_validate({"key": value})
 
 
 @pytest.mark.parametrize(

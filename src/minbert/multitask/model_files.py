@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from minbert.display.commands import command_line
@@ -28,6 +28,7 @@ from minbert.text.tokenizer import Tokenizer
 
 _FORMAT = 1
 _POOLING = "1_Pooling"
+_WHOLE_NUMBER = TypeAdapter(int, config=ConfigDict(strict=True))
 
 
 def model_tensors(network: MultitaskNetwork) -> dict[str, Tensor]:
@@ -125,7 +126,7 @@ def read_description(source: str) -> ModelDescription:
         raise UserError(f"{files.config}: model format {found!r}; this version of minbert reads {_FORMAT}.")
     try:
         tasks = {name: TaskSettings.model_validate(task) for name, task in ours["tasks"].items()}
-        max_length = int(ours["max_length"])
+        max_length = _WHOLE_NUMBER.validate_python(ours["max_length"])
         adapters = Adapters.model_validate(ours.get("adapters", {}))
         shared_layer = SharedLayer.model_validate(ours.get("shared_layer", {}))
     except (ValidationError, KeyError, TypeError, ValueError, AttributeError) as error:

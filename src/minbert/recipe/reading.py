@@ -142,6 +142,8 @@ def _explain(root: type[Settings], problem: Any) -> str:
     kind, message = problem["type"], problem["msg"]
     if kind == "extra_forbidden":
         known = _known_keys(root, location[:-1])
+        if owners := known.get(location[-1]):
+            return f"{key}: is a setting of {' and '.join(owners)}, which is not chosen there"
         near = difflib.get_close_matches(location[-1], known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
         return f"{key}: unknown key; {hint}"
@@ -163,12 +165,16 @@ def _field(root: type[Settings], location: Sequence[str], at: int) -> Any:
     return next((known[location[at]].annotation for known in fields if location[at] in known), None)
 
 
-def _known_keys(root: type[Settings], path: Sequence[str]) -> list[str]:
-    """Return the keys a recipe may have at ``path``."""
+def _known_keys(root: type[Settings], path: Sequence[str]) -> dict[str, list[str]]:
+    """Return the keys a recipe may have at ``path``, in order, each with the methods that it is a setting of."""
     models = _models_at(root, path)
     fields = [field for model in models for field in model.model_fields.values()]
     beside = [method for field in fields for method in methods_beside(field.annotation)]
-    return sorted({key for model in (*models, *beside) for key in model.model_fields})
+    known: dict[str, list[str]] = {}
+    for model in dict.fromkeys((*models, *beside)):
+        for key in model.model_fields:
+            known.setdefault(key, []).extend([model.name] if issubclass(model, Method) else [])
+    return dict(sorted(known.items()))
 
 
 def _models_at(root: type[Settings], path: Sequence[str]) -> list[type[Settings]]:
