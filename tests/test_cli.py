@@ -108,6 +108,25 @@ def test_the_only_task_needs_no_name_and_of_several_all_are_told(trained: Path, 
     assert "good film" in shown.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("train quickstart --seed 1_0", "'--seed': '1_0' is no seed"),
+        ("train quickstart --seed １０", "'--seed': '１０' is no seed"),
+        ("pretrain pretrain/sample --seed 1.5", "'--seed': '1.5' is no seed"),
+        ("augment in.csv --text t --method swap --output o.csv --seed -1", "'--seed': '-1' is no seed"),
+        ("augment in.csv --text t --method swap --output o.csv --copies 1_0", "'--copies': '1_0' is no whole number"),
+        ("sweep quickstart --out s --trials 1_0", "'--trials': '1_0' is no whole number from 1"),
+        ("sweep quickstart --out s --seconds nan", "'--seconds': 'nan' is no number of seconds"),
+        ("sweep quickstart --out s --seeds ３", "--seeds ３: give how many"),
+        ("train quickstart --set tasks.sentiment.rows=１０%", "'１０%' is no amount of rows"),
+    ],
+)
+def test_numbers_are_written_in_decimal_digits(words: str, told: str, tmp_path: Path) -> None:
+    complains(minbert(*words.split(), cwd=tmp_path), told)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_bad_row_in_the_middle_leaves_no_output(trained: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in.tsv", tmp_path / "out.tsv"
     source.write_text("words\n" + "good film\n" * 3000 + "one\ttoo many\n")

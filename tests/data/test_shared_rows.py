@@ -58,6 +58,15 @@ def test_a_label_is_read_as_the_one_it_stands_for(
     assert Relabelling(mapping, labels).parse(text) == value
 
 
+@pytest.mark.parametrize("written", ["1_0", "１０", "0x0a", "١٠"])
+def test_only_decimal_digits_make_a_number(written: str) -> None:
+    relabelling = Relabelling({"10": "1"}, SCORE)
+    assert relabelling.parse("1e1") == 1
+    with pytest.raises(ValueError, match=f"label '{written}' is none of those"):
+        relabelling.parse(written)
+    assert Relabelling({"10": "1", written: "2"}, SCORE).parse(written) == 2
+
+
 def test_a_tasks_own_files_are_read_by_its_labels(tmp_path: Path) -> None:
     """Five classes read as yes and no: rows that are neither are left out, of every file that is not said to differ."""
     (tmp_path / "own.tsv").write_text("id\ttext\tlabel\na\tone\t0\nb\ttwo\t2\nc\tthree\t3.0\n")

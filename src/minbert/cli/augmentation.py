@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from minbert.cli.options import Force
+from minbert.cli.options import SEED, Force, to_count
 from minbert.files.paths import to_path
 
 
@@ -26,8 +26,8 @@ def augment(
     id_column: Annotated[
         str | None, typer.Option("--id", help="Column of the id; by default 'id' or, without one, the row's number.")
     ] = None,
-    copies: Annotated[int | None, typer.Option(help="New rows a row and method.")] = None,
-    seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 11711,
+    copies: Annotated[int | None, typer.Option(parser=to_count, metavar="N", help="New rows a row and method.")] = None,
+    seed: Annotated[int, SEED] = 11711,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the methods; repeatable.")
     ] = None,

@@ -10,13 +10,56 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from minbert.errors import shown
 from minbert.files.locks import BusyError
 from minbert.files.outputs import is_vacant
 from minbert.files.paths import to_path
+from minbert.tasks.numbers import number
 
 Ran = TypeVar("Ran")
 
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing output files, but never an input.")]
+
+
+def to_seed(words: str | int) -> int:
+    """Return the seed that a user wrote.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    from minbert.recipe.seeds import HIGHEST_SEED
+
+    value = number(str(words))  # an option's default is a number already
+    if value is None or value % 1 or not 0 <= value <= HIGHEST_SEED:
+        raise typer.BadParameter(f"'{shown(str(words))}' is no seed, which is a whole number from 0 on.")
+    return int(value)
+
+
+def to_count(words: str) -> int:
+    """Return the number above 0, of whatever is counted, that a user wrote.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    value = number(words)
+    if value is None or value % 1 or not 1 <= value <= 1_000_000:
+        raise typer.BadParameter(f"'{shown(words)}' is no whole number from 1 to 1,000,000.")
+    return int(value)
+
+
+def to_seconds(words: str) -> float:
+    """Return the seconds that a user wrote.
+
+    Raises:
+        typer.BadParameter: they are no number, or below 0.
+    """
+    value = number(words)
+    if value is None or value < 0:
+        raise typer.BadParameter(f"'{shown(words)}' is no number of seconds.")
+    return float(value)
+
+
+SEED = typer.Option(parser=to_seed, metavar="N", help="Everything random follows from it.")
 
 
 def recipe_changes(data: str | None, encoder: str | None, seed: int | None = None) -> dict[str, Any]:

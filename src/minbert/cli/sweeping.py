@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from minbert.cli.options import recipe_changes
+from minbert.cli.options import recipe_changes, to_count, to_seconds
 from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
@@ -38,8 +38,12 @@ def sweep(
             help="Draw a key's value from a range, or of KEY=A|B|C, by optuna; repeatable.",
         ),
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Search until there are so many trials in all.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0, help="Begin no further run after so many seconds.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(parser=to_count, metavar="N", help="Search until there are so many trials in all.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(parser=to_seconds, metavar="N", help="Begin no further run after so many seconds.")
+    ] = None,
     storage: Annotated[
         str | None, typer.Option(metavar="URL", help="The search's database; by default SQLite, in the sweep's folder.")
     ] = None,

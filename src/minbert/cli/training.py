@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from minbert.cli.options import recipe_changes, run_in_folder
+from minbert.cli.options import SEED, recipe_changes, run_in_folder
 from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def train(
     out: Annotated[
         Path | None, typer.Option(parser=to_path, help="The run's folder; by default runs/RECIPE, numbered.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
+    seed: Annotated[int | None, SEED] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change any key of the recipe; repeatable.")
     ] = None,

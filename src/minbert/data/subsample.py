@@ -20,7 +20,7 @@ def check_wanted(wanted: Any) -> int | str:
     """
     if isinstance(wanted, int) and not isinstance(wanted, bool) and wanted >= 1:
         return wanted
-    if isinstance(wanted, str) and re.fullmatch(r"\d+(\.\d+)?%", wanted) and 0 < float(wanted[:-1]) <= 100:
+    if isinstance(wanted, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?%", wanted) and 0 < float(wanted[:-1]) <= 100:
         return wanted
     raise ValueError(f"{wanted!r} is no amount of rows: give a whole number above 0, or a share such as '10%'")
 
