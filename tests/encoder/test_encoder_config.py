@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from minbert.encoder.architectures.modernbert import ModernBertConfig
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.config_file import config_mapping, read_config
 from minbert.errors import UserError
@@ -82,3 +83,36 @@ def test_a_file_of_something_else_is_refused() -> None:
 def test_unknown_settings_are_refused() -> None:
     with pytest.raises(ValidationError):
         EncoderConfig.model_validate({"hidden": 3})
+
+
+MODERN = config_mapping(ModernBertConfig(vocabulary_size=9, padding_id=2, layers=5))
+GLOBAL, LOCAL = "full_attention", "sliding_attention"
+
+
+def test_a_modernbert_of_older_and_of_newer_files() -> None:
+    config = read_config(MODERN | {"global_rope_theta": 5.0, "global_attn_every_n_layers": 2}, "config.json")
+    assert isinstance(config, ModernBertConfig)
+    assert [config.attends_to_all(number) for number in range(5)] == [True, False, True, False, True]
+    assert (config.global_base, config.local_base) == (5.0, 10_000.0)
+    newer = {key: value for key, value in MODERN.items() if "rope_theta" not in key and "every" not in key}
+    newer["layer_types"] = [GLOBAL, LOCAL, GLOBAL, LOCAL, GLOBAL]
+    newer["rope_parameters"] = {GLOBAL: {"rope_type": "default", "rope_theta": 5.0}, LOCAL: {"rope_theta": 1e4}}
+    assert read_config(newer, "config.json") == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"layer_types": [GLOBAL, GLOBAL, LOCAL, LOCAL, GLOBAL]}, "layer_types is .* whose first layer, and every"),
+        ({"layer_types": [LOCAL] * 5}, "layer_types is"),
+        ({"layer_types": 3}, "layer_types is 3"),
+        ({"rope_parameters": {GLOBAL: {"rope_type": "yarn", "rope_theta": 5.0}}}, "rope_type is 'yarn', so its RoPE"),
+        ({"rope_parameters": {LOCAL: {"rope_theta": "far"}}}, "local_rope_theta is 'far'"),
+        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling is .*, so its RoPE is stretched"),
+        ({"norm_bias": True}, "norm_bias is True, so its norms have biases"),
+        ({"hidden_activation": "silu"}, "hidden_activation is 'silu', an activation"),
+    ],
+)
+def test_a_modernbert_that_is_another_one_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=rf"there/config\.json: .*{words}"):
+        read_config(MODERN | changes, "there/config.json")

@@ -21,7 +21,10 @@ class LayerAdaptation:
         return outputs
 
     def beside(self, hidden: Tensor) -> Tensor | None:  # noqa: ARG002
-        """Return what is added before the layer's last norm (T, hidden), from the layer's input; None for nothing."""
+        """Return what is added to the layer's sum (T, hidden), from its input; None for nothing.
+
+        A layer that normalises last does so after this sum; one that normalises first gives its input normalised.
+        """
         return None
 
 

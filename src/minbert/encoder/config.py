@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,9 @@ Probability = Annotated[float, Field(strict=True, ge=0, lt=1)]
 
 class EncoderConfig(Settings):
     """The settings of an encoder of any family. The defaults are those of BERT-base (Devlin et al. 2019, section 3)."""
+
+    biases: ClassVar[bool] = True
+    """Whether linear maps and norms of the family's layers have biases."""
 
     model_type: str = "bert"
     """Its family: one of ``Architecture.members``."""

@@ -31,6 +31,7 @@ def read_config(mapping: Any, where: object) -> EncoderConfig:
     if family is None:
         known = ", ".join(sorted(Architecture.members))
         raise UserError(f"{where}: model_type is {mapping['model_type']!r}; minbert reads encoders of type {known}.")
+    mapping = family.settings(mapping, where)
     for key, (expected, otherwise) in family.fixed_keys.items():
         if mapping.get(key, expected) not in (expected, None):
             raise UserError(

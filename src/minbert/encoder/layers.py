@@ -15,7 +15,17 @@ from minbert.encoder.dropout import dropout
 from minbert.packed import PackedBatch
 
 
-class Embeddings(nn.Module):
+class EmbeddingModule(nn.Module, ABC):
+    """What stands below the layers."""
+
+    word: nn.Embedding
+
+    @abstractmethod
+    def forward(self, batch: PackedBatch, word_embeddings: Tensor) -> Tensor:
+        """Return (T, hidden) from the batch's ``word_embeddings``, (T, width of the embeddings)."""
+
+
+class Embeddings(EmbeddingModule):
     """Embeddings of words, positions and segments, added, normalised and dropped.
 
     Args:
@@ -38,7 +48,7 @@ class Embeddings(nn.Module):
         self.first_position = first_position
 
     def forward(self, batch: PackedBatch, word_embeddings: Tensor) -> Tensor:
-        """Return (T, hidden) from the batch's ``word_embeddings``, (T, width of the embeddings)."""
+        """See ``EmbeddingModule``."""
         embedded = word_embeddings
         if self.segment is not None:
             embedded = embedded + self.of_segments(batch, self.segment)
@@ -58,8 +68,8 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.dropout = config.attention_dropout
         # One product for the three projections: each reads the same hidden states.
-        self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size)
-        self.output = nn.Linear(config.hidden_size, config.hidden_size)
+        self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=config.biases)
+        self.output = nn.Linear(config.hidden_size, config.hidden_size, bias=config.biases)
 
     def forward(
         self,
@@ -70,28 +80,40 @@ class SelfAttention(nn.Module):
     ) -> Tensor:
         """Return (T, hidden), or only the rows of the ``tokens`` (N,) that are asked for."""
         query_key_value = adaptation.project("query_key_value", hidden, self.query_key_value(hidden))
-        context = layout.attend(query_key_value, self.dropout if self.training else 0.0)
+        context = self.attend(query_key_value, layout, self.dropout if self.training else 0.0)
         if tokens is not None:
             context = context.index_select(0, tokens)
         return adaptation.project("attention_output", context, self.output(context))
+
+    def attend(self, query_key_value: Tensor, layout: AttentionLayout, probability: float) -> Tensor:
+        """Return each token's context; see ``AttentionLayout.attend``."""
+        return layout.attend(query_key_value, probability)
 
 
 class FeedForward(nn.Module):
     """Two linear layers with the exact GELU (Hendrycks and Gimpel 2016) between."""
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderConfig, width: int | None = None) -> None:
+        """Let the first layer be as wide as the second, or ``width``."""
         super().__init__()
-        self.intermediate = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.output = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.intermediate = nn.Linear(config.hidden_size, width or config.intermediate_size, bias=config.biases)
+        self.output = nn.Linear(config.intermediate_size, config.hidden_size, bias=config.biases)
 
     def forward(self, hidden: Tensor, adaptation: LayerAdaptation = UNCHANGED) -> Tensor:
         """Return (T, hidden)."""
-        activated = functional.gelu(adaptation.project("intermediate", hidden, self.intermediate(hidden)))
+        activated = self.activate(adaptation.project("intermediate", hidden, self.intermediate(hidden)))
         return adaptation.project("output", activated, self.output(activated))
+
+    def activate(self, intermediate: Tensor) -> Tensor:
+        """Return (T, intermediate size) from what the first layer makes."""
+        return functional.gelu(intermediate)
 
 
 class EncoderLayer(nn.Module, ABC):
     """One layer of an encoder."""
+
+    attention: SelfAttention
+    feed_forward: FeedForward
 
     @abstractmethod
     def forward(
@@ -107,9 +129,14 @@ class EncoderLayer(nn.Module, ABC):
         reckons with all tokens, so the two do not go together.
         """
 
-    @abstractmethod
     def projection(self, name: Projection) -> nn.Linear:
         """Return one of the layer's linear maps."""
+        return {
+            "query_key_value": self.attention.query_key_value,
+            "attention_output": self.attention.output,
+            "intermediate": self.feed_forward.intermediate,
+            "output": self.feed_forward.output,
+        }[name]
 
 
 class PostNormLayer(EncoderLayer):
@@ -147,15 +174,6 @@ class PostNormLayer(EncoderLayer):
         total = hidden + transformed
         output: Tensor = self.feed_forward_norm(total if beside is None else total + beside)
         return output
-
-    def projection(self, name: Projection) -> nn.Linear:
-        """See ``EncoderLayer``."""
-        return {
-            "query_key_value": self.attention.query_key_value,
-            "attention_output": self.attention.output,
-            "intermediate": self.feed_forward.intermediate,
-            "output": self.feed_forward.output,
-        }[name]
 
 
 @torch.no_grad()

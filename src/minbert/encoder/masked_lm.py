@@ -31,15 +31,16 @@ class MaskedLMHead(nn.Module, ABC):
 class BertHead(MaskedLMHead):
     """``logits = LayerNorm(GELU(h W + b)) E^T + c``: ``E`` is the matrix of word embeddings, ``c`` a bias a token.
 
-    As in BERT's published code; transformers' ``BertForMaskedLM`` has the same head under ``cls.predictions``.
+    As in BERT's published code; transformers' ``BertForMaskedLM`` has the same head under ``cls.predictions``. Other
+    families have it, too; those without biases leave out ``b`` and the norm's.
     """
 
     kind = "bert"
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_epsilon)
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size, bias=config.biases)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_epsilon, bias=config.biases)
         self.bias = nn.Parameter(torch.zeros(config.vocabulary_size))
 
     def logits(self, hidden: Tensor, word_embeddings: Tensor) -> Tensor:

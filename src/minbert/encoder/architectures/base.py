@@ -10,7 +10,7 @@ from torch import nn
 
 from minbert.encoder.adaptation import Projection
 from minbert.encoder.config import EncoderConfig
-from minbert.encoder.layers import Embeddings, EncoderLayer
+from minbert.encoder.layers import EmbeddingModule, EncoderLayer
 from minbert.text.template import Template
 from minbert.text.tokenizer import Tokenizer
 
@@ -59,12 +59,20 @@ class Architecture(ABC):
         super().__init_subclass__()
         Architecture.members[cls.model_type] = cls()
 
+    def settings(self, given: Mapping[str, Any], where: object) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return what a config.json says under today's keys, from one that may have others.
+
+        Raises:
+            UserError: it says what no encoder of ours can do; ``where`` names the file.
+        """
+        return given
+
     @abstractmethod
     def template(self, tokenizer: Tokenizer) -> Template:
         """Return how texts become sequences, single and joined."""
 
     @abstractmethod
-    def embeddings(self, config: EncoderConfig) -> Embeddings:
+    def embeddings(self, config: EncoderConfig) -> EmbeddingModule:
         """Return the module below the layers."""
 
     @abstractmethod

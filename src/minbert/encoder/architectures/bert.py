@@ -9,7 +9,7 @@ from torch import nn
 
 from minbert.encoder.architectures.base import Architecture
 from minbert.encoder.config import EncoderConfig
-from minbert.encoder.layers import Embeddings, EncoderLayer, PostNormLayer
+from minbert.encoder.layers import EmbeddingModule, Embeddings, EncoderLayer, PostNormLayer
 from minbert.text.template import Template
 from minbert.text.tokenizer import Tokenizer
 
@@ -91,7 +91,7 @@ class Bert(Architecture):
         separator = (tokenizer.separator_id,)
         return Template((tokenizer.classification_id,), separator, separator)
 
-    def embeddings(self, config: EncoderConfig) -> Embeddings:
+    def embeddings(self, config: EncoderConfig) -> EmbeddingModule:
         """See ``Architecture``."""
         return Embeddings(config)
 

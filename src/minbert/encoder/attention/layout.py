@@ -19,12 +19,24 @@ class AttentionLayout(ABC):
         """Take the sequences of ``offsets`` (N+1,), each of at least one token."""
         self._offsets = offsets
         self._device = device
+        self._turns: dict[tuple[float, int], tuple[Tensor, Tensor]] = {}
 
     @cached_property
     def positions(self) -> Tensor:
         """(T,) each token's place in its own sequence, from 0: for layers that turn queries and keys by it."""
         starts = self._offsets[:-1].repeat_interleave(self._offsets.diff())
         return (torch.arange(len(starts)) - starts).to(self._device, non_blocking=True)
+
+    def turns(self, base: float, size: int) -> tuple[Tensor, Tensor]:
+        """Return cosines and sines (T, size / 2) of the angles by which RoPE turns each token's queries and keys.
+
+        Made once for a ``base`` and a head's ``size``: plane ``i`` turns by ``base ** (-2 i / size)`` a token.
+        """
+        if (base, size) not in self._turns:
+            exponents = torch.arange(0, size, 2, device=self._device) / size
+            angles = self.positions[:, None] * (1.0 / base**exponents)
+            self._turns[base, size] = angles.cos(), angles.sin()
+        return self._turns[base, size]
 
     @abstractmethod
     def attend(self, query_key_value: Tensor, probability: float, window: int | None = None) -> Tensor:
