@@ -1,25 +1,28 @@
 """The command line in this process, where a fresh interpreter would take three seconds to import torch.
 
-What is about processes themselves (a kill, a signal, a full disk, what is imported) starts ``RUN`` instead.
+What would end this process (a kill, a signal) is ``started`` in one of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
 from unittest import mock
 
 from minbert.cli.main import run
 
-RUN = [sys.executable, "-c", "from minbert.cli.main import run; run()"]
-"""The command line as a process of its own."""
+# A process forked from one that has imported torch starts at once, and kills and signals meet it as any other.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["minbert.running.run", "minbert.pretraining.run", "minbert.sweeping.search"])
 
 
 def minbert(*words: str | Path, stdin: str | None = None, cwd: Path | None = None) -> CompletedProcess[str]:
@@ -51,11 +54,44 @@ def _written(stream: io.TextIOWrapper) -> str:
     return stream.buffer.getvalue().decode()  # type: ignore[attr-defined]
 
 
-def started(*words: str | Path) -> subprocess.Popen[str]:
-    """Start a command in a process of its own, for what would end this one."""
-    command = [*RUN, *map(str, words)]
-    environment = os.environ | {"COLUMNS": "200"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+class Started:
+    """A command in a process of its own, which writes to two files."""
+
+    def __init__(self, words: Sequence[str | Path], written: list[Path]) -> None:
+        self.process = _FORKS.Process(target=_command, args=([str(word) for word in words], written))
+        self.written = written
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
+    def ended(self) -> CompletedProcess[str]:
+        """Wait until it has ended by itself; return its exit code and what it wrote."""
+        self.process.join(300)
+        assert self.process.exitcode is not None, "it does not end"
+        return CompletedProcess(["minbert"], self.process.exitcode, *(path.read_text() for path in self.written))
+
+
+@contextlib.contextmanager
+def started(*words: str | Path) -> Iterator[Started]:
+    """Start a command in a process of its own, for what would end this one; it ends with the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = Started(words, [Path(folder) / name for name in ("stdout", "stderr")])
+        command.process.start()
+        try:
+            yield command
+        finally:
+            command.process.kill()
+            command.process.join()
+
+
+def _command(words: list[str], written: list[Path]) -> None:
+    for descriptor, path in enumerate(written, start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
+    os.environ["COLUMNS"] = "200"
+    sys.argv = ["minbert", *words]
+    run()
 
 
 def wait_for(path: Path, lines: int = 0) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 import yaml
 
 from command_line import complains, minbert, started, wait_for
+from full_disk import full_disk
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +239,7 @@ def test_kill_9_then_resume_gives_the_same_bits(two_tasks_file: Path, tmp_path: 
     with started("train", *words, "--out", cut) as process:
         wait_for(cut / "checkpoints/last.safetensors")
         time.sleep(moment)
-        process.send_signal(signal.SIGKILL)
+        process.send(signal.SIGKILL)
     complains(minbert("train", *words, "--out", cut), "run of this recipe", "--resume")
     again = minbert("train", *words, "--out", cut, "--resume")
     assert again.returncode == 0, again.stderr
@@ -257,11 +256,11 @@ def test_ctrl_c_saves_and_exits_130(two_tasks_file: Path, tmp_path: Path) -> Non
     words = ["train", str(two_tasks_file), "--set", "training.epochs=5000", "--out", str(out)]
     with started(*words) as process:
         wait_for(out / "history.jsonl", lines=2)  # it trains: before the first step Ctrl-C ends it at once
-        process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=300)
-    assert process.returncode == 130, stdout + stderr
-    assert "--resume" in stdout
-    assert "Traceback" not in stderr
+        process.send(signal.SIGINT)
+        result = process.ended()
+    assert result.returncode == 130, result.stdout + result.stderr
+    assert "--resume" in result.stdout
+    assert "Traceback" not in result.stderr
     assert (out / "checkpoints/last.safetensors").exists()
     assert not (out / "metrics.json").exists()
 
@@ -310,19 +309,9 @@ def test_bad_data_is_named_by_file_and_line_and_nothing_is_written(two_tasks_fil
 
 
 def test_a_full_disk_is_one_message_and_the_old_run_survives(trained: Path, tmp_path: Path) -> None:
-    """A limit on the size of files stands in for a full disk: both fail in the middle of a write."""
-    code = (
-        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000));"
-        "from minbert.cli.main import run; run()"
-    )
     out = tmp_path / "run"
-    result = subprocess.run(
-        [sys.executable, "-c", code, "train", str(trained / "recipe.yaml"), "--out", str(out)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    with full_disk(20_000):
+        result = minbert("train", trained / "recipe.yaml", "--out", out)
     complains(result, "cannot be written")
     assert not [path for path in out.rglob("*") if path.is_file() and "partial" in path.name]
     assert not (out / "model.safetensors").exists()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +13,13 @@ import pytest
 import torch
 from torch import nn
 
+from full_disk import full_disk
 from minbert.encoder.tensor_files import write_tensors
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, answers_path, write_answers
 from minbert.files import atomic_path, link_or_copy, write_json, write_text
 from minbert.tasks.predictions import Predictions
 from minbert.training.checkpoint import LoopState, load_checkpoint, save_checkpoint
-
-
-@contextmanager
-def full_disk(room: int = 2048) -> Iterator[None]:
-    """Let no file of this process grow beyond ``room`` bytes, which fails as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def checkpoint(folder: Path, step: int) -> Path:

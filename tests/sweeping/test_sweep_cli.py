@@ -19,7 +19,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_at_the_same_bits(two_tasks_file: P
     assert minbert("sweep", *words, whole).returncode == 0
     with started("sweep", *words, cut) as process:
         wait_for(cut / "learning_rate=0.0001/checkpoints/last.safetensors")
-        process.send_signal(signal.SIGKILL)
+        process.send(signal.SIGKILL)
     assert not (cut / "learning_rate=0.0001/metrics.json").exists()
     kept = {path: path.read_bytes() for path in (cut / "learning_rate=0.001").rglob("*") if path.is_file()}
     complains(minbert("sweep", *words, cut), "add --resume")
@@ -39,11 +39,11 @@ def test_ctrl_c_says_how_to_go_on(two_tasks_file: Path, tmp_path: Path) -> None:
     words = [two_tasks_file, "--set", "training.epochs=5000", "--grid", "optimizer.learning_rate=1e-3,1e-4"]
     with started("sweep", *words, "--out", out) as process:
         wait_for(out / "learning_rate=0.001/checkpoints/last.safetensors")
-        process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=300)
-    assert process.returncode == 130, stdout + stderr
-    assert "Traceback" not in stderr
-    assert f"--grid optimizer.learning_rate=1e-3,1e-4 --out '{out}' --resume" in stdout
+        process.send(signal.SIGINT)
+        result = process.ended()
+    assert result.returncode == 130, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert f"--grid optimizer.learning_rate=1e-3,1e-4 --out '{out}' --resume" in result.stdout
     assert not (out / "learning_rate=0.0001").exists()
 
 

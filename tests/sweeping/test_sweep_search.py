@@ -179,8 +179,8 @@ def test_two_processes_share_the_trials(two_tasks_file: Path, tmp_path: Path) ->
         wait_for(out / "trial-0000/recipe.yaml")
         ours = minbert(*words)
         assert ours.returncode == 0, ours.stdout + ours.stderr
-        stdout, stderr = process.communicate(timeout=300)
-    assert process.returncode == 0, stdout + stderr
+        result = process.ended()
+    assert result.returncode == 0, result.stdout + result.stderr
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{out / 'study.db'}")
     assert [trial.number for trial in study.trials] == list(range(6))
     assert all(trial.state.is_finished() for trial in study.trials)
