@@ -6,8 +6,10 @@ import numpy as np
 
 from minbert.evaluation.resampling import Array
 from minbert.tasks.kinds import KINDS
+from minbert.tasks.metrics import METRICS
+from minbert.tasks.predictions import Predictions
 
-CASES = [(kind, metric) for kind in KINDS for metric in KINDS[kind].metrics]
+CASES = [(kind, metric) for kind in KINDS for metric in KINDS[kind].known_metrics()]
 
 
 def answers(kind: str, rows: int, runs: int, random: np.random.Generator) -> tuple[Array, Array]:
@@ -19,6 +21,23 @@ def answers(kind: str, rows: int, runs: int, random: np.random.Generator) -> tup
     labels = random.integers(0, classes, rows).astype(float)
     guesses = random.integers(0, classes, (runs, rows)).astype(float)
     return labels, np.where(random.random((runs, rows)) < 0.5, labels, guesses)
+
+
+def outputs(kind: str, metric: str, rows: int, runs: int, random: np.random.Generator) -> tuple[Array, Array]:
+    """Return labels and what the metric scores: predictions (runs, R) or probabilities (runs, R, classes)."""
+    labels, predictions = answers(kind, rows, runs, random)
+    if not METRICS[metric].of_probabilities:
+        return labels, predictions
+    classes = 4 if kind == "classification" else 2
+    likely = np.round(random.random((runs, rows, classes)), 1) + 0.5 * (predictions[..., None] == np.arange(classes))
+    return labels, (likely + 0.01) / (likely + 0.01).sum(-1, keepdims=True)
+
+
+def predictions_of(metric: str, run: Array) -> Predictions:
+    """Return the predictions of which ``run`` is what the metric scores."""
+    if METRICS[metric].of_probabilities:
+        return Predictions(run.argmax(-1).astype(float), run, [])
+    return Predictions(run, None, [])
 
 
 def skilled(rows: Array, runs: int, of_seeds: float, random: np.random.Generator) -> Array:

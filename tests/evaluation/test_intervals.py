@@ -7,34 +7,35 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import scipy.stats
-from simulated_answers import CASES, answers, skilled
+from simulated_answers import CASES, answers, outputs, predictions_of, skilled
 
 from minbert.evaluation.answers import Answers
 from minbert.evaluation.intervals import score_interval
 from minbert.evaluation.resampling import Array, score_each
 from minbert.tasks.kinds import KINDS
-from minbert.tasks.predictions import Predictions
+from minbert.tasks.metrics import METRICS
 
 
-def as_runs(labels: Array, predictions: Array) -> Sequence[Answers]:
+def as_runs(labels: Array, predictions: Array, metric: str = "accuracy") -> Sequence[Answers]:
     ids = [str(row) for row in range(len(labels))]
-    return [Answers(ids, labels, Predictions(run, None, [])) for run in predictions]
+    return [Answers(ids, labels, predictions_of(metric, run)) for run in predictions]
 
 
 @pytest.mark.parametrize(("kind", "metric"), CASES)
 def test_a_single_run_has_scipys_percentile_interval(kind: str, metric: str) -> None:
-    labels, predictions = answers(kind, 120, 1, np.random.default_rng(4))
-    ours = score_interval(kind, metric, as_runs(labels, predictions), resamples=4000)
+    labels, predictions = outputs(kind, metric, 120, 1, np.random.default_rng(4))
+    ours = score_interval(kind, metric, as_runs(labels, predictions, metric), resamples=4000)
     theirs = scipy.stats.bootstrap(
-        (labels, predictions[0]),
-        lambda a, b: score_each(metric, a, b[None])[0],
-        paired=True,
+        (np.arange(120),),
+        lambda rows: score_each(metric, labels[rows], predictions[:, rows])[0],
         vectorized=False,
         n_resamples=2000,
         method="percentile",
         rng=np.random.default_rng(0),
     )
-    assert ours.score == pytest.approx(KINDS[kind].scores(labels, Predictions(predictions[0], None, []))[metric])
+    assert ours.score == pytest.approx(
+        KINDS[kind].scores(labels, predictions_of(metric, predictions[0]), metric)[metric]
+    )
     tolerance = 0.25 * float(theirs.standard_error)  # of the ends, over which 2000 resamples scatter by 0.06
     assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=tolerance)
     assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=tolerance)
@@ -80,10 +81,12 @@ def test_seeds_that_scatter_widen_the_interval_and_few_seeds_more_so() -> None:
 @pytest.mark.parametrize("rows", [1, 2, 4])
 @pytest.mark.parametrize(("kind", "metric"), CASES)
 def test_defined_for_constants_and_few_rows(kind: str, metric: str, rows: int) -> None:
-    labels, predictions = answers(kind, rows, 2, np.random.default_rng(0))
-    for answered in (predictions, np.ones_like(predictions), np.repeat(labels[None], 2, axis=0)):
-        score, low, high = score_interval(kind, metric, as_runs(labels, answered))
-        assert -1 <= low <= score <= high <= 1
+    labels, predictions = outputs(kind, metric, rows, 2, np.random.default_rng(0))
+    truth = labels if predictions.ndim == 2 else (labels[:, None] == np.arange(predictions.shape[-1])).astype(float)
+    least, greatest = METRICS[metric].bounds
+    for answered in (predictions, np.ones_like(predictions), np.repeat(truth[None], 2, axis=0)):
+        score, low, high = score_interval(kind, metric, as_runs(labels, answered, metric))
+        assert least <= low <= score <= high <= greatest
 
 
 def test_the_same_again_and_wider_with_more_confidence() -> None:

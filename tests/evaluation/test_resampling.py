@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from simulated_answers import CASES, answers
+from simulated_answers import CASES, answers, outputs, predictions_of
 
 from minbert.evaluation.resampling import (
     Array,
@@ -19,20 +19,19 @@ from minbert.evaluation.resampling import (
     swapped_differences,
 )
 from minbert.tasks.kinds import KINDS
-from minbert.tasks.metrics import ConstantPredictions
-from minbert.tasks.predictions import Predictions
+from minbert.tasks.metrics import METRICS, ConstantPredictions, Metric
 
 
 def one_by_one(kind: str, metric: str, labels: Array, predictions: Array) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConstantPredictions)
-        return KINDS[kind].scores(labels, Predictions(predictions, None, []))[metric]
+        return KINDS[kind].scores(labels, predictions_of(metric, predictions), metric)[metric]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 60])
 @pytest.mark.parametrize(("kind", "metric"), CASES)
 def test_a_score_is_that_of_the_metric(kind: str, metric: str, rows: int) -> None:
-    labels, predictions = answers(kind, rows, 4, np.random.default_rng(rows))
+    labels, predictions = outputs(kind, metric, rows, 4, np.random.default_rng(rows))
     predictions[0] = 1.0  # a constant
     wanted = [one_by_one(kind, metric, labels, run) for run in predictions]
     np.testing.assert_allclose(score_each(metric, labels, predictions), wanted, atol=1e-12)
@@ -41,7 +40,7 @@ def test_a_score_is_that_of_the_metric(kind: str, metric: str, rows: int) -> Non
 @pytest.mark.parametrize("rows", [1, 3, 40])
 @pytest.mark.parametrize(("kind", "metric"), CASES)
 def test_resamples_score_as_the_rows_they_hold(kind: str, metric: str, rows: int) -> None:
-    labels, predictions = answers(kind, rows, 3, np.random.default_rng(rows))
+    labels, predictions = outputs(kind, metric, rows, 3, np.random.default_rng(rows))
     found = resampled_scores(metric, labels, predictions, 30)
     counts = np.concatenate(list(_counts(labels, 30))).astype(int)
     for resample, count in enumerate(counts):
@@ -53,13 +52,30 @@ def test_resamples_score_as_the_rows_they_hold(kind: str, metric: str, rows: int
 @pytest.mark.parametrize("rows", [2, 5, 40])
 @pytest.mark.parametrize(("kind", "metric"), CASES)
 def test_halves_score_as_the_rows_they_hold(kind: str, metric: str, rows: int) -> None:
-    labels, predictions = answers(kind, rows, 3, np.random.default_rng(rows))
+    labels, predictions = outputs(kind, metric, rows, 3, np.random.default_rng(rows))
     found = half_scores(metric, labels, predictions, 20)
     for drawn, first in enumerate(np.concatenate(list(_first_halves(labels, 20)))):
         assert first.sum() == rows // 2
         for half, held in enumerate((np.flatnonzero(first), np.flatnonzero(1 - first))):
             wanted = [one_by_one(kind, metric, labels[held], run[held]) for run in predictions]
             np.testing.assert_allclose(found[drawn, half], wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "metric"), CASES)
+def test_the_way_that_is_open_to_every_metric_comes_to_the_same(kind: str, metric: str) -> None:
+    labels, predictions = outputs(kind, metric, 25, 2, np.random.default_rng(4))
+    counts = np.concatenate(list(_counts(labels, 12)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantPredictions)
+        one_after_the_other = Metric.of_counts(METRICS[metric], labels, predictions, counts)
+    np.testing.assert_allclose(METRICS[metric].of_counts(labels, predictions, counts), one_after_the_other, atol=1e-12)
+    if METRICS[metric].exchangeable(labels, predictions)[1] is predictions:  # else a resample has a scale of its own
+        coins = np.concatenate(list(_coins(labels, 12)))
+        swaps = [
+            way(METRICS[metric], labels, predictions[:1], predictions[1:], coins)
+            for way in (Metric.of_swaps, type(METRICS[metric]).of_swaps)
+        ]
+        np.testing.assert_allclose(*swaps, atol=1e-12)
 
 
 def test_work_in_portions_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,19 +99,22 @@ def prepared(metric: str, values: Array) -> Array:
 
     if metric == "pearson":
         return np.asarray(zscore(values, axis=-1))
+    if METRICS[metric].of_probabilities:
+        return np.asarray(rankdata(values, axis=1))
     return np.asarray(zscore(rankdata(values, axis=-1), axis=-1)) if metric == "spearman" else values
 
 
 @pytest.mark.parametrize(("kind", "metric"), CASES)
 def test_swaps_exchange_the_answers_of_every_pair_of_runs(kind: str, metric: str) -> None:
-    labels, predictions = answers(kind, 30, 5, np.random.default_rng(2))
+    labels, predictions = outputs(kind, metric, 30, 5, np.random.default_rng(2))
     first, second = predictions[:2], predictions[2:]
     found = swapped_differences(metric, labels, first, second, 20)
     for swap, coins in enumerate(np.concatenate(list(_coins(labels, 20))).astype(bool)):
         differences = []
         for one in prepared(metric, first):
             for two in prepared(metric, second):
-                swapped = np.where(coins, two, one), np.where(coins, one, two)
+                moved = coins if one.ndim == 1 else coins[:, None]
+                swapped = np.where(moved, two, one), np.where(moved, one, two)
                 if metric == "spearman":  # ranks are exchanged, and not ranked again
                     differences.append(np.subtract(*(np.corrcoef(prepared(metric, labels), s)[0, 1] for s in swapped)))
                 else:

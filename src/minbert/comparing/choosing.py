@@ -9,6 +9,7 @@ import numpy as np
 
 from minbert.comparing.scored import OVERALL, SystemsScored, scores_of
 from minbert.comparing.systems import System
+from minbert.tasks.metrics import worth
 
 HALVINGS = 500
 
@@ -22,7 +23,7 @@ class Choice:
     candidates: int
     """How many systems there were to choose from."""
     system: str
-    """The one with the highest score on all dev rows."""
+    """The one with the best score on all dev rows."""
     score: float
     """Its score on the rows it was chosen by."""
     held_out: float
@@ -52,16 +53,18 @@ def choices(systems: Sequence[System], scores: SystemsScored, baseline: System) 
 
 
 def _choice(task: str, candidates: list[str], scores: SystemsScored) -> Choice:
+    metric = scores.metric(task)
     whole = [scores.interval(name, task)[0] for name in candidates]
+    chosen = max(range(len(candidates)), key=lambda candidate: worth(metric, whole[candidate]))
     halves = np.stack([scores.of_halves(name, task, HALVINGS) for name in candidates], -1)
-    best = halves.argmax(-1)
+    best = (worth(metric, 1.0) * halves).argmax(-1)
     held_out = np.take_along_axis(halves[:, ::-1], best[..., None], -1)
     shares = np.bincount(best.ravel(), minlength=len(candidates)) / best.size
     return Choice(
         task,
         len(candidates),
-        candidates[int(np.argmax(whole))],
-        max(whole),
+        candidates[chosen],
+        whole[chosen],
         float(held_out.mean()),
         {name: float(share) for name, share in zip(candidates, shares, strict=True) if share},
     )

@@ -14,6 +14,7 @@ from minbert.display.console import terminal
 from minbert.display.progress import Display
 from minbert.evaluation.intervals import CONFIDENCE
 from minbert.evaluation.significance import holm
+from minbert.tasks.metrics import METRICS
 
 TO_BASELINE, TO_SINGLE_TASK = "to_baseline", "to_single_task"
 
@@ -31,7 +32,7 @@ class ComparedSystem:
 
 @dataclass(frozen=True, slots=True)
 class ShownDifference:
-    """How much better a score is than another system's, and how sure that is."""
+    """How much higher a score is than another system's, and how sure that is."""
 
     to: str
     """The other system's name."""
@@ -42,6 +43,8 @@ class ShownDifference:
     """Of the paired permutation test."""
     p_holm: float
     """Corrected over the family of tests."""
+    less_is_better: bool = False
+    """Whether the lower one of two scores is the better one."""
 
     @property
     def shown(self) -> int:
@@ -51,7 +54,7 @@ class ShownDifference:
         """
         if self.p_holm >= 1 - CONFIDENCE or self.low <= 0 <= self.high:
             return 0
-        return 1 if self.difference > 0 else -1
+        return 1 if (self.difference > 0) != self.less_is_better else -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,9 @@ def compare(folders: Sequence[Path], baseline: str | Path | None = None, display
         family = [key for key in pairs if key[2] == kind]
         for key, p_holm in zip(family, holm([tested[key].p for key in family]), strict=True):
             found = tested[key]
-            differences[key] = ShownDifference(pairs[key], found.score, found.low, found.high, found.p, p_holm)
+            metric = METRICS.get(scores.metric(key[1]))
+            less = metric is not None and metric.less_is_better
+            differences[key] = ShownDifference(pairs[key], found.score, found.low, found.high, found.p, p_holm, less)
     return Comparison(
         chosen.name,
         [ComparedSystem(s.name, [str(run.folder) for run in s.runs], s.seeds, s.tasks) for s in systems],

@@ -10,6 +10,7 @@ from typing import Any
 from minbert.comparing.choosing import Choice
 from minbert.comparing.compare import TO_BASELINE, TO_SINGLE_TASK, ComparedScore, Comparison, ShownDifference
 from minbert.display.columns import Column, Fields, csv_table, escaped, filled, markdown_table
+from minbert.tasks.metrics import METRICS
 
 COLUMNS: dict[str, Column[ComparedScore]] = {
     "system": Column("system", lambda score: score.system, numeric=False),
@@ -165,12 +166,19 @@ def _sentence(compared: Sequence[tuple[ComparedScore, ShownDifference]]) -> str:
         for score, difference in compared:
             if difference.shown == shown:
                 low, high = sorted((abs(difference.low), abs(difference.high)))
-                found.append(f"{score.task} by {100 * low:.1f} to {100 * high:.1f} points")
+                found.append(f"{score.task} by {_amount(score.metric, low, high)}")
         if found:
             parts.append(f"{word} on {_listed(found)}")
     if open_ := [score.task for score, difference in compared if not difference.shown]:
         parts.append(f"no difference shown on {_listed(open_)}")
     return "; ".join(parts)
+
+
+def _amount(metric: str, low: float, high: float) -> str:
+    """Return how much a difference is: in points of a score from 0 to 1, of an error in the labels' units."""
+    if metric in METRICS and METRICS[metric].less_is_better:
+        return f"{low:.3f} to {high:.3f}"
+    return f"{100 * low:.1f} to {100 * high:.1f} points"
 
 
 def _choice(choice: Choice) -> str:

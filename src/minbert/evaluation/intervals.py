@@ -76,14 +76,15 @@ def score_interval(
     Raises:
         ValueError: no runs or rows, a metric of another kind, or answers to different rows.
     """
-    if not runs or not len(runs[0]) or metric not in KINDS[kind].metrics:
+    if not runs or not len(runs[0]) or metric not in KINDS[kind].known_metrics():
         raise ValueError(f"an interval needs runs, rows and a metric of {kind}, not {metric}")
     if not all(run.same_rows(runs[0]) for run in runs[1:]):
         raise ValueError("the runs answered different rows")
-    labels, predictions = runs[0].labels, np.stack([run.predictions.values for run in runs])
-    observed = score_each(metric, labels, predictions)
-    resampled = resampled_scores(metric, labels, predictions, resamples)
-    return within_range(interval_of_mean(observed, resampled, confidence), [metric])
+    scored, labels = METRICS[metric], runs[0].labels
+    outputs = np.stack([scored.outputs(run.predictions) for run in runs])
+    observed = score_each(metric, labels, outputs)
+    resampled = resampled_scores(metric, labels, outputs, resamples)
+    return within_range(interval_of_mean(observed, resampled, confidence), [scored.bounds])
 
 
 def interval_of_mean(observed: Array, resampled: Array, confidence: float = CONFIDENCE) -> Interval:
@@ -92,9 +93,9 @@ def interval_of_mean(observed: Array, resampled: Array, confidence: float = CONF
     return percentiles(float(observed.mean()), draws, confidence)
 
 
-def within_range(interval: Interval, metrics: Sequence[str]) -> Interval:
-    """Return the interval cut off at the least and the greatest mean that the metrics can have."""
-    least, greatest = np.mean([METRICS[metric].bounds for metric in metrics], axis=0).tolist()
+def within_range(interval: Interval, bounds: Sequence[tuple[float, float]]) -> Interval:
+    """Return the interval of a mean, cut off at the mean of the least and that of the greatest values it is of."""
+    least, greatest = np.mean(bounds, axis=0).tolist()
     return Interval(interval.score, max(least, interval.low), min(greatest, interval.high))
 
 

@@ -14,7 +14,7 @@ SWAPS = 5000
 
 
 class Difference(NamedTuple):
-    """How much better one system scores than another."""
+    """How much higher one system scores than another."""
 
     score: float
     """The first system's mean score less the second's."""
@@ -36,7 +36,7 @@ class SystemScores(NamedTuple):
 def paired_difference(
     first: SystemScores, second: SystemScores, swapped: Array, confidence: float = CONFIDENCE
 ) -> Difference:
-    """Return how much better the first system scores, with its interval and the paired permutation test's p.
+    """Return how much higher the first system scores, with its interval and the paired permutation test's p.
 
     The interval is the percentile bootstrap's: both systems are scored on the same resamples of the rows. The test
     asks how often a difference as large in either direction comes about where it does not matter which system gave

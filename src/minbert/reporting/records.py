@@ -15,6 +15,7 @@ from minbert.reproduction.runs import FAILURE
 from minbert.run_folder.folder import METRICS, RECIPE, SOUP, read_run
 from minbert.sweeping.records import score_at, score_name
 from minbert.tasks.kinds import KINDS
+from minbert.tasks.metrics import worth
 from minbert.together.ensemble_file import ENSEMBLE
 from minbert.together.members import ensemble_recipe, trained_tasks
 from minbert.training.history import HISTORY
@@ -79,7 +80,7 @@ class RunRecords:
         if not self.history or self.recipe is None:
             return None
         name = score_name(self.recipe)
-        return max(self.history, key=lambda line: score_at(line["dev"], name))
+        return max(self.history, key=lambda line: worth(name, score_at(line["dev"], name)))
 
     def score(self, task: str, metric: str) -> float | None:
         """Return the dev score of a task by one of its metrics; None where there is none."""
@@ -161,11 +162,15 @@ def _tasks(recipe: Recipe | None, metrics: Mapping[str, Any]) -> dict[str, TaskF
             for name, task in recipe.tasks.items()
             if name in trained_tasks(recipe)
         }
-    # Without a recipe the scores' names tell the kind, whose first metric is its default.
-    known = {frozenset(kind.metrics): name for name, kind in KINDS.items()}
-    kinds = {
-        name: known[frozenset(scores)]
-        for name, scores in metrics.get("dev", {}).items()
-        if isinstance(scores, dict) and frozenset(scores) in known
-    }
-    return {name: TaskFacts(kind, KINDS[kind].metrics[0]) for name, kind in kinds.items()}
+    dev: Mapping[str, Any] = metrics.get("dev", {})
+    facts = {name: _facts(list(scores)) for name, scores in dev.items() if isinstance(scores, dict)}
+    return {name: known for name, known in facts.items() if known is not None}
+
+
+def _facts(scores: list[str]) -> TaskFacts | None:
+    """Return what the names of a task's scores tell: first come those of its kind, then its own if it is another."""
+    for name, kind in KINDS.items():
+        always = len(kind.metrics)
+        if tuple(scores[:always]) == kind.metrics:
+            return TaskFacts(name, [*scores[always:], scores[0]][0])
+    return None

@@ -145,16 +145,6 @@ def shortened(name: str, limit: int) -> str:
     return f"{name[:head]}…{name[len(name) - (limit - 1 - head) :]}"
 
 
-METRIC_NAMES = {
-    "accuracy": "accuracy (share)",
-    "macro_f1": "macro F1 (0 to 1)",
-    "f1": "F1 (0 to 1)",
-    "pearson": "Pearson's r",
-    "spearman": "Spearman's ρ",
-}
-"""What an axis of a metric is called."""
-
-
 def legend_columns(names: Sequence[str], most: int = 4) -> int:
     """Return how many columns of a legend beneath a figure of full width the longest of ``names`` leaves room for."""
     return max(1, min(most, len(names), 96 // (max(map(len, names)) + 9)))

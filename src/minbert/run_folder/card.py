@@ -47,7 +47,7 @@ def write_model_card(folder: Path, name: str, recipe: Recipe, dev: Mapping[str, 
     base, config = _base_model(recipe), read_json(folder / "config.json")
     known = {hub_data_set(file) for task in recipe.tasks.values() for file in _training_files(task)}
     scores = {
-        task: {metric: _interval(folder, task, settings, metric) for metric in settings.kind.metrics}
+        task: {metric: _interval(folder, task, settings, metric) for metric in settings.metrics}
         for task, settings in recipe.tasks.items()
     }
     data = ModelCardData(

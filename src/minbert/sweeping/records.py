@@ -15,6 +15,7 @@ from minbert.files.json_text import read_json, read_json_lines
 from minbert.recipe.recipe import Recipe
 from minbert.sweeping.plan import Run
 from minbert.training.history import HISTORY
+from minbert.training.scoring import score_name as full_name
 
 
 class Record(BaseModel):
@@ -44,7 +45,7 @@ def score_name(recipe: Recipe) -> str:
     select = recipe.training.select
     if select == "overall" and len(recipe.tasks) == 1:
         select = next(iter(recipe.tasks))
-    return f"{select}.{recipe.tasks[select].metric}" if select in recipe.tasks else select
+    return full_name(select, recipe.tasks)
 
 
 def score_at(dev: Mapping[str, Any], name: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from minbert.recipe.seeds import Spread
 from minbert.sweeping.plan import Configuration, Run
 from minbert.sweeping.records import Record, score_at, score_name
 from minbert.sweeping.values import base_value, compact, short_keys
+from minbert.tasks.metrics import worth
 
 BEST = "best.yaml"
 
@@ -84,9 +86,9 @@ class Results:
 
     @property
     def best(self) -> Row | None:
-        """The complete row with the highest mean score, the first of equals."""
+        """The complete row with the best mean score, the first of equals."""
         ranked = [(spread.mean, row) for row in self.rows if row.complete and (spread := row.spread(self.score))]
-        return max(ranked, key=lambda pair: pair[0])[1] if ranked else None
+        return max(ranked, key=lambda pair: worth(self.score, pair[0]))[1] if ranked else None
 
     @property
     def base(self) -> Row | None:
@@ -94,7 +96,7 @@ class Results:
         return next((row for row in self.rows if row.complete and row.configuration.recipe == self.recipe), None)
 
     def difference(self, row: Row) -> float | None:
-        """Return how much better a row's mean score is than the base row's."""
+        """Return how much higher a row's mean score is than the base row's."""
         base, score = self.base, row.spread(self.score)
         base_score = base.spread(self.score) if base else None
         return score.mean - base_score.mean if score and base_score and row is not base else None
@@ -109,7 +111,12 @@ class Results:
 
     def ranked(self) -> list[Row]:
         """Return the rows with the best score first, those without one last."""
-        return sorted(self.rows, key=lambda row: -spread.mean if (spread := row.spread(self.score)) else 2.0)
+
+        def place(row: Row) -> float:
+            spread = row.spread(self.score)
+            return math.inf if spread is None else -worth(self.score, spread.mean)
+
+        return sorted(self.rows, key=place)
 
 
 def columns(results: Results, rows: Sequence[Row]) -> list[Column[Row]]:

@@ -23,9 +23,10 @@ from minbert.randomness import generator
 from minbert.recipe.recipe import Recipe
 from minbert.sweeping.folder import Pruned, SweepFolder
 from minbert.sweeping.plan import Configuration, Run, Source
-from minbert.sweeping.records import Record
+from minbert.sweeping.records import Record, score_name
 from minbert.sweeping.results import Results
 from minbert.sweeping.values import Choices, Range, base_value, compact
+from minbert.tasks.metrics import worth
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -137,7 +138,7 @@ class Search:
             if evaluation not in self.study.get_trials(deepcopy=False)[trial.number].intermediate_values:
                 trial.report(score, evaluation)
             if trial.should_prune():
-                raise Pruned(f"its best score by evaluation {evaluation}, {score:.3f}, is below the median there")
+                raise Pruned(f"its best score by evaluation {evaluation}, {score:.3f}, is worse than the median there")
 
         return judge
 
@@ -203,7 +204,7 @@ def _open_study(folder: SweepFolder, space: Space, storage: str | None, prune: b
                 storage=optuna.storages.RDBStorage(url, engine_kwargs=engine),
                 pruner=pruners.MedianPruner() if prune else pruners.NopPruner(),
                 study_name=folder.path.resolve().name,
-                direction="maximize",
+                direction="minimize" if worth(score_name(folder.recipe), 1.0) < 0 else "maximize",
                 load_if_exists=True,
             )
             known = study.user_attrs.get("minbert")

@@ -119,10 +119,15 @@ class TaskSettings(Settings):
         for loss in self.losses:
             if why := loss.refusal(self.kind, self.head, self.pair):
                 raise ValueError(f"loss '{loss.name}' does not fit: {why}")
-        known = self.kind.metrics
+        known = self.kind.known_metrics()
         if self.metric not in known:
             raise ValueError(f"metric '{self.metric}' is none of {', '.join(known)}{did_you_mean(self.metric, known)}")
         return self
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """All that the task is scored by: what its kind always is, and its own metric."""
+        return tuple(dict.fromkeys((*self.kind.metrics, self.metric)))
 
     @property
     def sequences_per_row(self) -> int:

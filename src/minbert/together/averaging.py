@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from minbert.randomness import generator
 from minbert.tasks.kinds import Kind
-from minbert.tasks.metrics import METRICS
+from minbert.tasks.metrics import METRICS, worth
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 
@@ -38,7 +38,7 @@ def choose_counts(members: Sequence[Predictions], labels: NDArray[np.float64], t
     answers = _stacked(members)
 
     def score(total: NDArray[np.float64], size: int) -> float:
-        return metric.score(labels, task.kind.decided(total / size))
+        return worth(task.metric, metric.score(labels, task.kind.decided(total / size)))
 
     best = np.ones(len(members), dtype=np.int64)
     best_score = score(answers.sum(axis=0), len(members))

@@ -20,10 +20,11 @@ from minbert.multitask.model import MultitaskModel
 from minbert.run_folder.answers import write_predicted
 from minbert.run_folder.card import write_model_card
 from minbert.run_folder.folder import METRICS, RECIPE, SOUP
+from minbert.tasks.metrics import worth
 from minbert.tasks.predictions import Predictions
 from minbert.together.members import Member, check_new_folder, check_same_labels, common_rows, find_members, names_apart
 from minbert.training.rows import Rows
-from minbert.training.scoring import DevScores
+from minbert.training.scoring import DevScores, score_name
 
 Tensors = dict[str, Tensor]
 
@@ -55,7 +56,7 @@ def make_soup(folders: Sequence[Path], out: Path, data: str | None, display: Dis
     """Write the greedy soup of finished runs to ``out``: a model's files, with recipe, metrics and predictions.
 
     Greedy soup (Wortsman et al. 2022, recipe 1): runs in the order of their dev score, the best first; each is taken
-    if the mean of its weights and of those taken so far scores no lower than without it.
+    if the mean of its weights and of those taken so far scores no worse than without it.
 
     Raises:
         UserError: a run is not finished, the runs' architectures, tasks or dev rows differ, or ``out`` is not empty.
@@ -86,7 +87,8 @@ def _cook(members: Sequence[Member], out: Path, data: str | None, display: Displ
     scores = [
         kitchen.score(_weights(member), f"scoring {name}", display) for member, name in zip(members, names, strict=True)
     ]
-    order = sorted(range(len(members)), key=lambda index: -scores[index].selected(select))
+    name = score_name(select, model.tasks)
+    order = sorted(range(len(members)), key=lambda index: -worth(name, scores[index].selected(select)))
 
     total = _doubled(_weights(members[order[0]]))
     best, taken = scores[order[0]], [order[0]]
@@ -94,7 +96,7 @@ def _cook(members: Sequence[Member], out: Path, data: str | None, display: Displ
         weights = _weights(members[index])
         with_it = {name: ((total[name] + weights[name]) / (len(taken) + 1)).float() for name in total}
         found = kitchen.score(with_it, f"adding {names[index]}", display)
-        if found.selected(select) >= best.selected(select):
+        if worth(name, found.selected(select)) >= worth(name, best.selected(select)):
             best = found
             taken.append(index)
             for name, tensor in total.items():

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from minbert.encoder.tensor_files import open_tensors, write_tensors
 from minbert.errors import UserError
+from minbert.tasks.metrics import worth
 
 CHECKPOINT = "checkpoints/last.safetensors"
 """In a run's folder."""
@@ -50,12 +51,16 @@ class LoopState(BaseModel):
     tokens: int = 0
     """Real tokens that the encoder has read in training."""
 
-    def note_bests(self, tasks: Mapping[str, float], overall: float) -> list[str]:
-        """Note the tasks' best scores and the best overall; return of which tasks (or ``overall``) these are new."""
+    def note_bests(self, tasks: Mapping[str, float], metrics: Mapping[str, str], overall: float) -> list[str]:
+        """Note the tasks' best scores and the best overall; return of which tasks (or ``overall``) these are new.
+
+        ``metrics`` says what each task is scored by.
+        """
         better = [
             task
             for task, score in tasks.items()
-            if task not in self.best_of_task or score > self.best_of_task[task].score
+            if task not in self.best_of_task
+            or worth(metrics[task], score) > worth(metrics[task], self.best_of_task[task].score)
         ]
         for task in better:
             self.best_of_task[task] = Best(score=tasks[task], step=self.step)

@@ -13,6 +13,7 @@ from minbert.multitask.inference import NotFiniteAnswersError
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
 from minbert.optim.settings import parameter_groups
+from minbert.tasks.metrics import worth
 from minbert.tracking import Tracker
 from minbert.training.checkpoint import Best
 from minbert.training.combining import StepCombination
@@ -20,7 +21,7 @@ from minbert.training.course import Course
 from minbert.training.learner import Learner
 from minbert.training.micro_batches import step_tokens
 from minbert.training.rows import Rows
-from minbert.training.scoring import DevScores, score_dev
+from minbert.training.scoring import DevScores, score_dev, score_name
 from minbert.training.stepper import Counts, OnEvaluation, Stepper
 
 BEST = "best"
@@ -84,7 +85,8 @@ class TrainingLoop(Stepper[Step]):
                 "dev": dev.as_json(),
             }
         )
-        better = state.note_bests(dev.primary, dev.overall["overall"])
+        metrics = {name: task.metric for name, task in self.model.tasks.items()}
+        better = state.note_bests(dev.primary, metrics, dev.overall["overall"])
         kept = [self.folder / BEST / name for name in better] if settings.keep_best_of_tasks else []
         improved = self._is_better(score := dev.selected(settings.select))
         if improved:
@@ -98,6 +100,9 @@ class TrainingLoop(Stepper[Step]):
             state.step, state.step / self.course.steps_per_epoch, losses, dev.primary, dev.overall["overall"], improved
         )
         self._lose_patience(improved)
+
+    def _worth(self, score: float) -> float:
+        return worth(score_name(self.course.settings.select, self.model.tasks), score)
 
     def _lose_patience(self, improved: bool) -> None:
         """End the training after ``patience`` evaluations without a better score."""

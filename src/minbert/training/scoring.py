@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minbert.errors import UserError, did_you_mean
-from minbert.tasks.metrics import ConstantPredictions, overall, overall_leaderboard
+from minbert.tasks.metrics import METRICS, ConstantPredictions, overall, overall_leaderboard
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 
@@ -51,18 +51,27 @@ def score_dev(tasks: Mapping[str, TaskSettings], answers: Mapping[str, tuple[Pre
     """
     by_task = {task: _scores(tasks[task], task, predicted, labels) for task, (predicted, labels) in answers.items()}
     primary = {task: by_task[task][tasks[task].metric] for task in by_task}
-    named = {task: (tasks[task].metric, score) for task, score in primary.items()}
-    return DevScores(by_task, primary, {name: function(named) for name, function in OVERALL.items()})
+    counted = {task: (tasks[task].metric, _counted(tasks[task], score)) for task, score in primary.items()}
+    return DevScores(by_task, primary, {name: function(counted) for name, function in OVERALL.items()})
+
+
+def _counted(settings: TaskSettings, score: float) -> float:
+    return float(METRICS[settings.metric].counted(np.asarray(score), settings.kind.span))
 
 
 def _scores(settings: TaskSettings, task: str, predicted: Predictions, labels: Labels) -> dict[str, float]:
     """Return every metric of a task; what is the matter with its answers is a warning that names the task, once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConstantPredictions)
-        scores = settings.kind.scores(labels, predicted)
+        scores = settings.kind.scores(labels, predicted, settings.metric)
     for message, category in dict.fromkeys((str(warning.message), warning.category) for warning in caught):
         warnings.warn(f"task '{task}': {message}", category, stacklevel=2)
     return scores
+
+
+def score_name(select: str, tasks: Mapping[str, TaskSettings]) -> str:
+    """Return the full name of the score that ``select`` names: TASK.METRIC, or an overall one."""
+    return f"{select}.{tasks[select].metric}" if select in tasks else select
 
 
 def check_select(select: str, tasks: Mapping[str, TaskSettings]) -> None:
@@ -71,7 +80,7 @@ def check_select(select: str, tasks: Mapping[str, TaskSettings]) -> None:
     Raises:
         UserError: it does not; the message says what it may be.
     """
-    names = [*OVERALL, *tasks, *(f"{name}.{metric}" for name, task in tasks.items() for metric in task.kind.metrics)]
+    names = [*OVERALL, *tasks, *(f"{name}.{metric}" for name, task in tasks.items() for metric in task.metrics)]
     if select not in names:
         raise UserError(
             f"training.select: '{select}' is no score of this recipe{did_you_mean(select, names)}; "

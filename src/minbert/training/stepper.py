@@ -241,9 +241,13 @@ class Stepper(ABC, Generic[StepT]):
         for tracker in self.trackers:
             tracker.recorded(line)
 
+    def _worth(self, score: float) -> float:
+        """Return what is the higher the better: the score that decides, unless less of it is better."""
+        return score
+
     def _is_better(self, score: float) -> bool:
-        """Return whether ``score`` is above that of the best weights so far."""
-        return self.state.best is None or score > self.state.best.score
+        """Return whether ``score`` is better than that of the best weights so far."""
+        return self.state.best is None or self._worth(score) > self._worth(self.state.best.score)
 
     def _checkpoint(self) -> None:
         more = {

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from minbert.reporting.figure import Figure
-from minbert.reporting.style import INK, METRIC_NAMES, draw_means, looks, new_drawing, shortened, step_axis, styled
+from minbert.reporting.style import INK, draw_means, looks, new_drawing, shortened, step_axis, styled
+from minbert.tasks.metrics import METRICS, worth
 
 
 def learning_curves(history: Sequence[Mapping[str, Any]], metrics: Mapping[str, str], best_step: int) -> Figure | None:
@@ -33,11 +34,11 @@ def learning_curves(history: Sequence[Mapping[str, Any]], metrics: Mapping[str, 
             draw_means(loss, steps, losses, **looks(index))
             loss.set(title=f"{shortened(task, 24)}: loss", ylabel="training loss")
             scores = [line["dev"][task][metric] for line in history]
-            _draw_scores(score, steps, scores, best_step, f"{shortened(task, 24)}: dev", METRIC_NAMES[metric], index)
+            _draw_scores(score, steps, scores, best_step, f"{shortened(task, 24)}: dev", metric, index)
         if several:
             grid[-1, 0].set_axis_off()
             overall = [line["dev"]["overall"] for line in history]
-            _draw_scores(grid[-1, 1], steps, overall, best_step, "overall: dev", "mean of scores", len(metrics))
+            _draw_scores(grid[-1, 1], steps, overall, best_step, "overall: dev", "overall", len(metrics))
             _draw_key(grid[-1, 0], best_step)
         for axes in grid.flat:
             if axes.axison:
@@ -58,7 +59,7 @@ def learning_curves(history: Sequence[Mapping[str, Any]], metrics: Mapping[str, 
         "Learning curves",
         "Left: each task's loss in training, the mean over the steps between two evaluations. Right: its dev score at "
         f"every evaluation, from the untrained model on. The dashed line is the kept model's step ({best_step}); a "
-        "ring is where the score itself is highest.",
+        "ring is where the score itself is best.",
         f"Learning curves over {steps[-1]} steps. Dev scores, untrained to kept model: {'; '.join(told)}.",
         drawing,
     )
@@ -70,16 +71,16 @@ def _at(history: Sequence[Mapping[str, Any]], step: int) -> Mapping[str, Any]:
 
 
 def _draw_scores(
-    axes: Any, steps: Sequence[int], scores: Sequence[float], best_step: int, title: str, name: str, index: int
+    axes: Any, steps: Sequence[int], scores: Sequence[float], best_step: int, title: str, metric: str, index: int
 ) -> None:
     axes.axvline(best_step, color=INK, linestyle=(0, (4, 3)), linewidth=0.9)
     look = looks(index)
     axes.plot(steps, scores, **look, markersize=4, markevery=max(1, len(steps) // 10), clip_on=False)
-    top = max(range(len(scores)), key=lambda position: scores[position])
+    top = max(range(len(scores)), key=lambda position: worth(metric, scores[position]))
     axes.plot(
         steps[top], scores[top], marker="o", markersize=10, markerfacecolor="none", markeredgecolor=INK, clip_on=False
     )
-    axes.set(title=title, ylabel=name)
+    axes.set(title=title, ylabel=METRICS[metric].axis if metric in METRICS else "mean of scores")
 
 
 def _draw_key(axes: Any, best_step: int) -> None:
@@ -92,6 +93,6 @@ def _draw_key(axes: Any, best_step: int) -> None:
         markerfacecolor="none",
         markeredgecolor=INK,
         linestyle="",
-        label="highest score",
+        label="best score",
     )
     axes.legend(loc="center left")

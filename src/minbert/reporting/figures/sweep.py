@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from minbert.reporting.figure import Figure
 from minbert.reporting.style import BLUE, GREY, INK, PAPER, VERMILLION, WIDTH, new_drawing, shortened, styled
 from minbert.sweeping.values import compact, short_keys
+from minbert.tasks.metrics import worth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,11 +99,12 @@ def parallel_coordinates(sweep: Mapping[str, Any]) -> Figure | None:
     with styled():
         drawing, grid = new_drawing(3.5, width=max(WIDTH * 0.75, 1.5 * len(scales)))
         axes = grid[0, 0]
-        order = np.argsort(scores)
+        better = worth(sweep["score"], 1.0)
+        order = np.argsort(better * scores)
         for at in order:
             line = [float(scale.places[at]) for scale in scales]
             best, base = (rows[at]["name"] == sweep[what] for what in ("best", "base"))
-            share = (scores[at] - low) / span
+            share = (scores[at] - low if better > 0 else high - scores[at]) / span
             look = (
                 {"color": VERMILLION, "linewidth": 2.6, "label": "best"}
                 if best
@@ -141,7 +143,7 @@ def parallel_coordinates(sweep: Mapping[str, Any]) -> Figure | None:
         "sweep-parallel-coordinates",
         "Every configuration of the sweep",
         f"Each line is a configuration: through its values to its dev score ({sweep['score']}), the mean over "
-        "seeds where there are several. Stronger lines scored higher.",
+        "seeds where there are several. Stronger lines scored better.",
         f"{len(rows)} configurations, {sweep['score']} from {low:.3f} to {high:.3f}. {_best(sweep, rows, short)}",
         drawing,
     )

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from minbert.reporting.figure import Figure
 from minbert.reporting.figures.bars import Panel, draw_panels
-from minbert.reporting.style import METRIC_NAMES, styled
+from minbert.reporting.style import styled
+from minbert.tasks.metrics import METRICS, worth
 
 Scores = Mapping[str, tuple[float, float, float]]
 """Task, or ``overall``, to score and ends of its interval."""
@@ -31,9 +32,10 @@ def system_bars(
     panels, told = [], []
     for name in names:
         values = {system: scores[name] for system, scores in systems.items() if name in scores}
-        best = max(values.items(), key=lambda item: item[1][0])[0]
+        metric = metrics.get(name, name)
+        best = max(values, key=lambda system: worth(metric, values[system][0]))
         line = values[baseline][0] if baseline in values else None
-        label = METRIC_NAMES[metrics[name]] if name in metrics else "mean of scores"
+        label = METRICS[metric].axis if metric in METRICS else "mean of scores"
         panels.append(Panel(name, label, values, "{:.3f}".format, best, line))
         score, low, high = values[best]
         told.append(f"{name}: best is {best} with {score:.3f} ({low:.3f} to {high:.3f})")
@@ -43,7 +45,7 @@ def system_bars(
     return Figure(
         "systems",
         "Every system",
-        f"Dev scores of every system, 95 % intervals; each panel's highest is in full colour.{through} Two intervals "
+        f"Dev scores of every system, 95 % intervals; each panel's best is in full colour.{through} Two intervals "
         "that overlap do not show that two systems are equal: the paired comparison says more.",
         f"Bars of {len(systems)} systems. {'; '.join(told)}.",
         drawing,

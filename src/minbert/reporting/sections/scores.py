@@ -14,6 +14,7 @@ from minbert.reporting.figures.systems import system_bars
 from minbert.reporting.material import Material, Measure, System
 from minbert.reporting.page import Block, Card, Drawn, Section, Table
 from minbert.reporting.records import RunRecords, TaskFacts
+from minbert.tasks.metrics import worth
 
 Intervals = Mapping[tuple[str, str], Interval]
 """The interval of a score, by the names of system and measure; where the answers are there to make one."""
@@ -44,7 +45,8 @@ def cards(material: Material, known: Intervals) -> list[Card]:
         means = measure.means()
         if not means:
             continue
-        best = max(means, key=lambda name: means[name])
+        metric = measure.facts.metric
+        best = max(means, key=lambda name: worth(metric, means[name]))
         lines = []
         if (interval := known.get((best, measure.name))) is not None:
             lines.append(f"95 % interval {interval.low:.3f} to {interval.high:.3f}")

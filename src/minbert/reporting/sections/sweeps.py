@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from minbert.reporting.material import Material
 from minbert.reporting.page import Block, Drawn, Heading, Section, Table
 from minbert.reporting.sections.drawing import unique_slugs
 from minbert.sweeping.values import compact, short_keys
+from minbert.tasks.metrics import worth
 
 
 def sweeps(material: Material) -> Section:
@@ -30,7 +32,7 @@ def sweeps(material: Material) -> Section:
 def _table(results: Mapping[str, Any]) -> Table:
     short = short_keys(list(results["keys"]))
     scores = list(dict.fromkeys(name for row in results["configurations"] for name in row["scores"]))
-    ranked = sorted(results["configurations"], key=lambda row: -_mean(row, results["score"]))
+    ranked = sorted(results["configurations"], key=lambda row: _place(row, results["score"]))
     rows = []
     for row in ranked:
         marks = [word for word in ("best", "base") if results[word] == row["name"]]
@@ -54,7 +56,7 @@ def _table(results: Mapping[str, Any]) -> Table:
         "state",
     ]
     note = (
-        f"Dev scores, the highest {results['score']} first; ± is the standard deviation over seeds. The difference is "
+        f"Dev scores, the best {results['score']} first; ± is the standard deviation over seeds. The difference is "
         "that of the score from the base's. The best was picked by its score on dev, so that score is too good: part "
         "of it is luck."
     )
@@ -62,9 +64,9 @@ def _table(results: Mapping[str, Any]) -> Table:
     return Table(f"{len(rows)} configurations", header, rows, note, words)
 
 
-def _mean(row: Mapping[str, Any], score: str) -> float:
+def _place(row: Mapping[str, Any], score: str) -> float:
     spread = row["scores"].get(score)
-    return float(spread["mean"]) if spread else -2.0
+    return -worth(score, float(spread["mean"])) if spread else math.inf
 
 
 def _shown(spread: Mapping[str, Any] | None) -> str:

@@ -41,7 +41,9 @@ class Kind(Method):
     default_loss: ClassVar[str]
     """The loss of tasks that name none."""
     metrics: ClassVar[tuple[str, ...]]
-    """Names from ``tasks.metrics.METRICS``. The first is what counts where a task names none."""
+    """What is always scored: names from ``tasks.metrics.METRICS``. The first counts where a task names none."""
+    further_metrics: ClassVar[tuple[str, ...]] = ()
+    """What is scored where a task names it as its own."""
 
     @classmethod
     def default_head(cls, two_vectors: bool) -> Any:  # noqa: ARG003
@@ -60,6 +62,12 @@ class Kind(Method):
     def bounds(self) -> tuple[float, float] | None:
         """The lowest and the highest label where a label is a score, else None."""
         return None
+
+    @property
+    def span(self) -> float:
+        """How far the highest label is from the lowest: what an error in the labels' units is measured by."""
+        low, high = self.bounds or (0.0, 1.0)
+        return high - low
 
     @property
     @abstractmethod
@@ -109,8 +117,13 @@ class Kind(Method):
         return self.decided(self.answers(logits.double().cpu()).numpy())
 
     @classmethod
-    def scores(cls, labels: Values, predicted: Predictions) -> dict[str, float]:
-        """Return every score of the kind for labels (R, ...).
+    def known_metrics(cls) -> tuple[str, ...]:
+        """Return all that a task may be scored by."""
+        return (*cls.metrics, *cls.further_metrics)
+
+    @classmethod
+    def scores(cls, labels: Values, predicted: Predictions, *also: str) -> dict[str, float]:
+        """Return every score of the kind for labels (R, ...), and those named ``also``.
 
         Raises:
             ValueError: there are no rows, or a prediction is not a finite number.
@@ -120,7 +133,7 @@ class Kind(Method):
             raise ValueError(f"labels and predictions must be as many, at least one: {shapes}")
         if not np.isfinite(predicted.values).all():
             raise ValueError("a prediction is not a finite number")
-        return {name: METRICS[name].score(labels, predicted) for name in cls.metrics}
+        return {name: METRICS[name].score(labels, predicted) for name in dict.fromkeys((*cls.metrics, *also))}
 
     def course_value(self, prediction: Label) -> str:
         """Return a prediction as the course's files have it; in most of them it is a decimal number."""

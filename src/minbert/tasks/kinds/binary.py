@@ -26,6 +26,7 @@ class Binary(ClassesKind):
 
     default_loss: ClassVar[str] = "binary_cross_entropy"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
+    further_metrics: ClassVar[tuple[str, ...]] = ("mcc", "macro_f1", "weighted_f1", "average_precision", "roc_auc")
 
     @property
     def class_names(self) -> list[str]:

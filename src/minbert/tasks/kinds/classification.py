@@ -28,6 +28,7 @@ class Classification(ClassesKind):
 
     default_loss: ClassVar[str] = "cross_entropy"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1")
+    further_metrics: ClassVar[tuple[str, ...]] = ("weighted_f1", "mcc", "average_precision", "roc_auc")
 
     classes: int | list[str] = Field(description="the number of classes (labels 0, 1, ...) or their names")
 

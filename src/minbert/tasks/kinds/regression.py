@@ -26,6 +26,7 @@ class Regression(Kind):
 
     default_loss: ClassVar[str] = "mse"
     metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman")
+    further_metrics: ClassVar[tuple[str, ...]] = ("mae", "rmse")
 
     range: tuple[float, float] = Field(description="the lowest and the highest label, for example [0, 5]")
 
