@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import torch
 import yaml
 from rich.console import Console
 
+import families
 from minbert.display.progress import Display
 
 # How long an example takes says how busy the machine is.
@@ -72,6 +74,18 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     save_encoder(Encoder(config), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """From a family to a folder with a tiny random encoder of it, and its tokenizer."""
+    places = tmp_path_factory.mktemp("families")
+
+    def folder_of(model_type: str) -> Path:
+        folder = places / model_type
+        return folder if folder.exists() else families.write_encoder(model_type, folder)
+
+    return folder_of
 
 
 @pytest.fixture

@@ -248,6 +248,13 @@ def test_training_drops_what_transformers_drops(
     assert not torch.allclose(found, encoder(batch).hidden_states, atol=1e-2)
 
 
+def test_some_families_tell_a_second_text_by_its_segment(encoder: Encoder, batch_of: MakeBatch) -> None:
+    tells = encoder.config.model_type in TELL_TEXTS_APART
+    assert encoder.architecture.reads_segments(encoder.config) is tells
+    pair, single = (encoder(batch_of([30], pairs=pairs)).hidden_states for pairs in (True, False))
+    assert torch.equal(pair, single) is not tells
+
+
 def test_adapters_know_the_family(encoder: Encoder, batch_of: MakeBatch) -> None:
     batch = batch_of([5, 60, 12])
     targets = ["query", "key", "value", "attention_output", "intermediate", "output"]

@@ -71,6 +71,10 @@ class Roberta(Bert):
         """See ``Architecture``."""
         return config.padding_id + 1
 
+    def reads_segments(self, config: EncoderConfig) -> bool:  # noqa: ARG002
+        """See ``Architecture``."""
+        return False
+
 
 class XlmRoberta(Roberta):
     """RoBERTa of a hundred languages."""

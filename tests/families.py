@@ -1,4 +1,4 @@
-"""Tokenizers as each family of encoders has them, trained on a few sentences."""
+"""Tokenizers as each family of encoders has them, trained on a few sentences; and tiny encoders of each family."""
 
 from __future__ import annotations
 
@@ -172,4 +172,24 @@ def write(name: str, folder: Path) -> Path:
     folder.mkdir(parents=True)
     backend(name).save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps(FAMILIES[name][1]))
+    return folder
+
+
+def write_encoder(model_type: str, folder: Path) -> Path:
+    """Write a family's tiny random encoder, with its tokenizer, into a new folder."""
+    import torch
+
+    from minbert.encoder.architectures import Architecture
+    from minbert.encoder.encoder import Encoder
+    from minbert.encoder.sources import save_encoder
+
+    write(model_type if model_type in FAMILIES else "bert", folder)
+    torch.manual_seed(3)
+    sizes = {"hidden_size": 32, "layers": 2, "attention_heads": 4, "intermediate_size": 64, "max_positions": 68}
+    vocabulary = backend(model_type if model_type in FAMILIES else "bert").get_vocab()
+    padding = next(vocabulary[token] for token in ("<pad>", "[PAD]") if token in vocabulary)
+    given = {"model_type": model_type, "vocabulary_size": len(vocabulary), "padding_id": padding}
+    more = {"electra": {"embedding_size": 16}, "modernbert": {"hidden_dropout": 0.1, "local_attention": 6}}
+    family = Architecture.members[model_type]
+    save_encoder(Encoder(family.config_class(**given | sizes | more.get(model_type, {}))), folder)
     return folder
