@@ -19,7 +19,7 @@ SENTENCES = [
     "The quick brown fox, jumped (over) 12 lazy dogs! 漢字 and emoji 😀 are\n\ttext  too <|endoftext|>",
 ] * 6
 OF_BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-OF_ROBERTA = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+OF_ROBERTA = ["<s>", "<pad>", "</s>", "<unk>", tokenizers.AddedToken("<mask>", lstrip=True, special=True)]
 CONFIGURED = {
     "bos_token": "<s>",
     "eos_token": "</s>",
@@ -53,12 +53,12 @@ def cased_bert() -> tokenizers.Tokenizer:
 
 
 def mpnet() -> tokenizers.Tokenizer:
-    made = word_pieces(["<s>", "<pad>", "</s>", "<unk>", *OF_BERT, "<mask>"], normalizers.BertNormalizer())
+    made = word_pieces(["<s>", "<pad>", "</s>", "<unk>", *OF_BERT, OF_ROBERTA[-1]], normalizers.BertNormalizer())
     made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     return made
 
 
-def word_pieces(special: list[str], normalizer: normalizers.Normalizer) -> tokenizers.Tokenizer:
+def word_pieces(special: list[Any], normalizer: normalizers.Normalizer) -> tokenizers.Tokenizer:
     made = tokenizers.Tokenizer(WordPiece(unk_token="[UNK]"))
     made.normalizer = normalizer
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -68,7 +68,7 @@ def word_pieces(special: list[str], normalizer: normalizers.Normalizer) -> token
     return made
 
 
-def byte_pairs(special: list[str], *, prefix_space: bool = False) -> tokenizers.Tokenizer:
+def byte_pairs(special: list[Any], *, prefix_space: bool = False) -> tokenizers.Tokenizer:
     made = tokenizers.Tokenizer(BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix_space)
     made.decoder = decoders.ByteLevel()
@@ -104,7 +104,7 @@ def modernbert() -> tokenizers.Tokenizer:
     return made
 
 
-def pieces(special: list[str], unknown: int) -> tokenizers.Tokenizer:
+def pieces(special: list[Any], unknown: int) -> tokenizers.Tokenizer:
     made = tokenizers.Tokenizer(Unigram())
     made.normalizer = normalizers.NFKC()
     made.pre_tokenizer = pre_tokenizers.Sequence(
@@ -129,7 +129,7 @@ def xlm_roberta() -> tokenizers.Tokenizer:
 
 
 def camembert() -> tokenizers.Tokenizer:
-    made = pieces(["<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED", "<s>", "</s>", "<mask>"], 3)
+    made = pieces(["<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED", "<s>", "</s>", OF_ROBERTA[-1]], 3)
     made.post_processor = doubled("<s>", "</s>", made.get_vocab())
     return made
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import families
 from minbert.augmentation import Augmentation
 from minbert.augmentation.contextual import ContextualReplacer
 from minbert.augmentation.words import STOP_WORDS, word_spans
@@ -52,6 +53,20 @@ def masked_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(tmp_path_factory.mktemp("lm") / "bert", "bert")
 
 
+@pytest.fixture(scope="module")
+def roberta_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = families.write("roberta", tmp_path_factory.mktemp("lm") / "roberta")
+    tokenizer = Tokenizer.from_files(folder)
+    sizes = {"hidden_size": 32, "layers": 2, "attention_heads": 4, "intermediate_size": 64, "initializer_range": 0.4}
+    family = {"model_type": "roberta", "segment_types": 1, "padding_id": tokenizer.padding_id}
+    config = EncoderConfig.model_validate({"vocabulary_size": tokenizer.vocabulary_size, **sizes, **family})
+    draws = torch.Generator().manual_seed(8)
+    model = MaskedLM(Encoder(config, draws), "bert", draws)
+    save_masked_lm(model, folder)
+    save_tokenizer(tokenizer, model.encoder, folder)
+    return folder
+
+
 def load(folder: Path, **settings: object) -> ContextualReplacer:
     replacer = Augmentation.model_validate({"name": "contextual", "encoder": str(folder), **settings}).load(CPU)
     assert isinstance(replacer, ContextualReplacer)
@@ -59,7 +74,7 @@ def load(folder: Path, **settings: object) -> ContextualReplacer:
 
 
 def their_shares(folder: Path, masked: str, hidden: str, top_k: int) -> dict[str, float]:
-    """Return what transformers' model gives each of the likeliest whole words at the one [MASK]."""
+    """Return what transformers' model gives each of the likeliest whole words at the one mask token."""
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -67,10 +82,12 @@ def their_shares(folder: Path, masked: str, hidden: str, top_k: int) -> dict[str
     encoded = tokenizer(masked, return_tensors="pt")
     with torch.no_grad():
         logits = model(**encoded).logits[0, encoded["input_ids"][0] == tokenizer.mask_token_id][0]
+    space = "Ġ" if tokenizer.mask_token == "<mask>" else ""
+    words = {token.removeprefix(space): index for token, index in tokenizer.get_vocab().items() if space in token}
     allowed = {
-        token: float(logits[index])
-        for token, index in tokenizer.get_vocab().items()
-        if token.isalpha() and len(token) > 1 and token not in STOP_WORDS and token != hidden
+        word: float(logits[index])
+        for word, index in words.items()
+        if word.isascii() and word.isalpha() and len(word) > 1 and word.lower() not in STOP_WORDS and word != hidden
     }
     top = sorted(allowed, key=lambda token: -allowed[token])[:top_k]
     shares = torch.tensor([allowed[token] for token in top], dtype=torch.float64).softmax(0)
@@ -92,6 +109,17 @@ def test_like_transformers(masked_lm: Path, text: str, hidden: str, top_k: int, 
     for word, share in expected.items():
         written = before + (word.capitalize() if model.isupper() else word) + after
         assert found.pop(written, 0) / 1500 == pytest.approx(share, abs=0.05)
+    assert not found
+
+
+@pytest.mark.parametrize("text", ["this is a thing, and so", "is world"])
+def test_a_mask_of_bytes_takes_in_the_space_before(roberta_lm: Path, text: str, rewrite: Rewrite) -> None:
+    hidden = "thing" if "thing" in text else "world"
+    expected = their_shares(roberta_lm, text.replace(hidden, "<mask>"), hidden, 4)
+    found = Counter(rewrite(load(roberta_lm, top_k=4), text, 1500))
+    assert len(expected) == 4
+    for word, share in expected.items():
+        assert found.pop(text.replace(hidden, word.lower()), 0) / 1500 == pytest.approx(share, abs=0.05)
     assert not found
 
 

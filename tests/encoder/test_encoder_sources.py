@@ -10,14 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
+import families
 from minbert.encoder import sources
 from minbert.encoder.encoder import Encoder
 from minbert.encoder.pooling import pool
-from minbert.encoder.sources import encoder_files, find_encoder, load_encoder, save_encoder
+from minbert.encoder.sources import check_tokenizer, encoder_files, find_encoder, load_encoder, save_encoder
 from minbert.encoder.tensor_files import write_tensors
 from minbert.encoder.weights import export_tensors
 from minbert.errors import UserError
 from minbert.packed import PackedBatch
+from minbert.text.tokenizer import Tokenizer
 
 
 @pytest.fixture
@@ -190,6 +192,22 @@ def test_a_folder_that_cannot_be_written_to_is_told(small_encoder: Encoder, tmp_
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         save_encoder(small_encoder, tmp_path / "file")
+
+
+@pytest.mark.parametrize(("family", "told"), [("bert", False), ("mpnet", True)])
+def test_a_tokenizer_of_another_family_is_told(
+    small_encoder: Encoder, family: str, told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tokenizer = Tokenizer.from_files(families.write(family, tmp_path / "tokenizer"))
+    encoder = Encoder(small_encoder.config.model_copy(update={"vocabulary_size": tokenizer.vocabulary_size}))
+    check_tokenizer("name", encoder, tokenizer)
+    message = (
+        "its tokenizer's file puts <s> </s> </s> </s> around two texts, and an encoder of type bert has <s> </s> </s>"
+    )
+    assert (message in caplog.text) is told
+    assert "around a text" not in caplog.text
+    with pytest.raises(UserError, match="Do the files belong together"):
+        check_tokenizer("name", small_encoder, tokenizer)
 
 
 def test_minilm_has_all_its_files(minilm: Encoder) -> None:

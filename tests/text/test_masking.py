@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+import families
 from minbert.packed import PackedBatch, concatenate
 from minbert.randomness import generator
 from minbert.text.masking import Maskable, MaskedBatch, MaskingSettings, mask_tokens
@@ -180,6 +183,29 @@ def test_a_tokenizer_tells_what_may_be_hidden(tokenizer: Tokenizer) -> None:
     assert {tokens[i] for i in np.flatnonzero(~vocabulary.ordinary)} == {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
     assert {tokens[i] for i in np.flatnonzero(vocabulary.continues)} == {t for t in tokens.values() if t[:2] == "##"}
     assert tokens[vocabulary.mask_id] == "[MASK]"
+
+
+WORDS_OF_FAMILIES = {  # the vocabularies are too small for most words to be whole
+    "bert": ["the", "quick", "brown", "fox", ",", "jumped"],
+    "mpnet": ["the", "quick", "brown", "fox", ",", "jumped"],
+    "roberta": ["the", "quick", "brown", "fox,", "jumped"],
+    "spaced roberta": ["the", "quick", "brown", "fox,", "jumped"],
+    "modernbert": ["the", "quick", "brown", "fox,", "jumped"],
+    "xlm-roberta": ["the", "quick", "brown", "fox,", "jumped"],
+    "camembert": ["the", "quick", "brown", "fox,", "jumped"],
+}
+
+
+@pytest.mark.parametrize("family", WORDS_OF_FAMILIES)
+def test_whole_words_begin_where_the_vocabulary_says(family: str, tmp_path: Path) -> None:
+    tokenizer = Tokenizer.from_files(families.write(family, tmp_path / family))
+    vocabulary = Maskable.of(tokenizer)
+    assert not vocabulary.ordinary[[*tokenizer.special_ids]].any()
+    (ids,) = tokenizer.token_ids(["the quick brown fox, jumped"])
+    starts = [n for n, index in enumerate(ids) if n == 0 or not vocabulary.continues[index]]
+    token_of = {index: token for token, index in tokenizer.vocabulary().items()}
+    words = ["".join(token_of[index] for index in part) for part in np.split(ids, starts[1:])]
+    assert [word.translate({ord(mark): None for mark in "#Ġ▁"}) for word in words] == WORDS_OF_FAMILIES[family]
 
 
 @pytest.mark.parametrize("wrong", [{"share": 0}, {"share": 1}, {"mask": 0.8, "random": 0.3}, {"mask": -0.1}])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import families
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import families
+from minbert.errors import UserError
 from minbert.text.template import Template
 from minbert.text.tokenizer import Tokenizer
 from minbert.text.tokenizer_files import tokenizer_file
@@ -30,7 +32,7 @@ TEXTS = [
     "word< s>",
     "\u200b\ufeff\x07",
 ]
-SPECIAL = sorted({*families.OF_BERT, *families.OF_ROBERTA, "<|endoftext|>", "<s>NOTUSED", "<unk>NOTUSED"})
+SPECIAL = sorted({*families.OF_BERT, *map(str, families.OF_ROBERTA), "<|endoftext|>", "<s>NOTUSED", "<unk>NOTUSED"})
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -94,6 +96,8 @@ def test_a_saved_tokenizer_frames_single_texts_and_pairs_as_its_family(
                 assert sum(framed["token_type_ids"]) == len(second) + len(frame.end)
             else:
                 assert framed.keys() == {"input_ids", "attention_mask"}
+    before = reference(folder)(f"hello {theirs.mask_token} world")["input_ids"]
+    assert theirs(f"hello {theirs.mask_token} world")["input_ids"] == before
     again = Tokenizer.from_files(tmp_path / "saved")
     assert again.token_ids(TEXTS) == ids
     assert again.vocabulary() == ours.vocabulary()
@@ -157,3 +161,57 @@ def test_mpnets_older_file(tmp_path: Path) -> None:
     assert tokenizer.token_ids(TEXTS) == whole.token_ids(TEXTS)
     roles = ("classification_id", "separator_id", "padding_id", "mask_id", "unknown_id")
     assert [getattr(tokenizer, role) for role in roles] == [getattr(whole, role) for role in roles]
+
+
+@pytest.mark.parametrize(
+    ("family", "said", "told"),
+    [
+        ("bert", {"do_lower_case": False}, "has do_lower_case true, and the tokenizer_config.json beside it false"),
+        ("roberta", {"add_prefix_space": True}, "has add_prefix_space false, and the tokenizer_config.json beside it"),
+        ("bert", {"do_lower_case": True, "strip_accents": None, "add_prefix_space": False}, ""),
+    ],
+)
+def test_files_that_contradict_each_other_are_told(
+    family: str, said: dict[str, bool], told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = families.write(family, tmp_path / "tokenizer")
+    (folder / "tokenizer_config.json").write_text(json.dumps(said))
+    assert Tokenizer.from_files(folder).token_ids(TEXTS) == made(family).token_ids(TEXTS)
+    assert told in caplog.text
+    assert bool(caplog.text) is bool(told)
+
+
+@pytest.mark.parametrize("old", ["sentencepiece.bpe.model", "spm.model", "bpe.codes"])
+def test_files_that_cannot_be_read_are_told_with_the_remedy(old: str, tmp_path: Path) -> None:
+    (tmp_path / old).write_bytes(b"\x0a\x0e")
+    (tmp_path / "vocab.txt").write_text("word 12\n")
+    with pytest.raises(UserError) as error:
+        Tokenizer.from_files(tmp_path)
+    assert f"its tokenizer is {old}, which minbert does not read" in str(error.value)
+    assert f"T.from_pretrained('{tmp_path}').save_pretrained('{tmp_path}')" in str(error.value)
+    families.backend("roberta").save(str(tmp_path / "tokenizer.json"))
+    assert tokenizer_file(tmp_path) == tmp_path / "tokenizer.json"
+    Tokenizer.from_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda folder: (folder / "merges.txt").unlink(), "merges.txt: no such file. vocab.json and merges.txt belong"),
+        (lambda folder: (folder / "merges.txt").write_text("a b c\n"), "is no vocabulary of byte pairs"),
+        (lambda folder: (folder / "vocab.json").write_text('["a"]'), "is no vocabulary of byte pairs"),
+        (lambda folder: (folder / "vocab.json").write_text('{"a": '), "vocab.json, line 1: is not valid JSON"),
+        (lambda folder: (folder / "special_tokens_map.json").write_text("[]"), "must be a JSON object of settings"),
+        (lambda folder: (folder / "special_tokens_map.json").write_text('{"cls_token": 3}'), "must be a token, not 3"),
+        (
+            lambda folder: (folder / "special_tokens_map.json").write_text('{"cls_token": {"content": "<go>"}}'),
+            "the vocabulary lacks <go>",
+        ),
+    ],
+)
+def test_damaged_files_are_told(spoil: Callable[[Path], object], told: str, tmp_path: Path) -> None:
+    families.backend("roberta").model.save(str(tmp_path))
+    spoil(tmp_path)
+    with pytest.raises(UserError) as error:
+        Tokenizer.from_files(tmp_path)
+    assert told in str(error.value)

@@ -17,7 +17,7 @@ from minbert.augmentation.vocabulary import WholeWords
 from minbert.augmentation.words import Span, amount, cased_like, draw, replace_words, replaceable, word_spans
 from minbert.encoder.masked_lm import HeadKind, MaskedLM
 from minbert.encoder.masked_lm_files import load_masked_lm
-from minbert.encoder.sources import check_vocabulary, find_encoder
+from minbert.encoder.sources import check_tokenizer, find_encoder
 from minbert.errors import UserError
 from minbert.packed import PackedBatch
 from minbert.text.tokenizer import Tokenizer
@@ -30,7 +30,7 @@ _HEADS: tuple[HeadKind, ...] = ("bert", "two_layer")
 class Contextual(Augmentation):
     """``n = alpha l`` of a text's ``l`` words, none a stop word, hidden at once and guessed by a masked LM.
 
-    A hidden word is one ``[MASK]``, whatever its pieces. Of the vocabulary's whole words, without the hidden one, the
+    A hidden word is one mask token, whatever its pieces. Of the vocabulary's whole words, without the hidden one, the
     ``top_k`` likeliest are drawn from by their probabilities. Words past the model's longest sequence stay.
     """
 
@@ -55,7 +55,7 @@ class Contextual(Augmentation):
                 f"encoder '{self.encoder}': has no masked-LM head, so it cannot guess words. Give one that has (such "
                 "as bert-base-uncased, or the folder of a 'minbert pretrain' run)."
             )
-        check_vocabulary(self.encoder, model.encoder, tokenizer)
+        check_tokenizer(self.encoder, model.encoder, tokenizer)
         return ContextualReplacer(model.eval().to(device), tokenizer, self)
 
 
@@ -102,7 +102,9 @@ class ContextualReplacer(Augmenter):
             spans = word_spans(text)
             chosen = sorted(draw(replaceable(text, spans), amount(self._settings.alpha, len(spans)), generator))
             bounds = [0, *(edge for place in chosen for edge in spans[place]), len(text)]
-            pieces += [text[start:end] for start, end in zip(bounds[::2], bounds[1::2], strict=True)]
+            # A mask stands for a word with the space before it, where the vocabulary's words have one.
+            *before, last = (text[start:end] for start, end in zip(bounds[::2], bounds[1::2], strict=True))
+            pieces += [*(piece.removesuffix(" ") for piece in before), last]
             hidden.append(_Hidden(text, spans, chosen, generator, []))
         around = iter(self._tokenizer.token_ids(pieces))
         template = self._model.encoder.architecture.template(self._tokenizer)

@@ -14,7 +14,7 @@ from torch.nn import functional
 from minbert.augmentation.base import Augmentation, Augmenter, Draws, Share
 from minbert.augmentation.vocabulary import WholeWords
 from minbert.augmentation.words import Span, amount, cased_like, draw, replace_words, replaceable, word_spans
-from minbert.encoder.sources import check_vocabulary, find_encoder, load_encoder
+from minbert.encoder.sources import check_tokenizer, find_encoder, load_encoder
 from minbert.text.tokenizer import Tokenizer
 
 WORDS_AT_ONCE = 512
@@ -40,7 +40,7 @@ class Neighbours(Augmentation):
     def load(self, device: torch.device) -> NeighbourReplacer:
         files = find_encoder(self.encoder)
         tokenizer, encoder = Tokenizer.from_files(files.folder), load_encoder(self.encoder)
-        check_vocabulary(self.encoder, encoder, tokenizer)
+        check_tokenizer(self.encoder, encoder, tokenizer)
         words, table = WholeWords(tokenizer), encoder.embeddings.word.weight.detach()
         return NeighbourReplacer(words, table[words.ids].to(device), self)
 

@@ -16,17 +16,22 @@ class WholeWords:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        tokens = {index: token for token, index in tokenizer.vocabulary().items() if _is_word(token)}
+        words = {index: tokenizer.marks.word(token) for token, index in tokenizer.vocabulary().items()}
+        tokens = {
+            index: word
+            for index, word in words.items()
+            if index not in tokenizer.special_ids and word and _is_word(word)
+        }
         self.ids: NDArray[np.int64] = np.array(sorted(tokens), dtype=np.int64)
         """(W,) ascending."""
-        self.words = [tokens[index] for index in self.ids.tolist()]
+        self.words = [words[index] for index in self.ids.tolist()]
         self._row_of = {index: row for row, index in enumerate(self.ids.tolist())}
 
     def rows(self, words: Sequence[str]) -> list[int | None]:
         """Return which of ``words`` each word is, by the tokenizer's reading of it; None for one that is none."""
-        return [self._row_of.get(ids[0]) if len(ids) == 1 else None for ids in self._tokenizer.token_ids([*words])]
+        amid = [self._tokenizer.marks.amid(word) for word in words]
+        return [self._row_of.get(ids[0]) if len(ids) == 1 else None for ids in self._tokenizer.token_ids(amid)]
 
 
-def _is_word(token: str) -> bool:
-    # Special tokens have brackets and pieces begin with ##, so neither is of letters alone.
-    return token.isalpha() and len(token) > 1 and token.casefold() not in STOP_WORDS
+def _is_word(word: str) -> bool:
+    return word.isalpha() and len(word) > 1 and word.casefold() not in STOP_WORDS

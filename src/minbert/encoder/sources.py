@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from minbert.files import sha256, write_json
 from minbert.files.json_text import read_json
 from minbert.files.paths import to_path
 from minbert.text.tokenizer import Tokenizer
+
+logger = logging.getLogger(__name__)
 
 MINILM = "minilm"
 MINILM_DESCRIPTION = (
@@ -113,8 +116,10 @@ def load_encoder(
     return encoder
 
 
-def check_vocabulary(name: str, encoder: Encoder, tokenizer: Tokenizer) -> None:
+def check_tokenizer(name: str, encoder: Encoder, tokenizer: Tokenizer) -> None:
     """Refuse a tokenizer with more tokens than the encoder called ``name`` has embeddings.
+
+    A warning is logged if the tokenizer's file frames sequences in another way than the encoder's family.
 
     Raises:
         UserError: it has.
@@ -124,6 +129,21 @@ def check_vocabulary(name: str, encoder: Encoder, tokenizer: Tokenizer) -> None:
             f"encoder '{name}': its tokenizer has {tokenizer.vocabulary_size:,} tokens, its embeddings only "
             f"{encoder.config.vocabulary_size:,}. Do the files belong together?"
         )
+    template = encoder.architecture.template(tokenizer)
+    token_of = {index: token for token, index in tokenizer.vocabulary().items() if index in template.ids}
+    for texts in (1, 2):
+        ids = (*template.start, *template.between * (texts - 1), *template.end)
+        expected, found = [token_of[index] for index in ids], tokenizer.framing(texts)
+        if found and found != expected:
+            logger.warning(
+                "encoder '%s': its tokenizer's file puts %s around %s, and an encoder of type %s has %s. "
+                "Sequences are made as the type has them.",
+                name,
+                " ".join(found),
+                "a text" if texts == 1 else "two texts",
+                encoder.config.model_type,
+                " ".join(expected),
+            )
 
 
 def save_encoder(encoder: Encoder, folder: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from minbert.display.commands import command_line
 from minbert.encoder.config_file import config_mapping, read_config
 from minbert.encoder.encoder import Encoder
-from minbert.encoder.sources import check_vocabulary, find_encoder, save_tokenizer
+from minbert.encoder.sources import check_tokenizer, find_encoder, save_tokenizer
 from minbert.encoder.tensor_files import LARGEST_WEIGHT, is_sound, read_shapes, read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, fresh_encoder, import_tensors
 from minbert.errors import UserError
@@ -133,7 +133,7 @@ def read_description(source: str) -> ModelDescription:
         raise UserError(f"{files.config}: its 'minbert' part is damaged: {error}") from None
     encoder = fresh_encoder(read_config(config, files.config), read_shapes(files.weights), files.weights)
     tokenizer = Tokenizer.from_files(files.folder)
-    check_vocabulary(source, encoder, tokenizer)
+    check_tokenizer(source, encoder, tokenizer)
     return ModelDescription(encoder, tokenizer, tasks, max_length, adapters, shared_layer, files.weights)
 
 

@@ -19,7 +19,7 @@ from minbert.data.task_splits import read_task_split
 from minbert.display.progress import Display
 from minbert.encoder.masked_lm import MaskedLM
 from minbert.encoder.masked_lm_files import load_masked_lm
-from minbert.encoder.sources import check_vocabulary, find_encoder
+from minbert.encoder.sources import check_tokenizer, find_encoder
 from minbert.errors import UserError, did_you_mean
 from minbert.machine.allocator import keep_memory
 from minbert.machine.device import available_device
@@ -68,7 +68,7 @@ def prepare_pretraining(recipe: PretrainingRecipe, display: Display) -> Pretrain
         hidden_dropout=recipe.encoder.hidden_dropout,
         attention_dropout=recipe.encoder.attention_dropout,
     )
-    check_vocabulary(recipe.encoder.name, model.encoder, tokenizer)
+    check_tokenizer(recipe.encoder.name, model.encoder, tokenizer)
     max_length = min(recipe.encoder.max_length, model.encoder.longest)
     template = model.encoder.architecture.template(tokenizer)
     texts = _tokenize(recipe, corpora, tokenizer, template, max_length, display)

@@ -9,7 +9,7 @@ import torch
 
 from minbert.data.examples import Split
 from minbert.display.progress import Display
-from minbert.encoder.sources import check_vocabulary, find_encoder, load_encoder
+from minbert.encoder.sources import check_tokenizer, find_encoder, load_encoder
 from minbert.errors import UserError
 from minbert.files.paths import to_path
 from minbert.machine.allocator import keep_memory
@@ -157,7 +157,7 @@ def _build(recipe: Recipe) -> MultitaskModel:
         for name, task in recipe.tasks.items()
     }
     tokenizer = Tokenizer.from_files(files.folder)
-    check_vocabulary(recipe.encoder.name, encoder, tokenizer)
+    check_tokenizer(recipe.encoder.name, encoder, tokenizer)
     choice = recipe.encoder
     model = MultitaskModel(encoder, tokenizer, tasks, choice.max_length, choice.adapters, choice.shared_layer)
     return model.to(available_device())

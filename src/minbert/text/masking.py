@@ -21,7 +21,7 @@ class MaskingSettings(Settings):
     """Which tokens are hidden, and what stands in their place. The defaults are BERT's."""
 
     share: float = Field(0.15, gt=0, lt=1, description="the chance of a token to be hidden and guessed")
-    mask: float = Field(0.8, ge=0, le=1, description="share of the hidden tokens that become [MASK]")
+    mask: float = Field(0.8, ge=0, le=1, description="share of the hidden tokens that become the mask token")
     random: float = Field(
         0.1, ge=0, le=1, description="share that become a token drawn from the vocabulary; the rest stay as they are"
     )
@@ -44,7 +44,7 @@ class Maskable:
     ordinary: NDArray[np.bool_]
     """(V,) whether the id is a token that may be hidden, or put in another's place: no special one, no gap."""
     continues: NDArray[np.bool_]
-    """(V,) whether the token is a later piece of a word ("##ing")."""
+    """(V,) whether the token is a later piece of a word ("##ing", or one without "Ġ" or "▁")."""
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Maskable:
@@ -53,7 +53,7 @@ class Maskable:
         continues = np.zeros(tokenizer.vocabulary_size, dtype=np.bool_)
         for token, index in tokenizer.vocabulary().items():
             ordinary[index] = index not in tokenizer.special_ids
-            continues[index] = token.startswith("##")
+            continues[index] = tokenizer.marks.goes_on(token)
         return cls(tokenizer.mask_id, ordinary, continues)
 
 

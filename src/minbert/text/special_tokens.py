@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,21 @@ def complete(told: Mapping[str, str], vocabulary: Mapping[str, int], origin: obj
             f"{origin}: the vocabulary lacks {', '.join(missing)}. Is it the vocabulary of an encoder, and whole?"
         )
     return tokens
+
+
+def mark_special(backend: tokenizers.Tokenizer, tokens: Iterable[str]) -> None:
+    """Have ``backend`` hold ``tokens`` for special: some files list [SEP] and the like as plain tokens, or nowhere.
+
+    Only special ones heed its ``encode_special_tokens``.
+    """
+    added = {token.content: token for token in backend.get_added_tokens_decoder().values()}
+    for token in tokens:
+        known = added.get(token)
+        if known is None:  # transformers has RoBERTa's mask take in the space before it
+            known = tokenizers.AddedToken(token, lstrip=token == ROBERTA["mask_token"], normalized=False)
+        if not known.special:
+            known.special = True
+            backend.add_special_tokens([known])
 
 
 def without(special: Collection[str], content: Mapping[str, Any]) -> tokenizers.models.Model:

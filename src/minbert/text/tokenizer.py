@@ -11,10 +11,11 @@ import tokenizers
 
 from minbert.errors import UserError
 from minbert.files import write_json, write_text
-from minbert.text.special_tokens import without
+from minbert.text.special_tokens import mark_special, without
 from minbert.text.template import Template
 from minbert.text.tokenizer_class import class_settings
 from minbert.text.tokenizer_files import CONFIGURATION, TOKENIZER, WORD_PIECES, read_tokenizer
+from minbert.text.word_marks import WordMarks
 
 
 class Tokenizer:
@@ -26,8 +27,7 @@ class Tokenizer:
 
     def __init__(self, backend: tokenizers.Tokenizer, special: Mapping[str, str]) -> None:
         """Take over ``backend``; ``special`` are its special tokens under the names of special_tokens_map.json."""
-        # Some files list [SEP] and the like as plain added tokens; only special ones heed encode_special_tokens.
-        backend.add_special_tokens(list(special.values()))
+        mark_special(backend, special.values())
         backend.encode_special_tokens = True  # special tokens in a text are split like any other text
         self._special = dict(special)
         self._vocabulary: dict[str, int] = backend.get_vocab()
@@ -44,7 +44,10 @@ class Tokenizer:
         self.texts_tokenized = 0
         """How many texts ``token_ids`` has been given so far."""
         self._file: str = backend.to_str()
-        backend.model = without({added[index].content for index in self.special_ids}, json.loads(self._file))
+        content = json.loads(self._file)
+        self.marks = WordMarks.of(content)
+        """How tokens tell where words begin."""
+        backend.model = without({added[index].content for index in self.special_ids}, content)
         self._backend = backend
 
     @classmethod
@@ -86,6 +89,12 @@ class Tokenizer:
     def vocabulary(self) -> Mapping[str, int]:
         """Return every token's id, special ones included."""
         return self._vocabulary
+
+    def framing(self, texts: int) -> list[str]:
+        """Return the special tokens that its own file puts around one text or two; none if it says nothing."""
+        encoding = self._backend.encode("", "" if texts == 2 else None)
+        pairs = zip(encoding.tokens, encoding.special_tokens_mask, strict=True)
+        return [token for token, special in pairs if special]
 
     def save(self, folder: Path, template: Template, *, segments: bool) -> None:
         """Write tokenizer.json, tokenizer_config.json, special_tokens_map.json, and of word pieces vocab.txt.

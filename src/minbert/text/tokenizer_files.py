@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.decoders import WordPiece as WordPieceDecoder
 from tokenizers.models import BPE, WordPiece
 from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
+from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel, Metaspace
 
 from minbert.errors import UserError
 from minbert.files.json_text import read_json
@@ -80,7 +81,32 @@ def _read_tokenizer_json(file: Path, told: Mapping[str, str]) -> tuple[tokenizer
         raise UserError(f"{file}: is not a file of the tokenizers library ({error}).") from None
     backend.no_padding()
     backend.no_truncation()
+    _tell_differences(file, backend)
     return backend, complete({**special_tokens_of(backend), **told}, backend.get_vocab(), file)
+
+
+def _tell_differences(file: Path, backend: tokenizers.Tokenizer) -> None:
+    """Warn where the tokenizer_config.json beside a tokenizer.json says other than that."""
+    splitter = backend.pre_tokenizer
+    does = {
+        "do_lower_case": getattr(backend.normalizer, "lowercase", None),
+        "strip_accents": getattr(backend.normalizer, "strip_accents", None),
+        "tokenize_chinese_chars": getattr(backend.normalizer, "handle_chinese_chars", None),
+        "add_prefix_space": getattr(splitter, "add_prefix_space", None),
+    }
+    if isinstance(splitter, Metaspace):
+        does["add_prefix_space"] = splitter.prepend_scheme != "never"
+    for key, said in _read_switches(file.with_name(CONFIGURATION), *does).items():
+        if does[key] not in (None, said):
+            logger.warning(
+                "%s: has %s %s, and the %s beside it %s. Texts are read as %s says.",
+                file,
+                key,
+                json.dumps(does[key]),
+                CONFIGURATION,
+                json.dumps(said),
+                file.name,
+            )
 
 
 def _read_byte_pairs(file: Path, told: Mapping[str, str]) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
