@@ -21,6 +21,7 @@ import torch
 
 from covering import Axes, Row, Rule, broken, covering_rows, forbidden_rows
 from minbert.display.progress import Display
+from minbert.encoder.architectures import Architecture
 from minbert.errors import UserError
 from minbert.methods import families
 from minbert.multitask.combination import Combination, Surgeon
@@ -63,6 +64,9 @@ NO_AXIS = {f"tasks.{task}.kind" for task in KINDS}
 """Keys that say what the data are."""
 LABELS = "labels of the pairs"
 """An axis that is no key: whether the labels of a batch differ. Alike, they leave some losses without a gradient."""
+FAMILY = "family of the encoder"
+"""An axis that is no key, either."""
+WITHOUT_POOLER = {"distilbert", "electra", "modernbert"}
 
 
 def choices() -> dict[str, dict[str, Any]]:
@@ -70,7 +74,7 @@ def choices() -> dict[str, dict[str, Any]]:
     found = {
         key: values for key, field in keys(Recipe, KINDS) if key not in NO_AXIS and (values := values_of(key, field))
     }
-    return {**found, LABELS: {"varied": None, "alike": None}}
+    return {**found, LABELS: {"varied": None, "alike": None}, FAMILY: dict.fromkeys(sorted(Architecture.members))}
 
 
 def values_of(key: str, field: Any) -> dict[str, Any]:
@@ -130,6 +134,11 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
         (f"{key}.loss",),
         lambda loss: any(kind not in part.kinds for part in losses(loss)),
         "it trains tasks of kind",
+    )
+    yield Rule(
+        (f"{key}.pooling", FAMILY, "encoder.shared_layer"),
+        lambda pooling, family, layer: pooling == "pooler" and family in WITHOUT_POOLER and layer == "none",
+        "the encoder has no pooler",
     )
     yield Rule(
         (f"{key}.pooling", f"{key}.pair"),
@@ -236,8 +245,10 @@ def test_the_rows_cover_every_pair_that_has_a_meaning() -> None:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> dict[str, Any]:
-    """Three small tasks, one batch each; all that is no axis."""
+def base(
+    tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_encoder_of: Callable[[str], Path]
+) -> dict[str, Any]:
+    """Three small tasks, one batch each; all that is no axis, and where the encoders are."""
     random = np.random.default_rng(11)
     folder = tmp_path_factory.mktemp("combinations")
     tasks: dict[str, Any] = {}
@@ -250,7 +261,9 @@ def base(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> dict[s
     tasks["mood"]["classes"], tasks["close"]["range"] = 3, [0, 5]
     return {
         "data": str(folder),
-        "encoder": {"name": str(tiny_encoder), "max_length": 16},
+        "encoder": {"max_length": 16},
+        FAMILY: {name: str(tiny_encoder_of(name)) for name in AXES[FAMILY]},
+        "words": str(tiny_encoder),
         "tasks": tasks,
         "schedule": {"batch_size": 4},
         "optimizer": {"learning_rate": 1e-2},
@@ -265,8 +278,10 @@ def text(random: np.random.Generator) -> str:
 def recipe_of(row: Row, base: dict[str, Any]) -> dict[str, Any]:
     """Return the recipe tree of a row."""
     tree = deepcopy(base)
+    words = tree.pop("words")
+    tree["encoder"]["name"] = tree.pop(FAMILY)[row[FAMILY]]
     for axis, name in row.items():
-        if axis != LABELS:
+        if axis not in (LABELS, FAMILY):
             place = tree
             *parents, last = axis.split(".")
             for parent in parents:
@@ -277,10 +292,8 @@ def recipe_of(row: Row, base: dict[str, Any]) -> dict[str, Any]:
     for task, settings in tree["tasks"].items():
         train = row[LABELS] if task in PAIRS else "varied"
         settings["files"] = {"train": f"{task}-{train}.jsonl", "dev": f"{task}-dev.jsonl"}
-        if settings["augmentation"] == {
-            "name": "neighbours"
-        }:  # in the tiny encoder, whose words lie far from each other
-            settings["augmentation"] |= {"encoder": tree["encoder"]["name"], "cosine": -1}
+        if settings["augmentation"] == {"name": "neighbours"}:  # in one with whole words, far from each other
+            settings["augmentation"] |= {"encoder": words, "cosine": -1}
     return tree
 
 
