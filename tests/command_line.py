@@ -25,12 +25,15 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["minbert.running.run", "minbert.pretraining.run", "minbert.sweeping.search"])
 
 
-def minbert(*words: str | Path, stdin: str | None = None, cwd: Path | None = None) -> CompletedProcess[str]:
+def minbert(*words: str | Path, stdin: str | bytes = b"", cwd: Path | None = None) -> CompletedProcess[str]:
     """Run a command as its users do, in ``cwd``; return its exit code and what it wrote.
 
     An error that ``run`` lets through, which would end a process with a traceback, is raised here.
     """
-    given, out, errors = (_stream(text) for text in (stdin or "", "", ""))
+    given = io.TextIOWrapper(
+        io.BufferedReader(io.BytesIO(stdin.encode() if isinstance(stdin, str) else stdin)), encoding="utf-8"
+    )
+    out, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.multiple(sys, stdin=given, argv=["minbert", *map(str, words)]))
         stack.enter_context(mock.patch.dict(os.environ, COLUMNS="200"))
@@ -43,10 +46,6 @@ def minbert(*words: str | Path, stdin: str | None = None, cwd: Path | None = Non
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     return CompletedProcess(["minbert", *map(str, words)], code, *map(_written, (out, errors)))
-
-
-def _stream(text: str) -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8", write_through=True)
 
 
 def _written(stream: io.TextIOWrapper) -> str:

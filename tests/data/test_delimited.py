@@ -186,6 +186,62 @@ def test_the_header_of_a_csv_file_tells_its_delimiter(comma: Path) -> None:
     assert read(comma, "text\na\n") == [Row(2, {"text": "a"})]
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "\ufeffsep=;\r", "\n\nsep=;"])
+def test_excels_first_line_names_the_delimiter(comma: Path, first: str) -> None:
+    """Also where the header would tell another."""
+    rows = read(comma, f"{first}\nid,or,number;text\n1;a, b\n")
+    assert summary(rows) == [(first.count("\n") + 3, ["1", "a, b"])]
+    assert summary(read(comma, "sep=\t\ntext\n1;a, b\n")) == [(3, ["1;a, b"])]
+    assert summary(read(comma, "sep=x\na\n")) == [(2, ["a"])], "a column of that name"
+    with pytest.raises(UserError, match="the file is empty"):
+        read(comma, "sep=;\n")
+
+
+def test_excels_first_line_in_a_tsv_file(tsv: Path) -> None:
+    assert summary(read(tsv, "sep=\t\nid\ttext\n1\ta\n")) == [(3, ["1", "a"])]
+    with pytest.raises(UserError, match=r"rows\.tsv:2: the header has no tab, but it has ';'"):
+        read(tsv, "sep=;\nid;text\n1;a\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "advice", "mended"),
+    [
+        (
+            "a (b, c, d);n\nx;1\n",
+            "looks separated by ';': in the header, put names that hold ','",
+            '"a (b, c, d)";n\nx;1\n',
+        ),
+        ("a;n\nx,1\ny,2\n", "is separated by ';', the rows by ',': separate all lines alike", "a,n\nx,1\n"),
+        ("a,n\nx\t1\ny\t2\n", "is separated by ',', the rows by tabs: separate all", "a\tn\nx\t1\n"),
+        ("# made by hand\na,n\nx,1\n", r"1 field \(line 1: # made by hand\), but every row has 2", "a,n\nx,1\n"),
+        ('"a;n"\n"x;1"\n', "quotes stand around whole lines, .* Remove the first and the last", "a;n\nx;1\n"),
+        ('[{"a": "x"}]\n', r"rows\.csv:1: is JSON; give the file a name that ends in \.jsonl", "a,n\nx,1\n"),
+    ],
+)
+def test_advice_on_a_delimiter_can_be_followed(comma: Path, content: str, advice: str, mended: str) -> None:
+    with pytest.raises(UserError, match=advice):
+        read(comma, content)
+    [row] = read(comma, mended)
+    assert isinstance(row, Row)
+    assert next(iter(row.values.values())) == "x"
+
+
+def test_one_column_of_texts_with_commas_is_better_kept_as_tsv(comma: Path, tsv: Path) -> None:
+    texts = ["good, very good", '"bad", he said', "fine; really, fine, fine"]
+    content = "\n".join(["text", *texts]) + "\n"
+    for row in read(comma, content):
+        assert isinstance(row, Problem)
+        assert (
+            row.advice == "If each line is one text, give the file a name that ends in .tsv: ',' means nothing there."
+        )
+    assert summary(read(tsv, content)) == [(number + 2, [text]) for number, text in enumerate(texts)]
+    with pytest.raises(UserError, match=r"ends in \.tsv: ',' means nothing there\. Else give the header one name"):
+        read(comma, "text\n" + f"{texts[0]}\n" * 3)
+    [_, row] = read(comma, "text,label\na,1\na, b,1\n")
+    assert isinstance(row, Problem)
+    assert row.advice == "A text that holds ',' must stand in double quotes."
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "|"])
 def test_a_tsv_file_with_another_delimiter_is_told_at_once(tsv: Path, delimiter: str) -> None:
     with pytest.raises(UserError, match=r"rows\.tsv:1: the header has no tab, but it has .* ends in \.csv") as caught:

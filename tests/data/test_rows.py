@@ -174,7 +174,7 @@ def test_folder_in_place_of_a_file(tmp_path: Path) -> None:
 @pytest.fixture
 def standard_input(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], list[Row | Problem]]:
     def read(content: bytes) -> list[Row | Problem]:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
         return list(read_rows(Path("-")))
 
     return read
@@ -257,3 +257,20 @@ def test_a_link_to_nothing(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").symlink_to("nothing.csv")
     with pytest.raises(UserError, match=r"rows\.csv: is a link to a file that is not there"):
         list(read_rows(tmp_path / "rows.csv"))
+
+
+def test_standard_input_is_unpacked_and_what_cannot_be_read_from_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(content: bytes) -> list[Row | Problem]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
+        return list(read_rows(Path("-")))
+
+    table = b"text,label\ngood,1\n"
+    assert read(gzip.compress(table)) == read(table) == [Row(2, {"text": "good", "label": "1"})]
+    for content, told in (
+        (gzip.compress(table)[:-9], "<stdin>: not a whole gzip file"),
+        (b"PAR1\x15\x04", "<stdin>: is a Parquet file, .* name the file"),
+        (b"PK\x03\x04\x14", "<stdin>: is a zip archive or an Excel workbook; .* save its table as CSV"),
+        (b"BZh91AY&SY", "<stdin>: is compressed by bzip2; unpack it"),
+    ):
+        with pytest.raises(UserError, match=told):
+            read(content)

@@ -18,8 +18,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from minbert.data.delimiters import advice_on_row, advice_on_width, likely_delimiter, quoted_whole, said_delimiter
+from minbert.data.jsonl import is_json
 from minbert.data.lines import Line, without_break
-from minbert.data.row import DELIMITERS, Flaw, Problem, Row
+from minbert.data.row import Flaw, Problem, Row
 from minbert.errors import UserError, shown
 
 # A quote that is still open after so many lines was never meant to open a field; looking on would read the whole file.
@@ -55,42 +57,43 @@ def read_delimited(
 ) -> Iterator[Row | Problem]:
     """Yield the rows. Columns without a name are ignored.
 
-    Where ``header_decides``, the file is separated by what the header holds outside of quotes: a tab, or else the most
-    frequent of comma, semicolon and bar. ``delimiter`` then counts where the header has none of them.
+    Where ``header_decides``, the file is separated by what a first line ``sep=;`` says, as Excel writes and reads it,
+    or by what the header holds outside of quotes: a tab, or else the most frequent of comma, semicolon and bar.
+    ``delimiter`` then counts where the header has none of them.
 
     Raises:
         UserError: there is no header, it names a column twice or none at all, it has another delimiter instead of this
             one, or of the first rows (up to a hundred) none can be used, all for the same reason.
     """
     header = next((line for line in lines if line.text.strip()), None)
+    if header is not None and (said := said_delimiter(header.content)) is not None:
+        header = next((line for line in lines if line.text.strip()), None)
+        delimiter = said if header_decides else delimiter
+    else:
+        said = None
     if header is None:
         raise UserError(f"{path}: the file is empty. Its first line must name the columns.")
+    if is_json(header.text):
+        raise UserError(f"{path}:{header.number}: is JSON; give the file a name that ends in .jsonl.")
+    likely = said or likely_delimiter(header.content)
     if header_decides:
-        delimiter = _likely_delimiter(header) or delimiter
-    elif (likely := _likely_delimiter(header)) not in (None, delimiter):
+        delimiter = likely or delimiter
+    elif likely not in (None, delimiter):
         raise UserError(
             f"{path}:{header.number}: the header has no tab, but it has '{likely}', so the file looks separated by "
             f"'{likely}'. Give it a name that ends in .csv; or, if it has one column, name that without '{likely}'."
         )
     names = _column_names(header, path, delimiter)
-    for record in _fitting(_records(lines, delimiter, len(names)), path, len(names)):
+    for record in _fitting(_records(lines, delimiter, len(names)), path, header.number, names, delimiter):
         if record.flaw is not None:
             yield Problem(path, record.line, *record.flaw)
         elif len(record.fields) != len(names):
             counts = f"{len(record.fields)} in the row, {len(names)} in the header"
-            yield Problem(path, record.line, f"number of fields: {counts}")
+            advice = advice_on_row(delimiter, len(names), len(record.fields))
+            yield Problem(path, record.line, f"number of fields: {counts}", advice)
         else:
             values = {name: field for name, field in zip(names, record.fields, strict=True) if name}
             yield Row(record.line, values)
-
-
-def _likely_delimiter(header: Line) -> str | None:
-    """Return the delimiter that the header holds outside of quotes, None where it holds none."""
-    bare = _quoted.sub("", header.content)
-    if "\t" in bare:
-        return "\t"
-    likely = max(DELIMITERS, key=bare.count)
-    return likely if likely in bare else None
 
 
 def _column_names(header: Line, path: Path, delimiter: str) -> list[str]:
@@ -109,24 +112,32 @@ def _column_names(header: Line, path: Path, delimiter: str) -> list[str]:
     return names
 
 
-def _fitting(records: Iterator[_Record], path: Path, width: int) -> Iterator[_Record]:
+def _fitting(records: Iterator[_Record], path: Path, line: int, names: list[str], delimiter: str) -> Iterator[_Record]:
     """Pass the records on, unless none of the first hundred fits the header, all for the same reason.
+
+    ``line`` and ``names`` are the header's.
 
     A wrong header or delimiter is one mistake, and should be told once, not for every row.
     """
-    first: list[_Record] = []
+    width, first = len(names), list[_Record]()
     for record in islice(records, 100):
         first.append(record)
         if len(record.fields) == width and record.flaw is None:
             break
+    if first and quoted_whole(names, first[0].fields):
+        raise UserError(
+            f"{path}:{line}: quotes stand around whole lines, so there is one column, '{shown(names[0])}'. "
+            "Remove the first and the last quote of each line."
+        )
     reasons = {record.flaw or len(record.fields) for record in first}
     if len(reasons) == 1 and width not in reasons:
         reason = reasons.pop()
         if isinstance(reason, int):
-            raise UserError(
-                f"{path}: the header has {width} fields, but every row has {reason} (see line {first[0].line}). "
-                "Give the header one name, which may be empty, for each field of a row."
-            )
+            header = f"the header has {width} field{'s' * (width > 1)}"
+            if width == 1:
+                header += f" (line {line}: {shown(names[0])})"
+            advice = advice_on_width(delimiter, names, [record.fields for record in first])
+            raise UserError(f"{path}: {header}, but every row has {reason} (see line {first[0].line}). {advice}")
         if len(first) > 5:  # fewer are told one by one
             why = f"{reason.message}. {reason.advice}".strip()
             raise UserError(f"{path}: no row can be used. Line {first[0].line}: {why}")

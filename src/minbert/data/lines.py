@@ -80,4 +80,7 @@ def _refuse_other_encodings(first: bytes, path: Path) -> None:
     if encoding is None and len(first) > 3 and (not any(first[1:40:2]) or not any(first[0:40:2])):
         encoding = "UTF-16LE" if first[0] else "UTF-16BE"
     if encoding is not None:
-        raise UserError(f"{path}: is {encoding} text. Make it UTF-8: iconv -f {encoding} -t UTF-8 OLD > NEW")
+        raise UserError(
+            f"{path}: is {encoding} text. Make it UTF-8: iconv -f {encoding} -t UTF-8 OLD > NEW; or, from Excel, save "
+            "it as 'CSV UTF-8'."
+        )

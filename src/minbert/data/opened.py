@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -15,9 +17,12 @@ from minbert.errors import UserError, did_you_mean
 PACKED = ".gz"
 PARQUET = ".parquet"
 
+_GZIP = b"\x1f\x8b"
+_PARQUET = b"PAR1\x15"
+
 _FOREIGN = {
-    b"PAR1\x15": "is a Parquet file; give it a name that ends in .parquet.",
-    b"\x1f\x8b": "is compressed by gzip; give it a name that ends in .gz.",
+    _PARQUET: "is a Parquet file; give it a name that ends in .parquet.",
+    _GZIP: "is compressed by gzip; give it a name that ends in .gz.",
     b"PK\x03\x04": "is a zip archive or an Excel workbook; unpack it, or save its table as CSV.",
     b"BZh91AY&SY": "is compressed by bzip2; unpack it.",
     b"\xfd7zXZ": "is compressed by xz; unpack it.",
@@ -34,19 +39,50 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
             than its suffix tells.
     """
     try:
-        with path.open("rb") as file:
+        with _faults_told(path), path.open("rb") as file:
             packed = path.suffix.lower() == PACKED
             suffix = Path(path.stem if packed else path.name).suffix.lower()
             if packed and suffix == PARQUET:
                 raise UserError(f"{path}: Parquet is compressed in itself; unpack the file.")
-            # A GzipFile can do all that a BinaryIO is asked for here, and its types say so no better.
-            stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+            stream = _unpacked(file) if packed else file
             _check_start(stream.peek(10), suffix, path)  # type: ignore[attr-defined]
             yield stream, suffix
     except FileNotFoundError:
         if path.is_symlink():
             raise UserError(f"{path}: is a link to a file that is not there.") from None
         raise UserError(f"{path}: no such file{did_you_mean(path.name, names_beside(path))}.") from None
+
+
+@contextmanager
+def opened_standard_input(path: Path) -> Iterator[BinaryIO]:
+    """Give the bytes of standard input, unpacked where gzip has packed them. ``path`` is for messages.
+
+    Raises:
+        UserError: it cannot be read, or is of a format that cannot be read from there.
+    """
+    stream = cast(BufferedReader, sys.stdin.buffer)
+    with _faults_told(path):
+        start = stream.peek(10)
+        if start.startswith(_GZIP):
+            yield _unpacked(stream)
+            return
+        if start.startswith(_PARQUET):
+            raise UserError(f"{path}: is a Parquet file, which is not read from its start to its end; name the file.")
+        _check_start(start, "", path)
+        yield stream
+
+
+def _unpacked(stream: BinaryIO) -> BinaryIO:
+    # A GzipFile can do all that a BinaryIO is asked for here, and its types say so no better.
+    return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+
+
+@contextmanager
+def _faults_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
     except IsADirectoryError:
         raise UserError(f"{path}: cannot be read: it is a folder; name a file in it.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minbert.errors import did_you_mean, shown
+from minbert.tasks.numbers import number
 
 DELIMITERS = "\t,;|"
 
@@ -89,5 +90,7 @@ def missing_column(row: Row, columns: Collection[str]) -> str | None:
             # A name with a delimiter in it is a header that was not split: taking it would take whole lines for texts.
             hint = did_you_mean(column, [name for name in row.values if not set(name) & set(DELIMITERS)])
             there = ", ".join(shown(name) for name in [*row.values, *row.unusable][:20])
-            return f"there is no column '{shown(column)}'{hint}. The columns are: {there}."
+            numbers = any(number(name) is not None for name in row.values)  # as where the first line is a row
+            header = " A CSV or TSV file needs a first line that names its columns." if numbers else ""
+            return f"there is no column '{shown(column)}'{hint}. The columns are: {there}.{header}"
     return None

@@ -6,7 +6,6 @@ its place, so a caller may stop at the first one or collect them all.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import BinaryIO
 from minbert.data.delimited import read_delimited
 from minbert.data.jsonl import is_json, read_jsonl
 from minbert.data.lines import Line, read_lines
-from minbert.data.opened import PARQUET, opened
+from minbert.data.opened import PARQUET, opened, opened_standard_input
 from minbert.data.parquet import read_parquet
 from minbert.data.row import Problem, Row
 from minbert.errors import UserError
@@ -36,14 +35,15 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
     """Yield the rows of ``path``, whose suffix tells its format (``.gz`` may follow it); ``-`` is standard input.
 
     A ``.csv`` file is separated by what its header holds: see ``read_delimited``. Standard input holds JSON lines if
-    it begins so, and otherwise rows that are separated by what its header holds, or by tabs.
+    it begins so, and otherwise rows that are separated by what its header holds, or by tabs; gzip is unpacked.
 
     Raises:
         UserError: there is no such file, it cannot be read, its format is unknown, or it cannot be used as a whole
             (see ``opened``, ``read_delimited``, ``read_jsonl`` and ``read_parquet``).
     """
     if path == standard_input:
-        yield from _read_standard_input(sys.stdin.buffer)
+        with opened_standard_input(stdin := Path("<stdin>")) as stream:
+            yield from _read_standard_input(stream, stdin)
         return
     with opened(path) as (stream, suffix):
         if suffix not in _readers:
@@ -53,8 +53,7 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
         yield from _readers[suffix](stream, path)
 
 
-def _read_standard_input(stream: BinaryIO) -> Iterator[Row | Problem]:
-    path = Path("<stdin>")
+def _read_standard_input(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:
     lines = read_lines(stream, path)
     first = next((line for line in lines if line.text.strip()), None)
     every: Iterator[Line] = chain([first] if first else [], lines)
