@@ -111,10 +111,25 @@ def test_weights_in_several_files(small_encoder: Encoder, saved: Path, single: s
     loaded = export_tensors(load_encoder(str(saved)))
     for name, tensor in tensors:
         assert torch.equal(loaded[name], tensor.bfloat16().float()), name
-    (saved / file).unlink()
-    with pytest.raises(UserError, match=rf"{file}: no such file"):
+    twice = {**dict(tensors[:1]), **dict(tensors[5:])}
+    write_tensors(saved / file, twice) if suffix == "safetensors" else torch.save(twice, saved / file)
+    with pytest.raises(
+        UserError, match=rf"{file}: holds {tensors[0][0]}, which another file of {index.name} holds too"
+    ):
         load_encoder(str(saved))
-    for content, told in (([], "has no 'weight_map'"), ({"weight_map": {"a": "../b"}}, "names the file '../b'")):
+    index.write_text(json.dumps({"weight_map": {name: f for name, f in places.items() if f != file} | {"more": file}}))
+    rest = dict(tensors[5:])
+    write_tensors(saved / file, rest) if suffix == "safetensors" else torch.save(rest, saved / file)
+    with pytest.raises(UserError, match=rf"{index.name}: names more, which {file} does not hold"):
+        load_encoder(str(saved))
+    (saved / file).unlink()
+    with pytest.raises(UserError, match=rf"{index.name}: names 2 files, and {file}: no such file\. Get them all"):
+        load_encoder(str(saved))
+    for content, told in (
+        ([], "has no 'weight_map'"),
+        ({"weight_map": {"a": "../b"}}, "names the file '../b'"),
+        ({"weight_map": {"a": index.name}}, "which is no .(safetensors|bin) file"),
+    ):
         index.write_text(json.dumps(content))
         with pytest.raises(UserError, match=told):
             load_encoder(str(saved))
@@ -123,6 +138,90 @@ def test_weights_in_several_files(small_encoder: Encoder, saved: Path, single: s
 def test_a_model_in_a_subfolder_is_told(saved: Path) -> None:
     with pytest.raises(UserError, match=rf"has no model\.safetensors.* Give the folder inside it that has: {saved}\."):
         find_encoder(str(saved.parent))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_a_pointer_of_git_in_a_files_place_is_told(saved: Path, name: str) -> None:
+    (saved / "model.safetensors").unlink()
+    (saved / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 133\n")
+    with pytest.raises(UserError, match=rf"{name}: is only a pointer .* Run 'git lfs pull'"):
+        load_encoder(str(saved))
+
+
+def test_code_that_comes_with_an_encoder_is_not_run(
+    small_encoder: Encoder, saved: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = json.loads((saved / "config.json").read_text())
+    (saved / "model.py").write_text(f"open({str(saved / 'harm')!r}, 'w')")
+    (saved / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "model.Model"}}))
+    loaded = load_encoder(str(saved))
+    assert torch.equal(export_tensors(loaded)[WORDS], export_tensors(small_encoder)[WORDS])
+    assert "brings code of its own (auto_map), which is not run" in caplog.text
+    unknown = {**config, "model_type": "nomic_bert", "auto_map": {"AutoModel": "model.Model"}}
+    (saved / "config.json").write_text(json.dumps(unknown))
+    with pytest.raises(UserError, match=r"'nomic_bert'; minbert reads encoders of type bert, .*auto_map\) is not run"):
+        load_encoder(str(saved))
+    assert not (saved / "harm").exists()
+
+
+WORDS = "embeddings.word_embeddings.weight"
+
+
+def sentence_transformer(saved: Path, kinds: dict[str, str], pooling: dict[str, object]) -> Path:
+    """Make the saved encoder's folder part of a model of sentence-transformers, as its first versions wrote them."""
+    whole = saved.parent / "whole"
+    for place in kinds:
+        (whole / place).mkdir(parents=True)
+    saved.rename(whole / "0_Transformer")
+    modules = [
+        {"idx": n, "name": str(n), "path": place, "type": f"sentence_transformers.models.{kind}"}
+        for n, (place, kind) in enumerate(kinds.items())
+    ]
+    (whole / "modules.json").write_text(json.dumps(modules))
+    (whole / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("more", "pooling", "told"),
+    [
+        ([], {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False, "word_embedding_dimension": 48}, ""),
+        ([], {"pooling_mode": "mean", "embedding_dimension": 48}, ""),
+        ([], {"pooling_mode_cls_token": True}, "its authors pool by cls_token. 'pooling: cls' does the same."),
+        ([], {"pooling_mode": "max"}, "its authors pool by max. None of minbert's ways of pooling does the same."),
+        (
+            [],
+            {"pooling_mode": "mean", "embedding_dimension": 50},
+            "pools states of 50 numbers, and the encoder's have 48",
+        ),
+        (["Dense"], {"pooling_mode": "mean"}, "put a dense layer behind pooling. It is not read."),
+    ],
+)
+def test_the_encoder_of_a_sentence_transformer_is_found(
+    small_encoder: Encoder,
+    saved: Path,
+    more: list[str],
+    pooling: dict[str, object],
+    told: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kinds = {"0_Transformer": "Transformer", "1_Pooling": "Pooling", **{f"2_{kind}": kind for kind in more}}
+    whole = sentence_transformer(saved, kinds, pooling)
+    assert find_encoder(str(whole)).folder == whole / "0_Transformer"
+    loaded = load_encoder(str(whole))
+    assert torch.equal(export_tensors(loaded)[WORDS], export_tensors(small_encoder)[WORDS])
+    assert told in caplog.text
+    assert bool(caplog.text) is bool(told)
+    (whole / "modules.json").write_text('[{"type": "a.Transformer", "path": "../elsewhere"}]')
+    with pytest.raises(UserError, match=r"modules\.json: is no list of modules"):
+        find_encoder(str(whole))
+
+
+def test_files_that_decide_what_an_encoder_makes_of_a_text(saved: Path) -> None:
+    for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
+        (saved / name).write_text("{}")
+    names = {path.name for path in encoder_files(str(saved)).values()}
+    assert names == {"config.json", "model.safetensors", "vocab.json", "merges.txt", "tokenizer_config.json"}
 
 
 def test_an_empty_folder_that_hides_a_model_of_the_hub_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

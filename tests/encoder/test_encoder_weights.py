@@ -59,6 +59,29 @@ def test_old_names_prefixes_heads_and_half_precision_are_understood(tensors: dic
         assert torch.equal(tensor, tensors[name].bfloat16().float()), name
 
 
+@pytest.mark.parametrize("before", ["bert.", "module.", "module.bert.", "0.auto_model.", "_orig_mod.text.bert."])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_an_encoder_inside_another_model_is_found(
+    tensors: dict[str, Tensor], empty: Encoder, small_config: EncoderConfig, before: str, dtype: torch.dtype
+) -> None:
+    wrapper = before.removesuffix("bert.")
+    file = {f"{before}{name}": tensor.to(dtype) for name, tensor in tensors.items()}
+    file |= {f"{wrapper}classifier.weight": torch.zeros(2, 48)}
+    if before.endswith("bert."):
+        file |= {f"{wrapper}my_head.0.weight": torch.zeros(48), "elsewhere.weight": torch.zeros(1)}
+    import_tensors(empty, file, "file")
+    for name, tensor in export_tensors(empty).items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, tensors[name].to(dtype).float()), name
+    assert fresh_encoder(small_config, shapes(file), "file").pooler is not None
+
+
+def test_two_encoders_in_a_file_are_told(tensors: dict[str, Tensor], empty: Encoder) -> None:
+    file = {f"{side}.bert.{name}": tensor for side in ("query", "answer") for name, tensor in tensors.items()}
+    with pytest.raises(UserError, match=r"holds several encoders, under answer\.bert\. and query\.bert\."):
+        import_tensors(empty, file, "file")
+
+
 def change(tensors: dict[str, Tensor], name: str, tensor: Tensor) -> None:
     assert name in tensors
     tensors[name] = tensor
@@ -73,6 +96,11 @@ KEY = "encoder.layer.1.attention.self.key.weight"
         (lambda tensors: tensors.pop(KEY), f"{KEY} missing"),
         (lambda tensors: change(tensors, KEY, torch.zeros(48, 47)), f"{KEY} (48, 47) instead of (48, 48) of another"),
         (lambda tensors: change(tensors, KEY, torch.zeros(48, 48, dtype=torch.int8)), f"{KEY} not of floating point"),
+        (lambda tensors: change(tensors, KEY, torch.zeros(48, 48).to_sparse()), f"{KEY} sparse, quantised or without"),
+        (
+            lambda tensors: change(tensors, KEY, torch.zeros(48, 48, device="meta")),
+            f"{KEY} sparse, quantised or without",
+        ),
         (lambda tensors: tensors[KEY].view(-1)[5].fill_(float("nan")), f"{KEY} with values that are no finite"),
         (lambda tensors: tensors[KEY].view(-1)[5].fill_(float("inf")), f"{KEY} with values that are no finite"),
         (lambda tensors: tensors.update(extra=torch.zeros(1)), "extra unexpected"),

@@ -111,7 +111,22 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def hub(files: dict[str, bytes]) -> Iterator[Hub]:
     pickled = {name: content for name, content in files.items() if name != "model.safetensors"}
-    server = Hub({"plain": files, "someone/pickled": pickled})
+    words = ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "sentencepiece.bpe.model"]
+    shards = ["model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    pickles = [name.replace("model", "pytorch_model").replace("safetensors", "bin") for name in shards]
+    beside = {"config.json": b"{}"} | dict.fromkeys(words, b"{}")
+    extra = {"model.py": b"raise", "onnx/model.onnx": b"", "openvino/config.json": b"{}", "flax_model.msgpack": b""}
+    inner = {f"0_Transformer/{name}": content for name, content in files.items()}
+    server = Hub(
+        {
+            "plain": files,
+            "someone/pickled": pickled,
+            "sharded": beside | dict.fromkeys([*shards, *pickles], b"{}") | extra,
+            "sharded-pickles": beside | dict.fromkeys(pickles, b"{}") | extra,
+            "sentences": inner
+            | {"modules.json": b"[]", "1_Pooling/config.json": b"{}", "2_Dense/model.safetensors": b""},
+        }
+    )
     yield server
     server.server.shutdown()
     server.server.server_close()
@@ -137,7 +152,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def answers(hub: Hub, home: Path) -> dict[str, dict[str, str]]:
-    return ask(["plain", "someone/pickled", "someone/absent", "gated/model"], home, HF_ENDPOINT=hub.address)
+    names = ["plain", "someone/pickled", "someone/absent", "gated/model", "sharded", "sharded-pickles", "sentences"]
+    return ask(names, home, HF_ENDPOINT=hub.address)
 
 
 def test_safetensors_are_taken_where_there_are_any(answers: dict[str, dict[str, str]], files: dict[str, bytes]) -> None:
@@ -150,6 +166,18 @@ def test_a_pickle_is_the_last_resort(answers: dict[str, dict[str, str]], files: 
     folder = Path(answers["someone/pickled"]["folder"])
     assert {path.name for path in folder.iterdir()} == {"config.json", "pytorch_model.bin", "tokenizer.json"}
     assert (folder / "pytorch_model.bin").read_bytes() == files["pytorch_model.bin"]
+
+
+@pytest.mark.parametrize("name", ["sharded", "sharded-pickles", "sentences"])
+def test_the_files_of_every_family_are_fetched_and_no_others(
+    answers: dict[str, dict[str, str]], hub: Hub, name: str
+) -> None:
+    folder = Path(answers[name]["folder"])
+    wanted = {file for file in hub.repositories[name] if not file.endswith((".py", ".onnx", ".msgpack", ".h5"))}
+    wanted -= {"openvino/config.json", "2_Dense/model.safetensors"}
+    if name != "sharded-pickles":
+        wanted = {file for file in wanted if "pytorch_model" not in file}
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == wanted
 
 
 def test_what_may_not_be_had_is_told(answers: dict[str, dict[str, str]], hub: Hub) -> None:

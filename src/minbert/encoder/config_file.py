@@ -30,7 +30,10 @@ def read_config(mapping: Any, where: object) -> EncoderConfig:
     family = Architecture.members.get(str(mapping.get("model_type") or _UNSAID))
     if family is None:
         known = ", ".join(sorted(Architecture.members))
-        raise UserError(f"{where}: model_type is {mapping['model_type']!r}; minbert reads encoders of type {known}.")
+        raise UserError(
+            f"{where}: model_type is {mapping['model_type']!r}; minbert reads encoders of type {known}."
+            + " The code that it brings (auto_map) is not run." * bool(mapping.get("auto_map"))
+        )
     mapping = family.settings(mapping, where)
     for key, (expected, otherwise) in family.fixed_keys.items():
         if mapping.get(key, expected) not in (expected, None):

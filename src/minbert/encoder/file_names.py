@@ -9,4 +9,8 @@ INDEX = ".index.json"
 """How the name of a file ends that tells which of several files holds which tensor."""
 WEIGHTS = (SAFETENSORS, f"{SAFETENSORS}{INDEX}", PICKLE, f"{PICKLE}{INDEX}")
 """Files that lead to a model's weights: one file, or the index of several; the first that is there is read."""
-TOKENIZERS = ("tokenizer.json", "vocab.txt")
+MODULES = "modules.json"
+"""What a model of sentence-transformers is made of, and in which folders."""
+TRANSFORMER = "0_Transformer"
+"""The folder of its encoder, where that does not stand beside ``MODULES``."""
+POOLING = "1_Pooling"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minbert.encoder.file_names import CONFIG, INDEX, PICKLE, SAFETENSORS, TOKENIZERS
+from minbert.encoder.file_names import CONFIG, INDEX, MODULES, PICKLE, POOLING, SAFETENSORS, TRANSFORMER
 from minbert.errors import UserError
+from minbert.text import file_names as tokenizer_files
 
-_WANTED = (CONFIG, *TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json")
+_WANTED = (CONFIG, *tokenizer_files.ALL)
 _SAFE = (SAFETENSORS, f"{SAFETENSORS}{INDEX}", "model-*-of-*.safetensors")
 _PICKLED = (PICKLE, f"{PICKLE}{INDEX}", "pytorch_model-*-of-*.bin")
 
@@ -21,7 +22,7 @@ def download_encoder(name: str) -> Path:
         UserError: there is no such model, it may not be had, or the hub cannot be reached.
     """
     folder = _download(name, (*_WANTED, *_SAFE))
-    if any((folder / file).is_file() for file in _SAFE):
+    if any((place / file).is_file() for place in (folder, folder / TRANSFORMER) for file in _SAFE):
         return folder
     return _download(name, (*_WANTED, *_PICKLED))
 
@@ -36,7 +37,8 @@ def _download(name: str, files: tuple[str, ...]) -> Path:
     )
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(files)))
+        inside = [f"{TRANSFORMER}/{file}" for file in files]
+        return Path(snapshot_download(name, allow_patterns=[*files, *inside, MODULES, f"{POOLING}/{CONFIG}"]))
     except HFValidationError:
         raise UserError(
             f"encoder '{name}': is no folder here, nor can a model on the hub have this name. "

@@ -14,7 +14,7 @@ from minbert.encoder.file_names import CONFIG, SAFETENSORS
 from minbert.encoder.masked_lm import HeadKind, MaskedLM
 from minbert.encoder.sources import find_encoder, load_encoder
 from minbert.encoder.tensor_files import is_sound, read_tensors, write_tensors
-from minbert.encoder.weights import export_tensors
+from minbert.encoder.weights import export_tensors, unwrapped
 from minbert.errors import UserError
 from minbert.files import write_json
 
@@ -41,7 +41,8 @@ def import_head(model: MaskedLM, tensors: Mapping[str, Tensor], where: object) -
         UserError: part of the head is missing, of another shape or not finite; or its output matrix is not tied.
     """
     family = model.encoder.architecture
-    given = {family.today(name): tensor for name, tensor in tensors.items()}
+    inside = unwrapped(family, tensors, where)
+    given = {family.today(name): tensor for name, tensor in inside.items()}
     wanted = _named_head(model)
     if not any(name in given for name in wanted):
         return False

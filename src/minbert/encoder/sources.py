@@ -9,8 +9,9 @@ from pathlib import Path
 
 from minbert.encoder.config_file import config_mapping, read_config
 from minbert.encoder.encoder import Encoder
-from minbert.encoder.file_names import CONFIG, INDEX, PICKLE, SAFETENSORS, TOKENIZERS, WEIGHTS
+from minbert.encoder.file_names import CONFIG, INDEX, MODULES, PICKLE, SAFETENSORS, WEIGHTS
 from minbert.encoder.hub import download_encoder
+from minbert.encoder.sentence_transformers_files import encoder_folder, tell_other_vectors
 from minbert.encoder.tensor_files import indexed_files, read_shapes, read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, fresh_encoder, import_tensors
 from minbert.errors import UserError
@@ -18,6 +19,7 @@ from minbert.files import sha256, write_json
 from minbert.files.json_text import read_json
 from minbert.files.paths import to_path
 from minbert.text.tokenizer import Tokenizer
+from minbert.text.tokenizer_files import files_read, tokenizer_file
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,9 @@ class EncoderFiles:
     weights: Path
     """One of ``WEIGHTS``."""
     tokenizer: Path | None
-    """``tokenizer.json``, else ``vocab.txt``, where there is one."""
+    """What the tokenizer is read from, where there is something."""
+    sentence_transformer: Path | None
+    """The folder of the model of sentence-transformers that it is part of, if it is."""
 
 
 def find_encoder(name: str) -> EncoderFiles:
@@ -61,11 +65,19 @@ def find_encoder(name: str) -> EncoderFiles:
         folder = download_encoder(name)
     if not folder.is_dir():
         raise UserError(f"encoder '{name}': is a file. Give the folder that holds {CONFIG} and {SAFETENSORS}.")
+    whole, folder = folder, encoder_folder(folder)
     weights = _first_file(folder, WEIGHTS)
     if not (folder / CONFIG).is_file() or weights is None:
         lacking = CONFIG if weights else f"{SAFETENSORS} (or {PICKLE})"
         raise UserError(f"encoder '{name}': {folder} has no {lacking}. {_where_else(name, folder)}")
-    return EncoderFiles(name, folder, folder / CONFIG, weights, _first_file(folder, TOKENIZERS))
+    return EncoderFiles(
+        name=name,
+        folder=folder,
+        config=folder / CONFIG,
+        weights=weights,
+        tokenizer=tokenizer_file(folder),
+        sentence_transformer=whole if (whole / MODULES).is_file() else None,
+    )
 
 
 def encoder_files(name: str) -> dict[str, Path]:
@@ -76,8 +88,8 @@ def encoder_files(name: str) -> dict[str, Path]:
     """
     files = find_encoder(name)
     parts = indexed_files(files.weights) if files.weights.name.endswith(INDEX) else []
-    those = [path for path in (files.config, files.weights, *parts, files.tokenizer) if path is not None]
-    return {f"encoder.name.{path.name}": path for path in those}
+    words = files_read(files.tokenizer) if files.tokenizer else []
+    return {f"encoder.name.{path.name}": path for path in (files.config, files.weights, *parts, *words)}
 
 
 def _where_else(name: str, folder: Path) -> str:
@@ -107,7 +119,16 @@ def load_encoder(
         UserError: there is no such encoder, its family is not known, or its files are damaged.
     """
     files = find_encoder(name)
-    config = read_config(read_json(files.config), files.config)
+    content = read_json(files.config)
+    config = read_config(content, files.config)
+    if content.get("auto_map"):
+        logger.warning(
+            "encoder '%s': brings code of its own (auto_map), which is not run. Its weights are read as those of a %s.",
+            name,
+            config.model_type,
+        )
+    if files.sentence_transformer is not None:
+        tell_other_vectors(name, files.sentence_transformer, config.hidden_size)
     overrides = {"hidden_dropout": hidden_dropout, "attention_dropout": attention_dropout}
     changes = {key: value for key, value in overrides.items() if value is not None}
     config = type(config).model_validate(config.model_dump() | changes)

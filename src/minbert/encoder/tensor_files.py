@@ -7,10 +7,10 @@ import json
 import os
 import pickle
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,7 +22,11 @@ from minbert.errors import UserError
 from minbert.files import atomic_path
 from minbert.files.json_text import read_json
 
+Value = TypeVar("Value")
+
 _DIGEST = "digest"
+_POINTER = b"version https://git-lfs"
+"""How a file begins that git left in a large one's place."""
 
 LARGEST_WEIGHT = 1e10
 """No weight of a trained model comes near; products of larger ones soon are no numbers."""
@@ -37,7 +41,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         UserError: a file is missing, cut short, or a pickle that holds anything but tensors; or an index is damaged.
     """
     if path.name.endswith(INDEX):
-        return {name: tensor for part in indexed_files(path) for name, tensor in read_tensors(part).items()}
+        return _together(path, read_tensors)
     with _damage_told(path):
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -56,7 +60,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         UserError: see ``read_tensors``.
     """
     if path.name.endswith(INDEX):
-        return {name: shape for part in indexed_files(path) for name, shape in read_shapes(part).items()}
+        return _together(path, read_shapes)
     if path.suffix != ".safetensors":
         return {name: tuple(tensor.shape) for name, tensor in read_tensors(path).items()}
     with open_tensors(path) as file:
@@ -69,14 +73,46 @@ def indexed_files(index: Path) -> list[Path]:
     Raises:
         UserError: the index is damaged.
     """
+    return sorted({index.with_name(name) for name in _places(index).values()})
+
+
+def _places(index: Path) -> dict[str, str]:
+    """Return which file an index has for each tensor."""
     content = read_json(index)
     places = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
         raise UserError(f"{index}: has no 'weight_map' from tensors to files. Get the file again.")
-    names = sorted(set(places.values()))
-    if outside := [name for name in names if Path(name).name != name]:
-        raise UserError(f"{index}: names the file {outside[0]!r}, which does not stand beside it. Get the files again.")
-    return [index.with_name(name) for name in names]
+    suffix = Path(index.name.removesuffix(INDEX)).suffix
+    for name in places.values():
+        if Path(name).name != name:
+            raise UserError(f"{index}: names the file {name!r}, which does not stand beside it. Get the files again.")
+        if Path(name).suffix != suffix:
+            raise UserError(f"{index}: names the file {name!r}, which is no {suffix} file. Get the files again.")
+    return places
+
+
+def _together(index: Path, read: Callable[[Path], dict[str, Value]]) -> dict[str, Value]:
+    """Return what ``read`` gives of all files that ``index`` names.
+
+    Raises:
+        UserError: a file is missing, a tensor stands in two of them, or in none.
+    """
+    places = _places(index)
+    files = indexed_files(index)
+    if missing := [file.name for file in files if not file.is_file()]:
+        raise UserError(
+            f"{index}: names {len(files)} files, and {', '.join(missing[:3])}: no such file"
+            f"{'' if len(missing) == 1 else f' ({len(missing)} are missing)'}. Get them all."
+        )
+    found: dict[str, Value] = {}
+    for file in files:
+        for name, value in read(file).items():
+            if name in found:
+                raise UserError(f"{file}: holds {name}, which another file of {index.name} holds too. Get them again.")
+            found[name] = value
+    if absent := [name for name in places if name not in found]:
+        raise UserError(f"{index}: names {absent[0]}, which {places[absent[0]]} does not hold. Get the files again.")
+    return found
 
 
 @contextmanager
@@ -110,15 +146,29 @@ def _damage_told(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file.") from None
     except pickle.UnpicklingError as error:
+        if _is_pointer(path):
+            raise _only_a_pointer(path) from None
         raise UserError(
             f"{path}: holds more than tensors, or is damaged. Reading the rest could run code, so none of it was read. "
             "Save the weights as model.safetensors where you trust them."
         ) from error
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        if _is_pointer(path):
+            raise _only_a_pointer(path) from None
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UserError(
             f"{path}: cannot be read as a file of tensors ({reason}). Is it cut short? Get or write it again."
         ) from error
+
+
+def _is_pointer(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(len(_POINTER)) == _POINTER
+    return False
+
+
+def _only_a_pointer(path: Path) -> UserError:
+    return UserError(f"{path}: is only a pointer to the file, which git keeps elsewhere. Run 'git lfs pull' there.")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:

@@ -74,8 +74,8 @@ def fresh_encoder(config: EncoderConfig, shapes: Mapping[str, Shape], where: obj
 def import_tensors(encoder: Encoder, tensors: Mapping[str, Tensor], where: object) -> None:
     """Fill ``encoder`` with ``tensors`` by their ecosystem names, all of them or none.
 
-    A prefix (``bert.``) and names that older versions wrote are understood, heads are left out, and half precision is
-    read into the encoder's own.
+    A prefix (``bert.``), wrappers' names before it and names that older versions wrote are understood, heads are left
+    out, and half precision is read into the encoder's own.
 
     Raises:
         UserError: a tensor is missing, unexpected, given twice, of another shape, or holds values that are no numbers.
@@ -90,8 +90,11 @@ def import_tensors(encoder: Encoder, tensors: Mapping[str, Tensor], where: objec
     _refuse(
         {
             "not of floating point": [name for name in views if not given[name].is_floating_point()],
+            "sparse, quantised or without values": [name for name in views if not _is_plain(given[name])],
             f"with values that are no finite numbers or beyond {LARGEST_WEIGHT:g}": [
-                name for name in views if not is_sound(given[name])
+                name
+                for name in views
+                if _is_plain(given[name]) and given[name].is_floating_point() and not is_sound(given[name].float())
             ],
         },
         where,
@@ -100,19 +103,54 @@ def import_tensors(encoder: Encoder, tensors: Mapping[str, Tensor], where: objec
         view.copy_(given[name])
 
 
+def _is_plain(tensor: Tensor) -> bool:
+    """Return whether a tensor is one number after the other, in memory."""
+    return tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+
+
 def _of_the_encoder(family: Architecture, named: Mapping[str, Value], where: object) -> dict[str, Value]:
     """Return the values of a file that are the encoder's, by today's names."""
+    inside = unwrapped(family, named, where)
+    # Where the encoder's names have its prefix, whatever has none is beside it: a head of any name.
+    prefix = family.prefix if f"{family.prefix}{_words(family)}" in inside else ""
     given: dict[str, Value] = {}
     twice = []
-    for file_name, value in named.items():
+    for file_name, value in inside.items():
         name = family.today(file_name)
-        if name.startswith((*family.other_heads, *_OUR_HEADS)):
+        if not file_name.startswith(prefix) or name.startswith((*family.other_heads, *_OUR_HEADS)):
             continue
         if name in given:
             twice.append(name)
         given[name] = value
     _refuse({"given twice": twice}, where)
     return given
+
+
+def unwrapped(family: Architecture, named: Mapping[str, Value], where: object) -> dict[str, Value]:
+    """Return a file's values without what wrappers put before all names: ``module.``, ``0.auto_model.`` and the like.
+
+    Raises:
+        UserError: it holds several encoders.
+    """
+    words = _words(family)
+    places = {name.removesuffix(words) for name in named if f".{name}".endswith(f".{words}")}
+    if not places or "" in places:
+        return dict(named)
+    if len(places) > 1:
+        raise UserError(
+            f"{where}: holds several encoders, under {' and '.join(sorted(places)[:3])}. Save the one you mean alone."
+        )
+    (place,) = places
+    wrapper = place.removesuffix(family.prefix) if f".{place}".endswith(f".{family.prefix}") else place
+    others = tuple(f".{model_type}." for model_type in Architecture.members if f"{model_type}." != family.prefix)
+    if f".{wrapper}".endswith(others):  # weights of another family, told as such by their names
+        return dict(named)
+    return {name.removeprefix(wrapper): value for name, value in named.items() if name.startswith(wrapper)}
+
+
+def _words(family: Architecture) -> str:
+    (module,) = family.modules["embeddings.word"]
+    return f"{module}.weight"
 
 
 def _check_shapes(expected: Mapping[str, Shape], given: Mapping[str, Shape], where: object) -> None:

@@ -11,6 +11,7 @@ import tokenizers
 
 from minbert.errors import UserError
 from minbert.files.json_text import read_json
+from minbert.text.file_names import CONFIGURATION, SPECIAL_TOKENS
 
 BERT = {
     "unk_token": "[UNK]",
@@ -37,7 +38,7 @@ def told_special_tokens(folder: Path) -> dict[str, str]:
         UserError: a file is damaged.
     """
     told: dict[str, str] = {}
-    for file in (folder / "special_tokens_map.json", folder / "tokenizer_config.json"):
+    for file in (folder / SPECIAL_TOKENS, folder / CONFIGURATION):
         content = read_json(file) if file.is_file() else {}
         if not isinstance(content, dict):
             raise UserError(f"{file}: must be a JSON object of settings, not a {type(content).__name__}.")

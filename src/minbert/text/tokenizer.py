@@ -11,10 +11,11 @@ import tokenizers
 
 from minbert.errors import UserError
 from minbert.files import write_json, write_text
+from minbert.text.file_names import CONFIGURATION, SPECIAL_TOKENS, TOKENIZER, WORD_PIECES
 from minbert.text.special_tokens import mark_special, without
 from minbert.text.template import Template
 from minbert.text.tokenizer_class import class_settings
-from minbert.text.tokenizer_files import CONFIGURATION, TOKENIZER, WORD_PIECES, read_tokenizer
+from minbert.text.tokenizer_files import read_tokenizer
 from minbert.text.word_marks import WordMarks
 
 
@@ -119,7 +120,7 @@ class Tokenizer:
         }
         write_json(folder / TOKENIZER, content)
         write_json(folder / CONFIGURATION, configuration)
-        write_json(folder / "special_tokens_map.json", self._special)
+        write_json(folder / SPECIAL_TOKENS, self._special)
         if content["model"]["type"] == "WordPiece":
             token_of = {index: token for token, index in content["model"]["vocab"].items()}
             # An id is its line number, so an id that no token has keeps an empty line.

@@ -17,21 +17,18 @@ from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel, Metaspace
 
 from minbert.errors import UserError
 from minbert.files.json_text import read_json
+from minbert.text.file_names import (
+    BYTE_PAIRS,
+    CONFIGURATION,
+    MERGES,
+    TOKENIZER,
+    TOKENIZERS,
+    UNREADABLE,
+    WORD_PIECES,
+)
 from minbert.text.special_tokens import complete, special_tokens_of, told_special_tokens
 
 logger = logging.getLogger(__name__)
-
-TOKENIZER = "tokenizer.json"
-WORD_PIECES = "vocab.txt"
-BYTE_PAIRS = "vocab.json"
-MERGES = "merges.txt"
-"""Beside ``BYTE_PAIRS``: which pairs make which token."""
-TOKENIZERS = (TOKENIZER, WORD_PIECES, BYTE_PAIRS)
-"""Files that a tokenizer is read from; the first that is there is."""
-CONFIGURATION = "tokenizer_config.json"
-
-_UNREADABLE = ("sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model", "bpe.codes")
-"""Files of tokenizers that the tokenizers library does not read."""
 
 
 def tokenizer_file(folder: Path) -> Path | None:
@@ -41,8 +38,14 @@ def tokenizer_file(folder: Path) -> Path | None:
     return next((folder / name for name in known if (folder / name).is_file()), None)
 
 
+def files_read(file: Path) -> list[Path]:
+    """Return the files that decide what becomes of a text, of a tokenizer that is read from ``file``."""
+    beside = {TOKENIZER: (), WORD_PIECES: (CONFIGURATION,), BYTE_PAIRS: (MERGES, CONFIGURATION)}[file.name]
+    return [file, *(file.with_name(name) for name in beside if file.with_name(name).is_file())]
+
+
 def _unreadable(folder: Path) -> str | None:
-    return next((name for name in _UNREADABLE if (folder / name).is_file()), None)
+    return next((name for name in UNREADABLE if (folder / name).is_file()), None)
 
 
 def read_tokenizer(path: Path) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
