@@ -31,7 +31,7 @@ from minbert.tasks.losses import Loss
 from minbert.training.loop import TrainingLoop
 from recipe_schema import is_method, keys, parts
 
-KINDS = {"mood": "classification", "same": "binary", "close": "regression"}
+KINDS = {"mood": "classification", "same": "binary", "close": "regression", "stars": "ordinal"}
 PAIRS = ("same", "close")
 NEEDED = {("tasks.close.loss", "mnrl"): {"threshold": 3}, ("schedule.method", "single"): {"task": "mood"}}
 """Settings that a method cannot do without there."""
@@ -129,7 +129,12 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
         "a frozen one reads each text once",
     )
     fits = {"cosine": ["regression"], "scale_softmax": ["regression"], "cosine_linear": ["binary", "regression"]}
-    yield Rule((f"{key}.head",), lambda head: kind not in fits.get(head, [kind]), "does not fit: it scores")
+    fits |= {"coral": ["ordinal"], "corn": ["ordinal"]}
+    yield Rule(
+        (f"{key}.head",),
+        lambda head: kind not in fits.get(head, [kind]),
+        "does not fit: it (scores|is for classes in order)",
+    )
     yield Rule(
         (f"{key}.loss",),
         lambda loss: any(kind not in part.kinds for part in losses(loss)),
@@ -248,17 +253,18 @@ def test_the_rows_cover_every_pair_that_has_a_meaning() -> None:
 def base(
     tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path, tiny_encoder_of: Callable[[str], Path]
 ) -> dict[str, Any]:
-    """Three small tasks, one batch each; all that is no axis, and where the encoders are."""
+    """Some small tasks, one batch each; all that is no axis, and where the encoders are."""
     random = np.random.default_rng(11)
     folder = tmp_path_factory.mktemp("combinations")
     tasks: dict[str, Any] = {}
-    labels = {"mood": [0, 1, 2, 1], "same": [1, 0, 1, 1], "close": [4.5, 0.5, 3.0, 2.0]}
+    labels = {"mood": [0, 1, 2, 1], "same": [1, 0, 1, 1], "close": [4.5, 0.5, 3.0, 2.0], "stars": [0, 2, 3, 1]}
     for task, kind in KINDS.items():
         for name, of_rows in (("varied", labels[task]), ("alike", [labels[task][1]] * 4), ("dev", labels[task][:2])):
             rows = [{"a": text(random), "b": text(random), "label": label} for label in of_rows]
             (folder / f"{task}-{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         tasks[task] = {"kind": kind, "label": "label", "text": ["a", "b"] if task in PAIRS else "a"}
     tasks["mood"]["classes"], tasks["close"]["range"] = 3, [0, 5]
+    tasks["stars"] |= {"classes": 4, "class_weights": "balanced"}
     return {
         "data": str(folder),
         "encoder": {"max_length": 16},

@@ -17,7 +17,7 @@ def answers(kind: str, rows: int, runs: int, random: np.random.Generator) -> tup
     if kind == "regression":
         labels = random.integers(0, 11, rows) / 2
         return labels, np.clip(np.round(labels + random.normal(0, 1.2, (runs, rows)), 1), 0, 5)
-    classes = 4 if kind == "classification" else 2
+    classes = 2 if kind == "binary" else 4
     labels = random.integers(0, classes, rows).astype(float)
     guesses = random.integers(0, classes, (runs, rows)).astype(float)
     return labels, np.where(random.random((runs, rows)) < 0.5, labels, guesses)
@@ -28,7 +28,7 @@ def outputs(kind: str, metric: str, rows: int, runs: int, random: np.random.Gene
     labels, predictions = answers(kind, rows, runs, random)
     if not METRICS[metric].of_probabilities:
         return labels, predictions
-    classes = 4 if kind == "classification" else 2
+    classes = 2 if kind == "binary" else 4
     likely = np.round(random.random((runs, rows, classes)), 1) + 0.5 * (predictions[..., None] == np.arange(classes))
     return labels, (likely + 0.01) / (likely + 0.01).sum(-1, keepdims=True)
 

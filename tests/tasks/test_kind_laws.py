@@ -17,7 +17,7 @@ from minbert.tasks.distillation import distillation_loss, teacher_targets
 from minbert.tasks.heads import HeadOutput
 from minbert.tasks.kinds import KINDS
 from minbert.tasks.losses import Loss
-from minbert.tasks.metrics import METRICS, Values
+from minbert.tasks.metrics import METRICS, Values, worth
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 
@@ -26,6 +26,9 @@ EXAMPLES: list[dict[str, Any]] = [
     {"kind": "classification", "classes": ["bad", "so so", "très bien", "a, b"]},
     {"kind": "classification", "classes": ["2", "1.5", "true"]},
     {"kind": "binary"},
+    {"kind": "binary", "class_weights": {"1": 3.0}},
+    {"kind": "ordinal", "classes": ["1", "2", "3", "4"]},
+    {"kind": "ordinal", "classes": 3, "class_weights": "balanced"},
     {"kind": "regression", "range": [0, 5]},
     {"kind": "regression", "range": [-0.5, 0.25]},
 ]
@@ -176,6 +179,10 @@ REFERENCES: dict[str, Callable[[Values, Values], float]] = {
     ),
     "pearson": correlation,
     "spearman": lambda labels, predicted: correlation(*map(scipy.stats.rankdata, (labels, predicted))),
+    "mae": lambda labels, predicted: float(np.abs(labels - predicted).mean()),
+    "qwk": lambda labels, predicted: float(
+        1 - np.mean((labels - predicted) ** 2) / np.mean((labels[:, None] - predicted[None]) ** 2)
+    ),
 }
 """Every metric by its formula, of labels and predicted values."""
 
@@ -187,8 +194,10 @@ def test_every_score_is_its_formula_and_the_truth_scores_best(settings: TaskSett
     for name in settings.kind.metrics:
         least, greatest = METRICS[name].bounds
         assert found[name] == pytest.approx(REFERENCES[name](truth, predicted.values)), name
-        assert least <= found[name] < greatest
-        assert METRICS[name].score(truth, Predictions(truth, None, [])) == pytest.approx(greatest)
+        assert least <= found[name] <= greatest
+        best = METRICS[name].score(truth, Predictions(truth, None, []))
+        assert best == pytest.approx(least if METRICS[name].less_is_better else greatest)
+        assert worth(name, best) > worth(name, found[name])
 
 
 @every
@@ -201,6 +210,8 @@ def test_the_typical_answer_is_a_label_and_no_constant_fits_better(settings: Tas
     assert name
 
     def wrong(answered: Any) -> float:
+        if settings.kind.ordered:
+            return float(np.abs(given - answered).mean())
         return float(np.mean((given - answered) ** 2 if settings.kind.bounds else given != answered))
 
     assert all(wrong(constant) <= wrong(other) for other in np.unique(given, axis=0))
@@ -217,7 +228,8 @@ def test_classes_are_counted_in_their_order(settings: TaskSettings) -> None:
 
 
 def test_kinds_whose_labels_mean_the_same_are_described_alike() -> None:
-    described = [task(example).kind.described for example in EXAMPLES]
-    assert len(set(described)) == len(EXAMPLES)
+    unweighted = [{**example, "class_weights": None} for example in EXAMPLES]
+    described = {task(example).kind.described for example in EXAMPLES}
+    assert len(described) == len({str(example) for example in unweighted})
     numbered, named = ({"kind": "classification", "classes": classes} for classes in (2, ["0", "1"]))
     assert task(numbered).kind.described == task(named).kind.described

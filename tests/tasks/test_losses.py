@@ -9,12 +9,14 @@ import torch
 from minbert.tasks.heads import Head, HeadOutput
 from minbert.tasks.kinds.binary import Binary
 from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.ordinal import Ordinal
 from minbert.tasks.kinds.regression import Regression
 from minbert.tasks.losses import Loss
 
 LABELS = {
     "classification": Classification(classes=3),
     "binary": Binary(),
+    "ordinal": Ordinal(classes=4),
     "regression": Regression(range=(0, 5)),
 }
 SETTINGS = {"mnrl": {"threshold": 3.0}}  # what a member needs on a range
@@ -39,7 +41,7 @@ def random_batch(kind: str, rows: int, seed: int = 0) -> tuple[HeadOutput, torch
 
     logits = numbers(rows, LABELS[kind].outputs)
     output = HeadOutput(logits, (numbers(rows, 4), numbers(rows, 4)), numbers(rows, 6))
-    top = {"classification": 3, "binary": 2, "regression": 6}[kind]
+    top = {"classification": 3, "binary": 2, "ordinal": 4, "regression": 6}[kind]
     return output, torch.randint(0, top, (rows,), generator=random).double()
 
 
@@ -66,6 +68,19 @@ def test_a_batch_cut_in_two_has_the_same_mean(name: str, kind: str) -> None:
     parts = [evaluate(loss, taken(output, slice(i, j)), labels[i:j], kind) * (j - i) / 7 for i, j in ((0, 3), (3, 7))]
     cut = torch.stack(parts).sum()
     assert torch.allclose(whole, cut, rtol=1e-12) == loss.over_rows
+
+
+@pytest.mark.parametrize(("name", "kind"), EVERY)
+def test_a_loss_that_weighs_labels_is_the_mean_over_them(name: str, kind: str) -> None:
+    loss = loss_for(name, kind)
+    output, labels = random_batch(kind, 7)
+    if not loss.weighs_labels:
+        with pytest.raises(NotImplementedError):
+            loss.of_labels(output, labels)
+        return
+    of_labels = loss.of_labels(output, labels)
+    assert of_labels.shape == labels.shape
+    torch.testing.assert_close(of_labels.mean(), loss(output, labels))
 
 
 @pytest.mark.parametrize(("name", "kind"), EVERY)
@@ -100,7 +115,7 @@ def test_odd_batches_have_finite_losses_and_gradients(name: str, kind: str, case
     else:
         tensors = leaves(output)
     inputs = [tensor.detach().to(dtype).requires_grad_() for tensor in tensors]
-    top = {"classification": 2.0, "binary": 1.0, "regression": 5.0}[kind]
+    top = {"classification": 2.0, "binary": 1.0, "ordinal": 3.0, "regression": 5.0}[kind]
     labels = {"all lowest": labels * 0, "all highest": labels * 0 + top}.get(case, labels).to(dtype)
     got = evaluate(loss_for(name, kind), HeadOutput(inputs[0], (inputs[1], inputs[2]), inputs[3]), labels, kind)
     assert torch.isfinite(got)

@@ -112,7 +112,7 @@ def predicted(rows: Sequence[Text], predictions: Predictions) -> Table:
         if predictions.probabilities is None:
             said = f"{predictions.values[index]:.3f}"
         else:
-            said = f"{predictions.names[index]} ({predictions.probabilities[index].max():.2f})"
+            said = f"{predictions.names[index]} ({predictions.confidence[index]:.2f})"
         table.add_row(said, row if isinstance(row, str) else " | ".join(row))
     return table
 

@@ -20,6 +20,12 @@ class Predictions:
     """The classes' names in the order of ``probabilities``' columns; empty for regression."""
 
     @property
+    def confidence(self) -> NDArray[np.float64]:
+        """The probability of each row's prediction (R,), where a row has one class."""
+        assert self.probabilities is not None
+        return np.take_along_axis(self.probabilities, self.values.astype(np.int64)[:, None], axis=1)[:, 0]
+
+    @property
     def names(self) -> list[str]:
         """The predicted classes by name; empty for regression."""
         return [self.class_names[int(value)] for value in self.values] if self.class_names else []

@@ -119,6 +119,8 @@ class TaskSettings(Settings):
         for loss in self.losses:
             if why := loss.refusal(self.kind, self.head, self.pair):
                 raise ValueError(f"loss '{loss.name}' does not fit: {why}")
+            if (key := self.kind.weights_key) and not loss.weighs_labels:
+                raise ValueError(f"'{key}' does not go with loss '{loss.name}': it is no mean of a loss of each label")
         known = self.kind.known_metrics()
         if self.metric not in known:
             raise ValueError(f"metric '{self.metric}' is none of {', '.join(known)}{did_you_mean(self.metric, known)}")
@@ -154,14 +156,22 @@ class TaskSettings(Settings):
         """Whether a loss of the task trains weights of its head."""
         return self.head.has_weights and any(loss.weight and not loss.over_vectors for loss in self.losses)
 
-    def compute_loss(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:
-        """Return the weighted sum of the task's losses (a scalar) for rows with labels (R,).
+    def compute_loss(
+        self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None, weights: Tensor | None = None
+    ) -> Tensor:
+        """Return the weighted sum of the task's losses (a scalar) for rows with labels (R, ...).
 
-        ``clusters`` (R, 2) are the rows' own of what ``clusters`` returned for all rows.
+        ``clusters`` (R, 2) are the rows' own of what ``clusters`` returned for all rows, and ``weights`` (R, ...) their
+        own of ``Kind.label_weights``.
         """
-        return torch.stack(
-            [loss.weight * loss(output, loss.targets(labels, self.kind), clusters) for loss in self.losses]
-        ).sum()
+        losses = []
+        for loss in self.losses:
+            targets = loss.targets(labels, self.kind)
+            if weights is None:
+                losses.append(loss.weight * loss(output, targets, clusters))
+            else:
+                losses.append(loss.weight * (weights * loss.of_labels(output, targets)).mean())
+        return torch.stack(losses).sum()
 
     def divergences(self, one: HeadOutput, other: HeadOutput) -> Tensor:
         """Return how far apart two head outputs are, row by row: (R,), see ``Kind.divergences``.

@@ -22,6 +22,8 @@ class Objective:
         self.labels = torch.from_numpy(rows.known_labels).to(device, torch.float32)
         clusters = settings.clusters(rows.sequences.rows, rows.known_labels)
         self.clusters = None if clusters is None else clusters.to(device)
+        weights = settings.kind.label_weights(rows.known_labels)
+        self.weights = None if weights is None else torch.from_numpy(weights).to(device, torch.float32)
         self.distillation: DistillationSettings | None = None
         self.targets: Tensor | None = None
 
@@ -40,7 +42,8 @@ class Objective:
         """
         chosen = torch.from_numpy(rows)
         clusters = None if self.clusters is None else self.clusters[chosen]
-        gold = self.settings.compute_loss(output, self.labels[chosen], clusters)
+        weights = None if self.weights is None else self.weights[chosen]
+        gold = self.settings.compute_loss(output, self.labels[chosen], clusters, weights)
         if self.distillation is None or self.targets is None:
             return gold
         share = self.distillation.share_at(progress)

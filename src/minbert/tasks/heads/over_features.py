@@ -10,6 +10,7 @@ from torch import Tensor
 
 from minbert.tasks.heads.base import Head, HeadModule, Pair, two_vectors
 from minbert.tasks.heads.features import Feature, features_width, pair_features
+from minbert.tasks.kinds import Kind
 
 
 def features_field(default: list[Feature]) -> Any:
@@ -51,3 +52,11 @@ class FeaturesModule(HeadModule):
             return vectors[0]
         first, second, *joined = vectors
         return torch.cat([pair_features(self.features, first, second), *joined], dim=-1)
+
+
+class OrderedHead(FeaturesHead):
+    """A head for classes in order."""
+
+    def refusal(self, kind: Kind, pair: Pair | None) -> str | None:  # noqa: ARG002
+        """Return why this head cannot serve such a task, or None where it can."""
+        return None if kind.ordered else "it is for classes in order (kind: ordinal)"

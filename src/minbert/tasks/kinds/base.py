@@ -42,6 +42,8 @@ class Kind(Method):
     """The loss of tasks that name none."""
     metrics: ClassVar[tuple[str, ...]]
     """What is always scored: names from ``tasks.metrics.METRICS``. The first counts where a task names none."""
+    ordered: ClassVar[bool] = False
+    """Whether its classes have an order."""
     further_metrics: ClassVar[tuple[str, ...]] = ()
     """What is scored where a task names it as its own."""
 
@@ -99,6 +101,18 @@ class Kind(Method):
     def class_counts(self, labels: Values) -> dict[str, int]:  # noqa: ARG002
         """Return how many rows each class has among labels (R, ...), all classes in order; none of scores."""
         return {}
+
+    @property
+    def weights_key(self) -> str | None:
+        """The setting, if any, by which labels count more or less in the loss."""
+        return None
+
+    def label_weights(self, labels: Values) -> Values | None:  # noqa: ARG002
+        """Return what the loss of each label is multiplied by, of the shape of labels (R, ...) of all training rows.
+
+        None where every label counts alike.
+        """
+        return None
 
     @abstractmethod
     def typical(self, labels: Values) -> Typical:

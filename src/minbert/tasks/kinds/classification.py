@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import ClassVar
 
-from pydantic import Field, field_validator, model_validator
-
-from minbert.tasks.divergences import symmetric_kl
-from minbert.tasks.kinds.base import Label
-from minbert.tasks.kinds.over_classes import ClassesKind
-from minbert.tasks.soft_targets import class_shares, soft_target_loss
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-_CLASSES_TOLD = 20
-_MOST_CLASSES = 100_000
-_YAML_WORDS = {"True": "true", "False": "false", "None": "null"}
+from minbert.tasks.kinds.named_classes import SoftmaxKind
 
 
-class Classification(ClassesKind):
-    """A label is one of ``n`` classes, and a head has a logit for each: ``p = softmax(logits)``."""
+class Classification(SoftmaxKind):
+    """A label is one of several classes in no order."""
 
     name: ClassVar[str] = "classification"
     title: ClassVar[str] = "one of several classes"
@@ -29,68 +17,3 @@ class Classification(ClassesKind):
     default_loss: ClassVar[str] = "cross_entropy"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1")
     further_metrics: ClassVar[tuple[str, ...]] = ("weighted_f1", "mcc", "average_precision", "roc_auc")
-
-    classes: int | list[str] = Field(description="the number of classes (labels 0, 1, ...) or their names")
-
-    @field_validator("classes", mode="before")
-    @classmethod
-    def _number_or_names(cls, value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, int | list):
-            raise ValueError("give the number of classes, or a list of their names")
-        if isinstance(value, int) and value > _MOST_CLASSES:
-            raise ValueError(f"at most {_MOST_CLASSES:,} classes; found {value:,}")
-        if isinstance(value, list) and not all(isinstance(name, str) for name in value):
-            names = [_YAML_WORDS.get(repr(name), str(name)) for name in value]
-            raise ValueError(
-                f"put the names in quotes, each as the files write it: {names}. "
-                "YAML reads true and false as truth values, null as nothing, and 1 as a number"
-            )
-        for name in value if isinstance(value, list) else ():
-            if not name.strip() or name != name.strip() or len(name.splitlines()) > 1:
-                raise ValueError(f"{name!r} is no class name: it is empty, or has white space around it or line breaks")
-        return value
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if len(self.class_names) < 2:
-            raise ValueError("'classes' must be at least 2")
-        if len(set(self.class_names)) != len(self.class_names):
-            raise ValueError("'classes' names a class twice")
-        return self
-
-    @property
-    def class_names(self) -> list[str]:
-        """The names, or the numbers where there are no names."""
-        return [str(label) for label in range(self.classes)] if isinstance(self.classes, int) else self.classes
-
-    @property
-    def outputs(self) -> int:
-        """A logit for each class."""
-        return len(self.class_names)
-
-    @property
-    def answer_described(self) -> str:
-        """How many classes, and which; of many, the first."""
-        names = self.class_names
-        shown = ", ".join(names[:_CLASSES_TOLD]) + (", ..." if len(names) > _CLASSES_TOLD else "")
-        return f"one of {len(names)} classes ({shown}), with probabilities"
-
-    def answers(self, logits: Tensor) -> Tensor:
-        """Return the probabilities (R, classes)."""
-        return logits.softmax(-1)
-
-    def course_value(self, prediction: Label) -> str:
-        """Return the class's number."""
-        return str(int(prediction))
-
-    def divergences(self, one: Tensor, other: Tensor) -> Tensor:
-        """Return the symmetric KL divergence of the two softmaxes."""
-        return symmetric_kl(one, other)
-
-    def teacher_targets(self, logits: Tensor, temperature: float) -> Tensor:
-        """Return the probabilities (R, classes) ``softmax(logits / temperature)``."""
-        return class_shares(logits, temperature)
-
-    def distillation_loss(self, logits: Tensor, targets: Tensor, temperature: float) -> Tensor:
-        """Return the cross entropy with the teacher's probabilities."""
-        return soft_target_loss(logits, targets, temperature)

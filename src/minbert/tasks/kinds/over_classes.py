@@ -1,11 +1,14 @@
-"""What kinds with classes share: a label is the number of one class."""
+"""What kinds share whose label is the number of one class."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
+from pydantic import Field, field_validator, model_validator
 
 from minbert.tasks.kinds.base import Kind, Label, Typical
 from minbert.tasks.metrics import Values
@@ -18,24 +21,46 @@ _SHOWN = 8
 class ClassesKind(Kind):
     """A label is the number of one class: 0, 1, ... in the order of ``class_names``."""
 
-    def parse(self, text: str) -> float:
-        """Return the class's number.
+    class_weights: str | dict[str, float] | None = Field(
+        None, description="what rows count in the loss by their class: balanced, or {class: number}; others count 1"
+    )
 
-        A class is written by its name. Names that are numbers compare as numbers (``3.0`` is ``3``); where no name is
-        one, the class's place may be written instead.
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _balanced_or_numbers(cls, value: Any) -> Any:
+        return numbers_of_classes(value)
+
+    @model_validator(mode="after")
+    def _weights_are_of_its_classes(self) -> Self:
+        if isinstance(self.class_weights, dict):
+            by_class("class_weights", self.class_weights, self.class_names, 1.0)
+        return self
+
+    @property
+    def weights_key(self) -> str | None:
+        """The classes' weights, where there are any."""
+        return None if self.class_weights is None else "class_weights"
+
+    def label_weights(self, labels: Values) -> Values | None:
+        """Return each row's weight (R,): of balanced ones, ``rows / (classes * rows of the class)``.
+
+        Classes that no row has do not count, so the mean weight is 1 (King & Zeng 2001; as in scikit-learn).
+        """
+        if self.class_weights is None:
+            return None
+        numbers = labels.astype(np.int64)
+        if isinstance(self.class_weights, dict):
+            return by_class("class_weights", self.class_weights, self.class_names, 1.0)[numbers]
+        counts = np.bincount(numbers)
+        return np.asarray(len(labels) / (counts > 0).sum() / counts[numbers])
+
+    def parse(self, text: str) -> float:
+        """Return the class's number; see ``class_number``.
 
         Raises:
-            ValueError: the text is none of them.
+            ValueError: the text names no class.
         """
-        text, names = text.strip(), tuple(self.class_names)
-        places, places_of_numbers = _places(names)
-        place = places.get(text)
-        if place is None and (value := number(text)) is not None:
-            place = places_of_numbers.get(value)
-        if place is None:
-            shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-            raise ValueError(f"label '{text}' is none of: {shown}")
-        return float(place)
+        return float(class_number(text, self.class_names))
 
     def written(self, label: Label) -> str:
         """Return the class's name."""
@@ -54,6 +79,64 @@ class ClassesKind(Kind):
     def decided(self, answers: Values) -> Predictions:
         """Return the likeliest class of probabilities (R, classes)."""
         return Predictions(answers.argmax(-1).astype(np.float64), answers, self.class_names)
+
+
+def class_number(text: str, names: Sequence[str]) -> int:
+    """Return the place of the class that ``text`` means.
+
+    A class is written by its name. Names that are numbers compare as numbers (``3.0`` is ``3``); where no name is one,
+    the class's place may be written instead.
+
+    Raises:
+        ValueError: the text is none of them.
+    """
+    text, names = text.strip(), tuple(names)
+    places, places_of_numbers = _places(names)
+    place = places.get(text)
+    if place is None and (value := number(text)) is not None:
+        place = places_of_numbers.get(value)
+    if place is None:
+        shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+        raise ValueError(f"label '{text}' is none of: {shown}")
+    return place
+
+
+def numbers_of_classes(value: Any) -> Any:
+    """Return a recipe's ``balanced``, or its mapping from classes, as they are written, to numbers of at least 0.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if value is None or value == "balanced":
+        return value
+    if not isinstance(value, dict) or not value:
+        raise ValueError("give 'balanced', or a number for each class: {class: number}")
+    for name, given in value.items():
+        if isinstance(name, bool) or name is None:
+            raise ValueError("put the classes in quotes: YAML reads true and false as truth values, null as nothing")
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < math.inf:
+            raise ValueError(f"class '{name}': give a finite number of at least 0; found {given!r}")
+    return {str(name): float(given) for name, given in value.items()}
+
+
+def by_class(key: str, given: Mapping[str, float], names: Sequence[str], else_: float) -> Values:
+    """Return the number that is given for each class (classes,), ``else_`` for those that have none.
+
+    Raises:
+        ValueError: one is given for no class, or twice for the same.
+    """
+    numbers = np.full(len(names), else_)
+    known: set[int] = set()
+    for text, value in given.items():
+        try:
+            place = class_number(text, names)
+        except ValueError as error:
+            raise ValueError(f"{key}: {str(error).removeprefix('label ')}") from None
+        if place in known:
+            raise ValueError(f"{key}: class '{text}' is given twice")
+        known.add(place)
+        numbers[place] = value
+    return numbers
 
 
 @functools.cache

@@ -21,6 +21,8 @@ class Loss(Method):
     """The names of the kinds of task it trains."""
     over_rows: ClassVar[bool] = True
     """Whether it is the mean of a loss of each row, so that a batch cut into micro-batches has the same gradient."""
+    weighs_labels: ClassVar[bool] = False
+    """Whether it is a mean over labels of what ``of_labels`` returns, so that labels can count more or less."""
     over_vectors: ClassVar[bool] = False
     """Whether it compares the two sentence vectors of a pair, and so leaves the head alone."""
 
@@ -50,6 +52,10 @@ class Loss(Method):
         It is 1 unless a unit, or a scale, of the loss makes its gradient far longer than a cross entropy's.
         """
         return 1.0
+
+    def of_labels(self, output: HeadOutput, labels: Tensor) -> Tensor:
+        """Return the loss of each label, of the shape of labels (R, ...), where the loss ``weighs_labels``."""
+        raise NotImplementedError
 
     @abstractmethod
     def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:

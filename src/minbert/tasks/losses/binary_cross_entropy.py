@@ -18,7 +18,12 @@ class BinaryCrossEntropy(Loss):
     title: ClassVar[str] = "binary cross entropy with logits"
     source: ClassVar[str] = "the log-likelihood of a Bernoulli variable; used by all five papers for paraphrase"
     kinds: ClassVar[tuple[str, ...]] = ("binary",)
+    weighs_labels: ClassVar[bool] = True
 
     def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return the mean over rows."""
         return F.binary_cross_entropy_with_logits(output.logits.squeeze(-1), labels)
+
+    def of_labels(self, output: HeadOutput, labels: Tensor) -> Tensor:
+        """Return the loss of each row (R,)."""
+        return F.binary_cross_entropy_with_logits(output.logits.squeeze(-1), labels, reduction="none")

@@ -23,7 +23,8 @@ class OrderedCrossEntropy(Loss):
     name: ClassVar[str] = "ordered_cross_entropy"
     title: ClassVar[str] = "cross entropy over classes in order, the label's neighbours sharing the target"
     source: ClassVar[str] = "Diaz & Marathe 2019, 'Soft Labels for Ordinal Regression', equation 1"
-    kinds: ClassVar[tuple[str, ...]] = ("classification",)
+    kinds: ClassVar[tuple[str, ...]] = ("classification", "ordinal")
+    weighs_labels: ClassVar[bool] = True
 
     sharpness: float = Field(
         2.0, gt=0, allow_inf_nan=False, description="each class further away has exp(-sharpness) of the share"
@@ -31,6 +32,13 @@ class OrderedCrossEntropy(Loss):
 
     def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return the mean over rows."""
-        classes = torch.arange(output.logits.shape[1], dtype=labels.dtype, device=labels.device)
+        return F.cross_entropy(output.logits, self._targets(output.logits, labels))
+
+    def of_labels(self, output: HeadOutput, labels: Tensor) -> Tensor:
+        """Return the loss of each row (R,)."""
+        return F.cross_entropy(output.logits, self._targets(output.logits, labels), reduction="none")
+
+    def _targets(self, logits: Tensor, labels: Tensor) -> Tensor:
+        classes = torch.arange(logits.shape[1], dtype=labels.dtype, device=labels.device)
         distances = (labels.unsqueeze(-1) - classes).abs()
-        return F.cross_entropy(output.logits, (-self.sharpness * distances).softmax(-1))
+        return (-self.sharpness * distances).softmax(-1)
