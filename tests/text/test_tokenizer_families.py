@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -215,3 +216,31 @@ def test_damaged_files_are_told(spoil: Callable[[Path], object], told: str, tmp_
     with pytest.raises(UserError) as error:
         Tokenizer.from_files(tmp_path)
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize("special", ["[SEP]", "[CLS]", "<|endoftext|>"])
+def test_splitting_is_not_what_keeps_a_text_from_becoming_a_special_token(special: str) -> None:
+    """Some models are handed the whole word, and take it if their vocabulary has it."""
+    whole = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False, "trim_offsets": True}
+    names = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+    bert = dict(zip(names, ("[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"), strict=True))
+    for family, splitter in (("bert", {"type": "WhitespaceSplit"}), ("modernbert", whole)):
+        content = json.loads(families.backend(family).to_str())
+        content["pre_tokenizer"] = splitter
+        if family == "modernbert":
+            content["model"]["ignore_merges"] = True
+        tokenizer = Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(content)), bert)
+        forged = set(tokenizer.token_ids([special])[0]) & (tokenizer.special_ids - {tokenizer.unknown_id})
+        assert not forged, family
+
+
+def test_a_splitter_of_no_familys_own_is_saved_as_it_is(tmp_path: Path) -> None:
+    content = json.loads(families.backend("xlm-roberta").to_str())
+    content["pre_tokenizer"] = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    tokenizer = Tokenizer.from_files(tmp_path)
+    assert tokenizer.framing(1) == ["<s>", "</s>"]
+    assert tokenizer.framing(2) == ["<s>", "</s>", "</s>", "</s>"]
+    tokenizer.save(tmp_path / "saved", template("xlm-roberta", tokenizer), segments=False)
+    theirs = reference(tmp_path / "saved")
+    assert tokenizer.token_ids(TEXTS) == [theirs(text, add_special_tokens=False)["input_ids"] for text in TEXTS]
