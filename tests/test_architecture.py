@@ -20,7 +20,7 @@ FLOORS = [
     {"evaluation"},
     {"recipe"},
     {"run_folder"},
-    {"pretraining", "together"},
+    {"pretraining", "together", "schema_inference"},
     {"running", "reference"},
     {"reproduction", "sweeping", "comparing"},
     {"reporting"},

@@ -15,15 +15,16 @@ app = typer.Typer(help="Check data files, or download the public sets.", no_args
 
 @app.command()
 def check(
-    source: Annotated[
-        str, typer.Argument(metavar="DIR_OR_RECIPE", help="A folder in the course's format, or a recipe.")
-    ],
+    source: Annotated[str, typer.Argument(metavar="DIR_OR_RECIPE", help="A folder of files, or a recipe.")],
     data: Annotated[str | None, typer.Option(help="Folder of a recipe's files; by default the recipe's own.")] = None,
     encoder: Annotated[
         str | None, typer.Option(help="Whose tokens to count; by default the recipe's encoder, else 'minilm'.")
     ] = None,
 ) -> None:
-    """Read every file and report all bad rows, label balance, lengths and overlaps; exit 2 if any row is bad."""
+    """Read every file and report all bad rows, label balance, lengths and overlaps; exit 2 if any row is bad.
+
+    Of a folder, say first what its tasks are, as 'minbert new' would.
+    """
     from minbert.running.checking import check_source
 
     lines, healthy = check_source(source, data, encoder)

@@ -20,6 +20,7 @@ from minbert.cli import (
     reproducing,
     sweeping,
     training,
+    understanding,
 )
 from minbert.display.streams import give_up, is_broken, open_streams
 from minbert.errors import Notice, UserError
@@ -33,6 +34,7 @@ app = typer.Typer(
     context_settings={"max_content_width": 120},
     rich_markup_mode=None,  # help and errors as they are written: 'minbert[tracking]' is no markup
 )
+app.command()(understanding.new)
 app.command()(training.train)
 app.command()(pretraining.pretrain)
 app.command()(reproducing.reproduce)

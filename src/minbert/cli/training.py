@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from minbert.cli.options import SEED, recipe_changes, run_in_folder
+from minbert.cli.understanding import are_folders, recipe_of_folders
 from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
@@ -16,9 +17,14 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[
-        str, typer.Argument(help="A shipped recipe's name (see 'minbert recipes') or a YAML file.")
-    ] = "cs224n/best",
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RECIPE | FOLDER...]",
+            help="A shipped recipe's name (see 'minbert recipes'), a YAML file, or folders of files, for which a "
+            "recipe is worked out (see 'minbert new').  [default: cs224n/best]",
+        ),
+    ] = None,
     data: Annotated[str | None, typer.Option(help="Folder of the tasks' files; 'sample' is the shipped set.")] = None,
     encoder: Annotated[str | None, typer.Option(help="'minilm', a folder, or an id on the hub.")] = None,
     out: Annotated[
@@ -38,7 +44,7 @@ def train(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show steps, tokens, time and memory.")] = False,
 ) -> None:
-    """Train one encoder on all tasks of a recipe."""
+    """Train one encoder on all tasks of a recipe, or of the files in a folder."""
     from minbert.cli import tables
     from minbert.display.commands import command_line
     from minbert.display.console import terminal
@@ -50,7 +56,12 @@ def train(
     from minbert.tracking import find_trackers
     from minbert.training.interrupt import Interrupted
 
-    loaded = load_recipe(recipe, recipe_changes(data, encoder, seed), settings or [])
+    changes, name = recipe_changes(data, encoder, seed), (sources or ["cs224n/best"])[0]
+    if sources and are_folders(sources):
+        loaded = recipe_of_folders(sources, changes, settings or [])
+        name = Path(str(loaded.data)).name
+    else:
+        loaded = load_recipe(name, changes, settings or [])
     if budget is not None:
         loaded = load_budget(budget).apply(loaded)
     display = Display(terminal())
@@ -67,7 +78,7 @@ def train(
             display.note(f"stopped; the checkpoint is written. To go on: {again}")
             raise typer.Exit(130) from None
 
-    summary = run_in_folder(out, recipe, resume, lambda place: _holds(place, loaded), run)
+    summary = run_in_folder(out, name, resume, lambda place: _holds(place, loaded), run)
     display.show(tables.summary(summary, loaded))
     display.note(tables.closing_words(summary, loaded))
 

@@ -19,7 +19,7 @@ from minbert.data.parquet import read_parquet
 from minbert.data.row import Problem, Row
 from minbert.errors import UserError
 
-__all__ = ["Problem", "Row", "read_rows"]
+__all__ = ["FORMATS", "Problem", "Row", "read_rows"]
 
 standard_input = Path("-")
 
@@ -29,6 +29,9 @@ _readers: dict[str, Callable[[BinaryIO, Path], Iterator[Row | Problem]]] = {
     ".jsonl": lambda stream, path: read_jsonl(read_lines(stream, path), path),
     PARQUET: read_parquet,
 }
+
+FORMATS = tuple(_readers)
+"""The suffixes of files of rows."""
 
 
 def read_rows(path: Path) -> Iterator[Row | Problem]:

@@ -123,7 +123,7 @@ def to_yaml(value: Any) -> str:
 
 def to_yaml_line(value: Any) -> str:
     """Return such a value as YAML on a single line."""
-    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=True, width=10_000)
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=True, width=10_000)
     return text.removesuffix("\n").removesuffix("\n...")
 
 

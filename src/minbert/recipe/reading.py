@@ -42,11 +42,20 @@ def read_tree(
         UserError: no such recipe, not YAML, no mapping, or ``settings`` that cannot be read.
     """
     tree, where = _read(model, source, (), anchor)
+    lay_over(tree, overrides, settings)
+    return tree, where
+
+
+def lay_over(tree: dict[str, Any], overrides: Mapping[str, Any], settings: Sequence[str]) -> None:
+    """Put changes into the tree of a recipe; see ``read_tree``.
+
+    Raises:
+        UserError: ``settings`` cannot be read.
+    """
     for key, value in overrides.items():
         put(tree, key, value)
     for key, value in read_settings(settings, "training.epochs=5").items():
         put(tree, key, value)
-    return tree, where
 
 
 def validate(model: type[Piece], tree: Any, where: str) -> Piece:

@@ -1,0 +1,67 @@
+"""Labels that are names of classes, one a row."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from minbert.errors import UserError, shown
+from minbert.schema_inference.found import Findings
+from minbert.schema_inference.labels import Labels
+
+_ORDERS = (
+    ("contradiction", "neutral", "entailment"),
+    ("very negative", "negative", "neutral", "positive", "very positive"),
+    ("very bad", "bad", "neutral", "good", "very good"),
+    ("terrible", "bad", "okay", "good", "great"),
+    ("very low", "low", "medium", "high", "very high"),
+    ("easy", "medium", "hard"),
+    ("strongly disagree", "disagree", "neutral", "agree", "strongly agree"),
+    ("a1", "a2", "b1", "b2", "c1", "c2"),
+    ("negativ", "neutral", "positiv"),
+    ("negatif", "neutre", "positif"),
+    ("negativo", "neutral", "positivo"),
+    ("消极", "中性", "积极"),
+    ("no", "maybe", "yes"),
+)
+"""Names whose order people know. Two of them are classes like others; three or more may be grades."""
+
+
+def read_class_names(labels: Labels, findings: Findings) -> bool:
+    """Set ``kind: classification`` and its classes.
+
+    Raises:
+        UserError: nearly every row has a label of its own, so they are no classes.
+    """
+    spellings = _spellings(labels)
+    if len(spellings) < 2:
+        raise UserError(f"column '{shown(labels.headers[0])}' has fewer than two different labels")
+    if len(spellings) > 20 and len(spellings) > 0.5 * labels.all.total():
+        raise UserError(f"column '{shown(labels.headers[0])}' has a label of its own in most rows, so no classes")
+    names, why = _in_order(list(spellings), labels)
+    findings.set("kind", "classification", f"{len(names)} names")
+    findings.set("classes", names, why)
+    if labels.missing or any(len(each) > 1 for each in spellings.values()):
+        translated = {labels.known[value]: name for name, each in spellings.items() for value in each}
+        findings.set(
+            "labels", translated | dict.fromkeys(labels.missing), "what differs in capitals alone is one class"
+        )
+    if any(name.isdigit() for name in names) and not all(name.isdigit() for name in names):
+        findings.unsure.append("some labels are numbers and some are names; each is a class of its own")
+    return True
+
+
+def _spellings(labels: Labels) -> dict[str, list[str]]:
+    """Return the values of each class by its commonest spelling; capitals alone make no other class."""
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for value, name in labels.known.items():
+        alike[name.casefold()].append(value)
+    return {labels.known[max(values, key=lambda value: labels.all[value])]: values for values in alike.values()}
+
+
+def _in_order(names: list[str], labels: Labels) -> tuple[list[str], str]:
+    if set(names) <= set(labels.listed):
+        return list(labels.listed), "as the file of labels lists them"
+    known = next((order for order in _ORDERS if {name.casefold() for name in names} <= set(order)), None)
+    if known is None:
+        return sorted(names), ""
+    return sorted(names, key=lambda name: known.index(name.casefold())), ""

@@ -1,0 +1,81 @@
+"""What the reading of a folder has come to: one task's settings, why they are so, and what is not sure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Two readings or more are as likely; ``choices`` says each in a few words, the safer one first."""
+
+    text: str
+    choices: Sequence[str]
+
+
+Ask = Callable[[Question], int | None]
+"""Returns the number of the choice that somebody has made, None where there is nobody to ask."""
+
+
+def nobody(question: Question) -> None:
+    """Ask nobody."""
+
+
+@dataclass
+class Findings:
+    """Settings of a recipe's task with the reason for each, by key; and what a person should look at."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    unsure: list[str] = field(default_factory=list)
+
+    def set(self, key: str, value: Any, reason: str = "") -> None:
+        """Set a key, and say why."""
+        self.settings[key] = value
+        if reason:
+            self.reasons[key] = reason
+
+    def decide(self, question: Question, ask: Ask) -> int:
+        """Return the number of the choice that is made; where there is nobody to ask, of the safer one, and say so."""
+        choice = ask(question)
+        if choice is None:
+            safer, *others = question.choices
+            self.unsure.append(f"{question.text} Taken: {safer}. It may be: {', or '.join(others)}")
+        return choice or 0
+
+
+@dataclass(frozen=True)
+class InferredTask:
+    """A task as its files show it."""
+
+    name: str
+    findings: Findings
+    rows: dict[str, int]
+    """How many rows each split's file has, of those that were read."""
+    texts: list[tuple[str, ...]]
+    """Of each training row that was read, the one text or the two."""
+
+
+@dataclass(frozen=True)
+class InferredFolder:
+    """Everything that a folder's files have told."""
+
+    data: Path
+    tasks: list[InferredTask]
+    encoder: Findings
+    training: Findings
+    remarks: list[str]
+    """What was left out, and why."""
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        """The recipe, as a mapping that could have been read from a file."""
+        return {
+            "data": str(self.data),
+            "encoder": self.encoder.settings,
+            "tasks": {task.name: task.findings.settings for task in self.tasks},
+            "training": self.training.settings,
+        }

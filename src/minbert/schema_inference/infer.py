@@ -1,0 +1,116 @@
+"""A folder read: its tasks, and for each the settings of a recipe with their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from minbert.data.lines import read_lines
+from minbert.errors import UserError, printable
+from minbert.schema_inference.finding_files import FoundTask, find_files
+from minbert.schema_inference.found import Ask, Findings, InferredFolder, InferredTask, nobody
+from minbert.schema_inference.label_columns import find_id, find_labels
+from minbert.schema_inference.label_kinds import infer_kind
+from minbert.schema_inference.labels import gather_labels
+from minbert.schema_inference.lengths import choose_length
+from minbert.schema_inference.metrics import choose_metric
+from minbert.schema_inference.schedule import choose_schedule
+from minbert.schema_inference.tables import Table, read_table
+from minbert.schema_inference.text_columns import find_texts
+
+_HELD_OUT = "10%"
+_HELD_OUT_OF_FEW = "20%"
+_FEW_ROWS = 1000
+
+
+def infer_folder(folders: Sequence[Path], encoder: str = "minilm", ask: Ask = nobody) -> InferredFolder:
+    """Return what the files in these folders are, task by task; a file that cannot be read is told and left out.
+
+    Args:
+        folders: where the files are; several are taken together.
+        encoder: whose tokens count.
+        ask: chooses where readings are equally likely.
+
+    Raises:
+        UserError: no task can be made of the files; the message says why of each.
+    """
+    found = find_files(folders)
+    remarks = list(found.remarks)
+    tasks: list[InferredTask] = []
+    faults: list[str] = []
+    for task in found.tasks:
+        try:
+            tasks.append(_infer_task(task, found.data, remarks, ask))
+        except UserError as error:
+            faults.append(f"{printable(task.files['train'])}: {str(error).removesuffix('.')}")
+    if not tasks:
+        raise UserError("no task can be made of these files:\n" + "\n".join(f"  {fault}" for fault in faults))
+    remarks += [f"{fault}; left out" for fault in faults]
+    settings, training = Findings(), Findings()
+    settings.set("name", encoder)
+    choose_length(tasks, encoder, settings)
+    choose_schedule(tasks, training)
+    return InferredFolder(found.data, tasks, settings, training, remarks)
+
+
+def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> InferredTask:
+    """Return what a task's files show.
+
+    Raises:
+        UserError: the train file cannot be read, or its columns make no task.
+    """
+    tables = _read(task, data, remarks)
+    findings = Findings()
+    findings.set("kind", None)  # what is found later stands where a reader looks for it
+    findings.set("files", {split: task.files[split] for split in tables})
+    train = tables["train"]
+    if "dev" not in tables:
+        share = _HELD_OUT_OF_FEW if train.rows < _FEW_ROWS else _HELD_OUT
+        findings.set(
+            "held_out", share, "no dev file is there, so a part of the train file is dev, the same in every run"
+        )
+    for split, table in tables.items():
+        if not table.whole:
+            findings.unsure.append(f"only the first {table.rows:,} rows of the {split} file were looked at")
+        if table.bad:
+            findings.unsure.append(
+                f"{table.bad:,} rows of the {split} file cannot be read; 'minbert data check' shows them"
+            )
+    texts = find_texts(tables, findings, ask)
+    row_id = find_id(tables, texts, findings)
+    columns = find_labels(tables, texts, row_id, findings, ask)
+    listed = _listed(task.class_list)
+    labels = gather_labels(tables, columns, task.name, len(texts) == 2, listed)
+    infer_kind(labels, findings, ask)
+    choose_metric(labels, findings)
+    if task.more_train:
+        findings.set("also_train_on", [{"file": file} for file in task.more_train], "further parts of the train file")
+    rows = {split: table.rows for split, table in tables.items()}
+    return InferredTask(task.name, findings, rows, list(zip(*(column.values for column in texts), strict=True)))
+
+
+def _read(task: FoundTask, data: Path, remarks: list[str]) -> dict[str, Table]:
+    """Return the task's files as tables; a dev or test file that cannot be read is left out.
+
+    Raises:
+        UserError: the train file cannot be read.
+    """
+    tables = {"train": read_table(data / task.files["train"])}
+    for split in ("dev", "test"):
+        if split in task.files:
+            try:
+                tables[split] = read_table(data / task.files[split])
+            except UserError as error:
+                remarks.append(f"{str(error).removesuffix('.')}; left out")
+    return tables
+
+
+def _listed(path: Path | None) -> list[str]:
+    """Return the classes that a file lists, one a line; none where it is no such list."""
+    if path is None:
+        return []
+    try:
+        with path.open("rb") as file:
+            return [line.text.strip() for line in read_lines(file, path) if line.text.strip()]
+    except (OSError, UserError):
+        return []

@@ -1,0 +1,157 @@
+"""Which column holds the labels, or which columns of 0 and 1 do; and which tells rows apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from minbert.errors import UserError, shown
+from minbert.schema_inference.found import Ask, Findings, Question
+from minbert.schema_inference.tables import Column, Table
+from minbert.schema_inference.words import known_words, says, words_of
+from minbert.tasks.numbers import number
+
+_WITHHELD = frozenset(["", "-1", "-1.0"])
+_FEW = 50
+"""So many classes are few: codes and dates have more."""
+
+
+def find_id(tables: Mapping[str, Table], texts: Sequence[Column], findings: Findings) -> Column | None:
+    """Return the column of the train file that tells rows apart, if one does in every file, and set ``id``."""
+    for name, column in tables["train"].columns.items():
+        if column in texts or not says(name, "identity"):
+            continue
+        in_files = [table.columns.get(name) for table in tables.values()]
+        if not all(table.whole for table in tables.values()):
+            findings.unsure.append(
+                f"'{shown(name)}' is not used as id: not all rows were read to see whether it repeats"
+            )
+        elif all(each is not None and len(each.counts) == len(each.values) for each in in_files):
+            findings.set("id", name, "different in every row")
+            return column
+    return None
+
+
+def find_labels(
+    tables: Mapping[str, Table], texts: Sequence[Column], row_id: Column | None, findings: Findings, ask: Ask
+) -> list[Column]:
+    """Return the column of the train file that holds labels, or several columns of 0 and 1, and set ``label``.
+
+    Raises:
+        UserError: none does.
+    """
+    train, test = tables["train"], tables.get("test")
+    needed = [table for split, table in tables.items() if split != "test"]
+    columns = [c for c in train.columns.values() if all(c.name in table.columns for table in needed)]
+    withheld = {c.name for c in columns if test is not None and _is_withheld(test, c.name)}
+    last = columns[-1] if columns else None
+    points = {
+        column.name: _points(column, column.name in withheld, column is last)
+        for column in columns
+        if column not in texts and column is not row_id and _may_be_labels(column, column.name in withheld)
+    }
+    candidates = sorted((train.columns[name] for name in points), key=lambda column: -points[column.name])
+    candidates = _without_twins(candidates, findings)
+    if not candidates:
+        told = ", ".join(shown(name) for name in list(train.columns)[:10])
+        raise UserError(f"no column holds labels (its columns: {told})")
+    named = [column for column in candidates if says(column.name, "label")]
+    several = _truth_columns(columns, candidates)
+    if len(named) == 1 and named[0] is candidates[0]:
+        several = []
+    if len(several) > 2 or (several and _both_count(several, findings, ask)):
+        reason = f"{len(several)} columns of {_written(several[0])}, a class each"
+        findings.set("label", [column.name for column in several], reason)
+        return several
+    best = candidates[0]
+    rivals = [column for column in candidates if points[column.name] == points[best.name]]
+    if len(rivals) > 1:
+        told = ", ".join(f"'{shown(column.name)}'" for column in rivals)
+        question = Question(f"Columns {told} could all be labels. Which one is?", [column.name for column in rivals])
+        best = rivals[findings.decide(question, ask)]
+    reason = "the test file lacks it" if best.name in withheld else ""
+    findings.set("label", best.name, reason)
+    if points[best.name] < 1:
+        findings.unsure.append(f"no header says 'label'; '{shown(best.name)}' is taken for it")
+    for column in candidates:
+        if column is not best and points[column.name] >= min(3, points[best.name]):
+            other = shown(column.name)
+            findings.unsure.append(
+                f"'{other}' could be a label, too; a copy of the task with 'label: {other}' learns it"
+            )
+    return [best]
+
+
+def _is_withheld(test: Table, name: str) -> bool:
+    """Return whether the test file has no labels in this column."""
+    return name not in test.columns or test.columns[name].counts.keys() <= _WITHHELD
+
+
+def _may_be_labels(column: Column, withheld: bool) -> bool:
+    if column.lists:
+        return True
+    if len(column.counts) < 2 or column.dates >= 0.5 or says(column.name, "identity"):
+        return False
+    named = withheld or says(column.name, "label", "score")
+    if column.numbers >= 0.5:
+        whole = all("." not in value for value in column.counts)
+        return named or not (whole and column.distinct_share > 0.9 and column.filled > 20)
+    return column.distinct_share <= (0.95 if named else 0.5) or column.filled < 20
+
+
+def _points(column: Column, withheld: bool, last: bool) -> int:
+    """Return how much speaks for a column of labels."""
+    words = words_of(column.name)
+    points = 4 * withheld + last
+    if says(column.name, "label"):
+        points += 4
+    elif says(column.name, "score"):
+        points += 3
+    elif says(column.name, "about"):
+        points -= 4
+    points += 2 * (words[:1] != [] and words[0] in known_words("statement"))
+    return points + (len(column.counts) <= _FEW and (column.distinct_share <= 0.2 or len(column.counts) <= 5))
+
+
+def _without_twins(candidates: Sequence[Column], findings: Findings) -> list[Column]:
+    """Drop columns that say the same as another in numbers: ``label`` beside ``label_text``."""
+    kept: list[Column] = []
+    for column in candidates:
+        twin = next((other for other in kept if _say_the_same(column, other)), None)
+        if twin is None:
+            kept.append(column)
+            continue
+        by_name, other = (column, twin) if twin.numbers > column.numbers else (twin, column)
+        kept[kept.index(twin)] = by_name
+        findings.reasons["label"] = f"'{shown(other.name)}' says the same"
+    return kept
+
+
+def _say_the_same(one: Column, other: Column) -> bool:
+    if len(one.counts) != len(other.counts) or len(one.counts) > 0.5 * one.filled or (one.is_truth and other.is_truth):
+        return False
+    return len(set(zip(one.values, other.values, strict=True)) - {("", "")}) == len(one.counts)
+
+
+def _truth_columns(columns: Sequence[Column], candidates: Sequence[Column]) -> list[Column]:
+    """Return the columns of 0 and 1, or of true and false, in the file's order, where there are at least two."""
+    truths = [column for column in candidates if column.is_truth and not says(column.name, "about")]
+    if not truths:
+        return []
+    in_digits = [c for c in truths if c.numbers == 1]
+    kept = in_digits if len(in_digits) * 2 > len(truths) else [c for c in truths if c.numbers < 1]
+    never = [c for c in columns if len(kept) > 2 and len(c.counts) == 1 and number(min(c.counts)) == 0]
+    those = [column for column in columns if column in kept or column in never]
+    return those if len(those) > 1 else []
+
+
+def _written(column: Column) -> str:
+    return " and ".join(sorted(column.counts)[:2])
+
+
+def _both_count(columns: Sequence[Column], findings: Findings, ask: Ask) -> bool:
+    both = " and ".join(f"'{shown(column.name)}'" for column in columns)
+    question = Question(
+        f"Columns {both} hold 0 and 1. Is each a class that a row may have, or is one of them the label?",
+        ["each is a class (kind: multilabel)", "one is the label (kind: binary)"],
+    )
+    return findings.decide(question, ask) == 0

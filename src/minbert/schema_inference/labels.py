@@ -1,0 +1,86 @@
+"""The labels of a task as its files write them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from minbert.schema_inference.tables import Column, Table
+from minbert.tasks.numbers import number
+
+MISSING = frozenset(["na", "n/a", "nan", "null", "?", "#n/a", "unlabeled", "unlabelled"])
+"""What files write where they have no label."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What stands in the column of the labels; in several of them where each is a class's."""
+
+    headers: Sequence[str]
+    task: str
+    pair: bool
+    train: Counter[str]
+    """How often each value that is not empty occurs in the train file."""
+    all: Counter[str]
+    """The same of all files that have labels."""
+    empty: int
+    """How many rows of train and dev have none."""
+    lists: bool
+    """Whether the file's own type of them is a list."""
+    listed: Sequence[str]
+    """The classes in order, where a file beside the others lists them."""
+
+    @cached_property
+    def known(self) -> dict[str, str]:
+        """Every value but those that stand for a missing label, by how it is shown: ``1`` for ``1`` and ``1.0``."""
+        return {value: canonical(value) for value in self.all if value.lower() not in MISSING}
+
+    @cached_property
+    def missing(self) -> list[str]:
+        """The values that stand for a missing label."""
+        return [value for value in self.all if value not in self.known]
+
+    @cached_property
+    def names(self) -> Counter[str]:
+        """How often each value occurs in the train file, by how it is shown; 0 where only other files have it."""
+        counts: Counter[str] = Counter()
+        for value, name in self.known.items():
+            counts[name] += self.train[value]
+        return counts
+
+    @cached_property
+    def numbers(self) -> list[Decimal] | None:
+        """All different values in order where every one is a number, else None."""
+        values = [number(name) for name in self.names]
+        return None if None in values or not values else sorted(value for value in values if value is not None)
+
+
+def gather_labels(
+    tables: Mapping[str, Table], columns: Sequence[Column], task: str, pair: bool, listed: Sequence[str]
+) -> Labels:
+    """Return the labels in these columns of the train file, and of all files."""
+    train: Counter[str] = Counter()
+    every: Counter[str] = Counter()
+    empty = 0
+    for split, table in tables.items():
+        for column in columns:
+            counts = table.columns[column.name].counts if column.name in table.columns else Counter[str]()
+            if split == "test" and counts.keys() <= {"-1", "-1.0"}:
+                continue
+            every += counts
+            train += counts if split == "train" else Counter()
+            empty += 0 if split == "test" else table.rows - counts.total()
+    headers = [column.name for column in columns]
+    return Labels(headers, task, pair, train, every, empty, columns[0].lists, listed)
+
+
+def canonical(value: str) -> str:
+    """Return a number as short as it can be written, and any other value as it is."""
+    known = number(value)
+    if known is None or abs(known) > 10**15:
+        return value
+    return str(int(known)) if known == int(known) else re.sub(r"0+$", "", f"{known:f}")

@@ -1,0 +1,44 @@
+"""Which metric fits how often each label occurs."""
+
+from __future__ import annotations
+
+from minbert.schema_inference.found import Findings
+from minbert.schema_inference.labels import Labels
+from minbert.tasks.kinds import KINDS
+
+_LOPSIDED = 0.35
+"""Below this share of two classes, always answering the other one has too good an accuracy."""
+_RARE = 0.25
+"""Of the share that a class would have if all had the same."""
+_FEW_CLASSES = 20
+_FEW_ROWS = 5
+
+
+def choose_metric(labels: Labels, findings: Findings) -> None:
+    """Set ``metric`` by the shares of the classes in the train file, and tell of rare ones."""
+    kind = findings.settings["kind"]
+    counts = {name: times for name, times in labels.names.items() if times}
+    total = sum(counts.values())
+    metric, reason = KINDS[kind].metrics[0], ""
+    if kind == "binary" and total:
+        translated = findings.settings.get("labels", {})
+        yes = (
+            sum(times for name, times in counts.items() if translated.get(name, name) in ("1", "true", "True")) / total
+        )
+        if min(yes, 1 - yes) < _LOPSIDED:
+            metric = "f1" if yes < 0.5 or "mcc" not in KINDS[kind].metrics else "mcc"
+            reason = f"{yes:.0%} of the rows are yes, so accuracy would say little"
+    elif kind == "classification" and total:
+        largest, most = max((times, name) for name, times in counts.items())
+        smallest, least = min((times, name) for name, times in counts.items())
+        if largest > total * (1 - _LOPSIDED):
+            metric, reason = "macro_f1", f"{largest / total:.0%} of the rows are '{most}', so accuracy would say little"
+        elif smallest < total * _RARE / len(counts) and len(counts) <= _FEW_CLASSES:
+            metric, reason = (
+                "macro_f1",
+                f"{smallest / total:.1%} of the rows are '{least}', which accuracy would not show",
+            )
+    findings.set("metric", metric, reason)
+    if kind in ("classification", "ordinal") and (rare := [name for name in counts if counts[name] < _FEW_ROWS]):
+        more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+        findings.unsure.append(f"classes with fewer than {_FEW_ROWS} rows to train on: {', '.join(rare[:5])}{more}")

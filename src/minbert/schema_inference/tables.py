@@ -1,0 +1,138 @@
+"""The start of a file of rows, column by column: enough to tell what the columns hold."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from minbert.data.rows import Problem, read_rows
+from minbert.errors import UserError
+from minbert.tasks.numbers import number
+
+MOST_ROWS = 100_000
+"""More rows tell nothing new of a column, and reading so many takes three seconds."""
+MOST_CHARACTERS = 200_000_000
+
+_SOME = 2000
+"""Values that words are counted of: so many give a mean to a few percent."""
+_TRUTHS = frozenset(["0", "1", "true", "false"])
+_DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?|\d{1,2}:\d\d(:\d\d)?")
+_WITHOUT_SPACES = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_PAIR_OF_LETTERS = re.compile(rf"[{_WITHOUT_SPACES}]{{2}}")
+
+
+@dataclass(frozen=True)
+class Column:
+    """The values of one column, without outer white space; a row that lacks it has an empty one."""
+
+    name: str
+    values: Sequence[str]
+    lists: bool = False
+    """Whether the values are lists, or objects, rather than texts and numbers."""
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """How often each value that is not empty occurs."""
+        return Counter(value for value in self.values if value)
+
+    @cached_property
+    def filled(self) -> int:
+        """How many values are not empty."""
+        return self.counts.total()
+
+    @cached_property
+    def distinct_share(self) -> float:
+        """The share of different values among those that are not empty."""
+        return len(self.counts) / max(self.filled, 1)
+
+    @cached_property
+    def numbers(self) -> float:
+        """The share of numbers among values that are not empty."""
+        return self._share(value for value in self.counts if number(value) is not None)
+
+    @cached_property
+    def words(self) -> float:
+        """How many words a value has on average, of some of them."""
+        return sum(_count_words(value) for value in self._some) / max(len(self._some), 1)
+
+    @cached_property
+    def prose(self) -> float:
+        """The share of values that are several words, of some of them."""
+        return sum(map(_is_prose, self._some)) / max(len(self._some), 1)
+
+    @cached_property
+    def _some(self) -> list[str]:
+        filled = [value for value in self.values if value]
+        return filled[:: max(1, len(filled) // _SOME)]
+
+    @cached_property
+    def dates(self) -> float:
+        """The share of dates and times."""
+        return self._share(value for value in self.counts if _DATE.fullmatch(value))
+
+    @property
+    def is_truth(self) -> bool:
+        """Whether every value is 0 or 1, or true or false."""
+        return len(self.counts) == 2 and all(_plain(value) in _TRUTHS for value in self.counts)
+
+    def _share(self, values: Iterable[str]) -> float:
+        return sum(self.counts[value] for value in values) / max(self.filled, 1)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file as far as it was read."""
+
+    path: Path
+    rows: int
+    columns: dict[str, Column]
+    bad: int
+    """How many rows cannot be used."""
+    whole: bool
+    """Whether the file has no more rows."""
+
+
+def read_table(path: Path) -> Table:
+    """Return the rows of a file, at most ``MOST_ROWS`` of them; bad ones are counted, and otherwise passed over.
+
+    Raises:
+        UserError: the file cannot be read, or no row of it can.
+    """
+    rows: list[dict[str, str]] = []
+    names: dict[str, bool] = {}
+    bad = characters = 0
+    whole = True
+    for row in read_rows(path):
+        if len(rows) + bad >= MOST_ROWS or characters > MOST_CHARACTERS:
+            whole = False
+            break
+        if isinstance(row, Problem):
+            bad += 1
+            continue
+        rows.append(row.values)
+        characters += sum(map(len, row.values.values()))
+        names |= dict.fromkeys(row.unusable, True) | {name: names.get(name, False) for name in row.values}
+    if not rows:
+        raise UserError(f"{path}: " + (f"none of its {bad:,} rows can be read." if bad else "holds no rows."))
+    columns = {name: Column(name, [row.get(name, "").strip() for row in rows], lists) for name, lists in names.items()}
+    return Table(path, len(rows), columns, bad, whole)
+
+
+def _count_words(value: str) -> int:
+    """Return how many words a value has; two letters of a script that sets no spaces count as one."""
+    pairs = len(_PAIR_OF_LETTERS.findall(value))
+    return pairs + sum(any(map(str.isalpha, word)) for word in _PAIR_OF_LETTERS.sub(" ", value).split())
+
+
+def _is_prose(value: str) -> bool:
+    """Return whether a value has three words or more, which no code and few names of classes have."""
+    return _count_words(value) >= 3
+
+
+def _plain(value: str) -> str:
+    known = number(value)
+    return value.lower() if known is None else str(int(known)) if known == int(known) else value

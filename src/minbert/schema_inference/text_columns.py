@@ -1,0 +1,97 @@
+"""Which columns hold the texts: one, or the two of a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import permutations
+
+from minbert.errors import UserError, shown
+from minbert.schema_inference.found import Ask, Findings, Question
+from minbert.schema_inference.tables import Column, Table
+from minbert.schema_inference.words import are_a_pair, says, words_of
+
+
+def find_texts(tables: Mapping[str, Table], findings: Findings, ask: Ask) -> tuple[Column, ...]:
+    """Return the column of the text in the train file, or the two of a pair, and set ``text``.
+
+    Raises:
+        UserError: no column that every file has holds texts.
+    """
+    train = tables["train"]
+    common = [column for name, column in train.columns.items() if all(name in each.columns for each in tables.values())]
+    texts = _prose(common) or _words(common)
+    if not texts:
+        told = ", ".join(shown(name) for name in list(train.columns)[:10])
+        raise UserError(f"no column {'of all its files ' if len(tables) > 1 else ''}holds texts (its columns: {told})")
+    taken, left = _chosen(texts, findings, ask)
+    lengths = " and ".join(f"{column.words:.0f}" for column in taken)
+    if len(taken) == 1:
+        findings.set("text", taken[0].name, f"about {lengths} words a row, {_different(taken[0])}")
+    else:
+        findings.set("text", [column.name for column in taken], f"a pair: about {lengths} words")
+    for column in left:
+        findings.unsure.append(f"column '{shown(column.name)}' holds texts, too, and is left out")
+    return taken
+
+
+def _different(column: Column) -> str:
+    return "all different" if column.distinct_share == 1 else f"{int(column.distinct_share * 100)} % of them different"
+
+
+def _prose(columns: Sequence[Column]) -> list[Column]:
+    """Return the columns whose values are mostly several words, and do not repeat as names of classes do."""
+    prose = [
+        column
+        for column in columns
+        if not column.lists
+        and len(column.counts) > 1
+        and (column.prose >= 0.4 or column.words >= 4)
+        and max(column.numbers, column.dates) < 0.5
+        and (says(column.name, "text") or not says(column.name, "about"))
+    ]
+    most = max((column.distinct_share for column in prose), default=0)
+    return [
+        column
+        for column in prose
+        if column.distinct_share >= 0.2 * most or (column.distinct_share >= 0.02 and says(column.name, "text"))
+    ]
+
+
+def _words(columns: Sequence[Column]) -> list[Column]:
+    """Return the column that holds single words, names or the like, where none holds more; at most one."""
+    words = [
+        column
+        for column in columns
+        if not column.lists
+        and column.words >= 0.8
+        and column.distinct_share > 0.5
+        and sum(any(map(str.isdigit, value)) for value in column.counts) < 0.5 * len(column.counts)
+        and (says(column.name, "text") or not says(column.name, "about"))
+    ]
+    return sorted(words, key=lambda column: (not says(column.name, "text"), -column.distinct_share))[:1]
+
+
+def _chosen(texts: list[Column], findings: Findings, ask: Ask) -> tuple[tuple[Column, ...], list[Column]]:
+    """Return the columns that are taken, and those that are left."""
+
+    def those(*names: Column) -> tuple[tuple[Column, ...], list[Column]]:
+        return names, [column for column in texts if column not in names]
+
+    if len(texts) == 1:
+        return those(texts[0])
+    pairs = [pair for pair in permutations(texts, 2) if are_a_pair(pair[0].name, pair[1].name)]
+    if pairs:
+        return those(*min(pairs, key=lambda pair: sum(len(words_of(column.name)) for column in pair)))
+    whole = [column for column in texts if not says(column.name, "part")] or texts
+    named = [column for column in whole if says(column.name, "text")]
+    likely = named if len(named) == 1 else whole
+    longest = max(likely, key=lambda column: column.words)
+    if len(likely) == 1 or len(likely) > 2:
+        return those(longest)
+    both = ", ".join(shown(column.name) for column in likely)
+    question = Question(
+        f"Columns {both} hold texts. Is a row a pair of them, or does one of them count?",
+        ["a pair", *(f"'{shown(column.name)}' alone" for column in likely)],
+    )
+    choice = findings.decide(question, ask)
+    return those(likely[choice - 1]) if choice else those(*likely)

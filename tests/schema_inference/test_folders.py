@@ -1,0 +1,42 @@
+"""Each of the made-up folders is understood with no hint, and its recipe reads every row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from minbert.recipe.recipe import load_recipe
+from minbert.running.checking import check_source
+from minbert.schema_inference.commented_recipe import recipe_text, understood
+from minbert.schema_inference.infer import infer_folder
+from minbert.tasks.kinds import KINDS
+from schema_inference.folders import CASES, Case, write
+
+# The kinds to come: their cases are tried as soon as a recipe can name them.
+_KNOWN = [case for case in CASES if case.settings.get("kind", "binary") in KINDS]
+_MAY_BE_TOLD = ("fewer than 5 rows", "pieces on average")
+
+
+@pytest.mark.parametrize("case", _KNOWN, ids=lambda case: case.name)
+def test_a_folder_is_understood_and_every_row_read(case: Case, tmp_path: Path, tiny_encoder: Path) -> None:
+    folder = write(tmp_path / "hub", case.files)
+    inferred = infer_folder([folder], str(tiny_encoder))
+    (task,) = inferred.tasks
+    assert task.name == understood(inferred)[0] == case.task
+    assert {key: task.findings.settings.get(key) for key in case.settings} == case.settings
+    doubts = [doubt for doubt in task.findings.unsure if not any(known in doubt for known in _MAY_BE_TOLD)]
+    assert all(any(part in doubt for doubt in doubts) for part in case.unsure)
+    assert case.unsure or not doubts
+    assert inferred.remarks == []
+
+    (tmp_path / "recipe.yaml").write_text(recipe_text(inferred, tmp_path), encoding="utf-8")
+    assert load_recipe(str(tmp_path / "recipe.yaml")).data == str(folder)
+    lines, healthy = check_source(str(tmp_path / "recipe.yaml"), None, None)
+    assert healthy, "\n".join(lines)
+
+
+def test_a_language_that_the_encoder_does_not_know_is_told(tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == "Chinese headers and texts")
+    (task,) = infer_folder([write(tmp_path, case.files)]).tasks
+    assert "so it may not know their language" in "\n".join(task.findings.unsure)

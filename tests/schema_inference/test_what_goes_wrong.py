@@ -1,0 +1,152 @@
+"""Folders that make no task, or not of every file: what is told, and that the rest is used."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minbert.errors import UserError
+from minbert.schema_inference import tables
+from minbert.schema_inference.found import InferredFolder
+from minbert.schema_inference.infer import infer_folder
+from schema_inference.folders import code, of, one, splits, table, text, write
+
+ENCODER = ""
+GOOD = {"text": text(), "label": of("a", "b")}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch, tiny_encoder: Path) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "ENCODER", str(tiny_encoder))
+
+
+def infer(folders: list[Path]) -> InferredFolder:
+    return infer_folder(folders, ENCODER)
+
+
+def remarks(folder: Path) -> str:
+    return "\n".join(infer([folder]).remarks)
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({}, "holds no file to train on"),
+        ({"reviews-test.csv": table(GOOD)}, "reviews-test.csv: left out; no train file of the same name is there"),
+        ({"a.csv": table({"text": text()})}, "a.csv: no column holds labels"),
+        ({"a.csv": table({"text": text(), "id": code})}, "a.csv: no column holds labels"),
+        ({"a.csv": table({"label": of("a", "b")})}, "a.csv: no column holds texts"),
+        ({"a.csv": table({"text": text(), "note": text(9)})}, "a.csv: no column holds labels"),
+        (
+            {"a.csv": table({"text": text(), "label": lambda row: f"no {row % 40}"})},
+            "a label of its own in most rows",
+        ),
+        (
+            {"a.csv": table({"text": text(), "score": of("3,5", "4,0", "2,5")})},
+            "decimal commas; write numbers",
+        ),
+        ({"a.csv": table({"text": text(), "label": of("a")})}, "a.csv: no column holds labels"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_makes_no_task_is_told(files: dict[str, Any], told: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=told):
+        infer([write(tmp_path, files)])
+
+
+def test_a_folder_of_other_files(tmp_path: Path) -> None:
+    for name in ("rows.json", "table.xlsx", "notes.md"):
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"no file to train on\. rows.json, table.xlsx: not read; rows go in .csv,"):
+        infer([tmp_path])
+
+
+def test_no_folder_and_the_folder_of_a_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere: is no folder"):
+        infer([tmp_path / "nowhere"])
+    for name in ("recipe.yaml", "metrics.json"):
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match="is the folder of a run"):
+        infer([tmp_path])
+
+
+def test_a_file_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> None:
+    write(tmp_path, one(GOOD, file="good.csv") | splits(GOOD, "part-{}.csv"))
+    (tmp_path / "bad.parquet").write_bytes(b"no parquet")
+    (tmp_path / "part-test.csv").write_bytes("text;label\nzu spät;a\n".encode("utf-16"))
+    inferred = infer([tmp_path])
+    assert [task.name for task in inferred.tasks] == ["good", "part"]
+    assert inferred.tasks[1].findings.settings["files"] == {"train": "part-train.csv", "dev": "part-dev.csv"}
+    told = "\n".join(inferred.remarks)
+    assert "bad.parquet: is no Parquet file" in told
+    assert "part-test.csv: is UTF-16 text" in told
+
+
+def test_bad_rows_are_counted_and_the_others_used(tmp_path: Path) -> None:
+    write(tmp_path, one(GOOD))
+    with (tmp_path / "notes.csv").open("a", encoding="utf-8") as file:
+        file.write("one field\n")
+    (task,) = infer([tmp_path]).tasks
+    assert task.rows == {"train": 60}
+    assert "1 rows of the train file cannot be read" in "\n".join(task.findings.unsure)
+
+
+def test_two_files_of_one_name(tmp_path: Path) -> None:
+    rows = table(GOOD)
+    write(tmp_path, {"a-train.csv": rows, "a-train.jsonl": rows, "a-dev.csv": rows, "a.csv": rows})
+    assert "a-train.jsonl, a.csv: left out; a-train.csv is taken as the train file of a" in remarks(tmp_path)
+
+
+def test_files_of_one_name_in_two_folders_are_two_tasks(tmp_path: Path) -> None:
+    write(tmp_path, {"north/notes.csv": table(GOOD), "south/notes.csv": table(GOOD), "notes.csv": table(GOOD)})
+    assert [task.name for task in infer([tmp_path]).tasks] == ["notes", "north-notes", "south-notes"]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("评论.csv", "task_评论"),
+        ("overall.csv", "overall_task"),
+        ("2024 (new).csv", "task_2024_new"),
+        ("forward.csv", "forward_task"),
+    ],
+)
+def test_names_that_no_task_can_have(file: str, name: str, tmp_path: Path) -> None:
+    assert [task.name for task in infer([write(tmp_path, one(GOOD, file=file))]).tasks] == [name]
+
+
+def test_further_training_files_are_left_out_and_told(tmp_path: Path) -> None:
+    write(tmp_path, splits(GOOD, "quips-{}.csv") | {"quips-train-large.csv": table(GOOD)})
+    (task,) = infer([tmp_path]).tasks
+    assert task.findings.settings["files"]["train"] == "quips-train.csv"
+    assert "quips-train-large.csv: left out" in remarks(tmp_path)
+
+
+def test_of_a_huge_file_the_start_is_read_and_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MOST_ROWS", 30)
+    (task,) = infer([write(tmp_path, one({"id": code, **GOOD}))]).tasks
+    assert task.rows == {"train": 30}
+    assert "id" not in task.findings.settings
+    assert "only the first 30 rows of the train file were looked at" in task.findings.unsure
+
+
+def test_an_id_that_repeats_is_not_used(tmp_path: Path) -> None:
+    (task,) = infer([write(tmp_path, one({"id": of("x", "y", "z"), **GOOD}))]).tasks
+    assert "id" not in task.findings.settings
+
+
+def test_files_of_runs_and_hidden_folders_are_no_data(tmp_path: Path) -> None:
+    rows = table(GOOD)
+    write(tmp_path, {"notes.csv": rows, "runs/notes-dev-output.csv": rows, ".cache/other.csv": rows})
+    (tmp_path / "runs" / "recipe.yaml").write_text("{}", encoding="utf-8")
+    assert [task.rows for task in infer([tmp_path]).tasks] == [{"train": 60}]
+
+
+def test_classes_are_those_of_all_files_in_the_order_of_a_list(tmp_path: Path) -> None:
+    write(tmp_path, splits(GOOD, "moods/{}.csv") | {"moods/dev.csv": table({"text": text(), "label": of("c", "a")})})
+    (tmp_path / "moods" / "labels.txt").write_text("b\nc\na\nd\n", encoding="utf-8")
+    (task,) = infer([tmp_path]).tasks
+    assert task.findings.settings["classes"] == ["b", "c", "a", "d"]
