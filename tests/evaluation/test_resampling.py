@@ -18,14 +18,13 @@ from minbert.evaluation.resampling import (
     score_each,
     swapped_differences,
 )
-from minbert.tasks.kinds import KINDS
 from minbert.tasks.metrics import METRICS, ConstantPredictions, Metric
 
 
-def one_by_one(kind: str, metric: str, labels: Array, predictions: Array) -> float:
+def one_by_one(metric: str, labels: Array, predictions: Array) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConstantPredictions)
-        return KINDS[kind].scores(labels, predictions_of(metric, predictions), metric)[metric]
+        return METRICS[metric].score(labels, predictions_of(metric, predictions))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 60])
@@ -33,7 +32,7 @@ def one_by_one(kind: str, metric: str, labels: Array, predictions: Array) -> flo
 def test_a_score_is_that_of_the_metric(kind: str, metric: str, rows: int) -> None:
     labels, predictions = outputs(kind, metric, rows, 4, np.random.default_rng(rows))
     predictions[0] = 1.0  # a constant
-    wanted = [one_by_one(kind, metric, labels, run) for run in predictions]
+    wanted = [one_by_one(metric, labels, run) for run in predictions]
     np.testing.assert_allclose(score_each(metric, labels, predictions), wanted, atol=1e-12)
 
 
@@ -45,7 +44,7 @@ def test_resamples_score_as_the_rows_they_hold(kind: str, metric: str, rows: int
     counts = np.concatenate(list(_counts(labels, 30))).astype(int)
     for resample, count in enumerate(counts):
         held = np.repeat(np.arange(rows), count)
-        wanted = [one_by_one(kind, metric, labels[held], run[held]) for run in predictions]
+        wanted = [one_by_one(metric, labels[held], run[held]) for run in predictions]
         np.testing.assert_allclose(found[resample], wanted, atol=1e-12)
 
 
@@ -57,7 +56,7 @@ def test_halves_score_as_the_rows_they_hold(kind: str, metric: str, rows: int) -
     for drawn, first in enumerate(np.concatenate(list(_first_halves(labels, 20)))):
         assert first.sum() == rows // 2
         for half, held in enumerate((np.flatnonzero(first), np.flatnonzero(1 - first))):
-            wanted = [one_by_one(kind, metric, labels[held], run[held]) for run in predictions]
+            wanted = [one_by_one(metric, labels[held], run[held]) for run in predictions]
             np.testing.assert_allclose(found[drawn, half], wanted, atol=1e-12)
 
 
@@ -118,7 +117,7 @@ def test_swaps_exchange_the_answers_of_every_pair_of_runs(kind: str, metric: str
                 if metric == "spearman":  # ranks are exchanged, and not ranked again
                     differences.append(np.subtract(*(np.corrcoef(prepared(metric, labels), s)[0, 1] for s in swapped)))
                 else:
-                    differences.append(np.subtract(*(one_by_one(kind, metric, labels, s) for s in swapped)))
+                    differences.append(np.subtract(*(one_by_one(metric, labels, s) for s in swapped)))
         assert found[swap] == pytest.approx(np.mean(differences), abs=1e-12)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from html.parser import HTMLParser
@@ -93,11 +94,12 @@ def test_the_page_is_one_well_formed_file_and_texts_stay_texts(hostile: dict[str
     text = " ".join(page.text)
     for word in (HOSTILE, "<b>bold</b>", "</td></table>", "$x_1$", "<u>run & 1"):
         assert word in text, word
-    assert len(page.all("id")) == len(set(page.all("id")))
+    ids = page.all("id")
+    assert len(ids) == len(set(ids))
     assert "http" not in " ".join([*page.all("src"), *page.all("href"), *page.all("xlink:href")])
     assert not re.search(r"url\((?!#)|@import", out.read_text())
-    assert all(target[1:] in page.all("id") for target in page.all("href") + page.all("xlink:href"))
-    assert all(place in page.all("id") for place in page.all("aria-labelledby"))
+    assert all(target[1:] in ids for target in page.all("href") + page.all("xlink:href"))
+    assert all(place in ids for place in page.all("aria-labelledby"))
     assert page.tags[0] == ("html", {"lang": "en"})
     assert all(attributes.get("scope") in ("col", "row") for tag, attributes in page.tags if tag == "th")
     drawings = [attributes for tag, attributes in page.tags if tag == "svg"]
@@ -150,6 +152,19 @@ def test_the_same_runs_give_the_same_bytes(two_tasks: dict[str, Any], tmp_path: 
         summary = write_report([run], out, None)
         written.append({path.name: path.read_bytes() for path in [out, *summary.figures.iterdir()]})
     assert written[0] == written[1]
+
+
+def test_no_garbage_is_collected_while_figures_are_drawn(
+    two_tasks: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw(*_: object) -> None:
+        assert not gc.isenabled()
+        raise UserError("the disk is full")
+
+    monkeypatch.setattr("minbert.reporting.report.save", draw)
+    with pytest.raises(UserError, match="the disk is full"):
+        write_report([write_run(tmp_path / "run", recipe_of(two_tasks))], tmp_path / "report.html")
+    assert gc.isenabled()
 
 
 def test_scores_have_the_intervals_of_their_answers(two_tasks: dict[str, Any], tmp_path: Path) -> None:

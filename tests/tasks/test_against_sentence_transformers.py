@@ -11,7 +11,11 @@ from torch import Tensor
 from minbert.tasks.heads import HeadOutput
 from minbert.tasks.losses import Loss
 
-theirs: Any = pytest.importorskip("sentence_transformers.sentence_transformer.losses")
+
+@pytest.fixture(scope="module")
+def theirs() -> Any:
+    """Their losses, imported by the one worker that needs them: it takes seconds."""
+    return pytest.importorskip("sentence_transformers.sentence_transformer.losses")
 
 
 def vectors(*rows: int) -> list[Tensor]:
@@ -33,7 +37,7 @@ def assert_same(loss: Tensor, other: Tensor, leaves: list[Tensor]) -> None:
 
 @pytest.mark.parametrize("scale", [5.0, 20.0])
 @pytest.mark.parametrize("symmetric", [False, True])
-def test_mnrl(scale: float, symmetric: bool) -> None:
+def test_mnrl(theirs: Any, scale: float, symmetric: bool) -> None:
     first, second = leaves = vectors(6, 6)
     settings = {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"} if symmetric else {}
     reference = theirs.MultipleNegativesRankingLoss(None, scale=scale, **settings)
@@ -43,7 +47,7 @@ def test_mnrl(scale: float, symmetric: bool) -> None:
 
 @pytest.mark.parametrize("columns", [1, 2])
 @pytest.mark.parametrize("symmetric", [False, True])
-def test_mnrl_with_hard_negatives(columns: int, symmetric: bool) -> None:
+def test_mnrl_with_hard_negatives(theirs: Any, columns: int, symmetric: bool) -> None:
     """Theirs has a negative, or several, beside each positive pair; ours has them as rows labelled no."""
     anchors, positives, *negatives = leaves = vectors(4, 4, *[4] * 2 * columns)
     of_anchors, of_positives = negatives[:columns], negatives[columns:]
@@ -63,7 +67,7 @@ def test_mnrl_with_hard_negatives(columns: int, symmetric: bool) -> None:
 
 
 @pytest.mark.parametrize("scale", [1.0, 20.0])
-def test_cosent(scale: float) -> None:
+def test_cosent(theirs: Any, scale: float) -> None:
     first, second = leaves = vectors(8, 8)
     labels = torch.tensor([1.0, 4.0, 2.5, 1.0, 4.0, 3.0, 2.5, 0.0], dtype=torch.float64)
     reference = theirs.CoSENTLoss(None, scale=scale)

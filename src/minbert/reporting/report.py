@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -56,7 +58,7 @@ def write_report(folders: Sequence[Path], out: Path, figures: Path | None = None
     force = force or _is_report(out)
     folder = figures if figures is not None else out.with_name(f"{out.stem}-figures")
     inputs = [] if _is_report(out) else folders
-    with new_file(out, inputs, force=force, suffixes=[".html"]), claimed(folder, "--figures"):
+    with new_file(out, inputs, force=force, suffixes=[".html"]), claimed(folder, "--figures"), _collector_off():
         page = make_page(read_material(folders))
         for figure in page.figures:
             for path in files_of(figure, folder):
@@ -120,6 +122,18 @@ def detailed_systems(material: Material) -> list[System]:
         if best not in chosen and len(chosen) < DETAILED:
             chosen.append(best)
     return chosen
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Look for no garbage: figures are a million objects, all of which live until the page is written."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _count(number: int, what: str) -> str:

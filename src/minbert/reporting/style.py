@@ -36,6 +36,7 @@ _STYLE: dict[Any, Any] = {
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # no ticks above that it would have to avoid; looking for some takes a tenth of the drawing
     "axes.labelsize": 9.0,
     "axes.linewidth": 0.7,
     "axes.facecolor": "none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -82,12 +83,16 @@ def shipped_base(recipe: Recipe) -> tuple[str, Recipe] | None:
     """Return the shipped recipe that ``recipe`` was made from, by its description; of several the most similar."""
     here = settings_of(recipe)
     found = []
-    for name in recipe_names():
-        tree = read_yaml(RECIPES.find(name))
-        if recipe.description and tree.get("description") == recipe.description:
+    for name, description in _descriptions().items():
+        if recipe.description and description == recipe.description:
             base = load_recipe(name)
             found.append((len(differences(settings_of(base), here)), name, base))
     return min(found, key=lambda each: each[:2])[1:] if found else None
+
+
+@cache
+def _descriptions() -> dict[str, str | None]:
+    return {name: read_yaml(RECIPES.find(name)).get("description") for name in recipe_names()}
 
 
 def _systems(systems: Sequence[System]) -> Table:
