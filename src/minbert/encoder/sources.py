@@ -151,10 +151,9 @@ def check_tokenizer(name: str, encoder: Encoder, tokenizer: Tokenizer) -> None:
             f"{encoder.config.vocabulary_size:,}. Do the files belong together?"
         )
     template = encoder.architecture.template(tokenizer)
-    token_of = {index: token for token, index in tokenizer.vocabulary().items() if index in template.ids}
     for texts in (1, 2):
         ids = (*template.start, *template.between * (texts - 1), *template.end)
-        expected, found = [token_of[index] for index in ids], tokenizer.framing(texts)
+        expected, found = tokenizer.tokens(ids), tokenizer.framing(texts)
         if found and found != expected:
             logger.warning(
                 "encoder '%s': its tokenizer's file puts %s around %s, and an encoder of type %s has %s. "

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +62,20 @@ def special_tokens_of(backend: tokenizers.Tokenizer) -> dict[str, str]:
     return told | ({"unk_token": unknown} if unknown else {})
 
 
-def complete(told: Mapping[str, str], vocabulary: Mapping[str, int], origin: object) -> dict[str, str]:
+def complete(told: Mapping[str, str], find: Callable[[str], int | None], origin: object) -> dict[str, str]:
     """Return all five special tokens: those that files tell, the others as BERT or RoBERTa has them.
 
+    Args:
+        told: those that files tell, under the names of special_tokens_map.json.
+        find: gives a token's id, or None where the vocabulary lacks it.
+        origin: the vocabulary's file, for messages.
+
     Raises:
-        UserError: the vocabulary of the file ``origin`` lacks one of them.
+        UserError: the vocabulary lacks one of them.
     """
-    usual = ROBERTA if "<s>" in vocabulary and "</s>" in vocabulary else BERT
+    usual = BERT if find(ROBERTA["cls_token"]) is None or find(ROBERTA["sep_token"]) is None else ROBERTA
     tokens = usual | dict(told)
-    missing = [token for token in tokens.values() if token not in vocabulary]
+    missing = [token for token in tokens.values() if find(token) is None]
     if missing:
         raise UserError(
             f"{origin}: the vocabulary lacks {', '.join(missing)}. Is it the vocabulary of an encoder, and whole?"
@@ -94,6 +98,14 @@ def mark_special(backend: tokenizers.Tokenizer, tokens: Iterable[str]) -> None:
             backend.add_special_tokens([known])
 
 
+def model_vocabulary(content: Mapping[str, Any]) -> dict[str, int]:
+    """Return the ids of a tokenizer.json's vocabulary, without tokens that were added to it."""
+    vocabulary = content["model"]["vocab"]
+    if isinstance(vocabulary, list):
+        return {piece: index for index, (piece, _) in enumerate(vocabulary)}
+    return dict(vocabulary)
+
+
 def without(special: Collection[str], content: Mapping[str, Any]) -> tokenizers.models.Model:
     """Return the model of a tokenizer.json with this ``content``, with no way from a text to the ``special`` tokens.
 
@@ -101,24 +113,22 @@ def without(special: Collection[str], content: Mapping[str, Any]) -> tokenizers.
     sequence, which SentencePiece, for which it was made, does not. Ids stay: what must keep its place in the vocabulary
     has an empty name there, which no piece of a text has.
     """
-    model = dict(content["model"])
-    if isinstance(model["vocab"], list):
-        model["vocab"] = [("" if piece in special else piece, score) for piece, score in model["vocab"]]
+    settings = {key: value for key, value in content["model"].items() if value is not None}
+    vocabulary, kind = settings.pop("vocab"), settings.pop("type")
+    if isinstance(vocabulary, list):
+        settings["vocab"] = [("" if piece in special else piece, score) for piece, score in vocabulary]
     else:
-        unknown = model.get("unk_token")
-        kept = {token: index for token, index in model["vocab"].items() if token not in special}
-        if unknown in model["vocab"]:
-            model["vocab"], model["unk_token"] = {**kept, "": model["vocab"][unknown]}, ""
-        else:
-            model["vocab"] = kept
-        prefix = model.get("continuing_subword_prefix") or ""
-        merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in model.get("merges", [])]
-        model["merges"] = [
-            [left, right]
-            for left, right in merges
-            if not {left, right, left + right.removeprefix(prefix)} & {*special, unknown}
+        unknown = settings.get("unk_token")
+        settings["vocab"] = {token: index for token, index in vocabulary.items() if token not in special}
+        if unknown in vocabulary:
+            settings["vocab"][""], settings["unk_token"] = vocabulary[unknown], ""
+    if "merges" in settings:
+        prefix = settings.get("continuing_subword_prefix", "")
+        pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in settings["merges"]]
+        settings["merges"] = [
+            (left, right)
+            for left, right in pairs
+            if not {left, right, left + right.removeprefix(prefix)}.intersection(special)
         ]
-    bare = {"version": "1.0", "added_tokens": [], "model": model}
-    absent = dict.fromkeys(("truncation", "padding", "normalizer", "pre_tokenizer", "post_processor", "decoder"))
-    made: tokenizers.models.Model = tokenizers.Tokenizer.from_str(json.dumps(bare | absent)).model
+    made: tokenizers.models.Model = getattr(tokenizers.models, kind)(**settings)
     return made

@@ -12,7 +12,7 @@ import tokenizers
 from minbert.errors import UserError
 from minbert.files import write_json, write_text
 from minbert.text.file_names import CONFIGURATION, SPECIAL_TOKENS, TOKENIZER, WORD_PIECES
-from minbert.text.special_tokens import mark_special, without
+from minbert.text.special_tokens import mark_special, model_vocabulary, without
 from minbert.text.template import Template
 from minbert.text.tokenizer_class import class_settings
 from minbert.text.tokenizer_files import read_tokenizer
@@ -31,21 +31,21 @@ class Tokenizer:
         mark_special(backend, special.values())
         backend.encode_special_tokens = True  # special tokens in a text are split like any other text
         self._special = dict(special)
-        self._vocabulary: dict[str, int] = backend.get_vocab()
-        self.classification_id = self._vocabulary[special["cls_token"]]
-        self.separator_id = self._vocabulary[special["sep_token"]]
-        self.padding_id = self._vocabulary[special["pad_token"]]
-        self.mask_id = self._vocabulary[special["mask_token"]]
-        self.unknown_id = self._vocabulary[special["unk_token"]]
+        ids = {role: index for role, token in special.items() if (index := backend.token_to_id(token)) is not None}
+        self.classification_id = ids["cls_token"]
+        self.separator_id = ids["sep_token"]
+        self.padding_id = ids["pad_token"]
+        self.mask_id = ids["mask_token"]
+        self.unknown_id = ids["unk_token"]
+        self._file: str = backend.to_str()
+        content = json.loads(self._file)
         added = backend.get_added_tokens_decoder()
         self.special_ids = frozenset(index for index, token in added.items() if token.special)
         """Those five and all others that no text is given; the unknown one is, where a text has what nothing covers."""
-        self.vocabulary_size = max(self._vocabulary.values()) + 1
+        self.vocabulary_size = max([*added, *model_vocabulary(content).values()]) + 1
         """The rows an embedding needs: one more than the highest id."""
         self.texts_tokenized = 0
         """How many texts ``token_ids`` has been given so far."""
-        self._file: str = backend.to_str()
-        content = json.loads(self._file)
         self.marks = WordMarks.of(content)
         """How tokens tell where words begin."""
         backend.model = without({added[index].content for index in self.special_ids}, content)
@@ -87,9 +87,14 @@ class Tokenizer:
         self.texts_tokenized += len(texts)
         return [encoding.ids for encoding in encodings]
 
-    def vocabulary(self) -> Mapping[str, int]:
+    def vocabulary(self) -> dict[str, int]:
         """Return every token's id, special ones included."""
-        return self._vocabulary
+        content = json.loads(self._file)
+        return {**model_vocabulary(content), **{token["content"]: token["id"] for token in content["added_tokens"]}}
+
+    def tokens(self, ids: Sequence[int]) -> list[str]:
+        """Return what the vocabulary calls these ids."""
+        return [str(self._backend.id_to_token(index)) for index in ids]
 
     def framing(self, texts: int) -> list[str]:
         """Return the special tokens that its own file puts around one text or two; none if it says nothing."""
@@ -122,14 +127,14 @@ class Tokenizer:
         write_json(folder / CONFIGURATION, configuration)
         write_json(folder / SPECIAL_TOKENS, self._special)
         if content["model"]["type"] == "WordPiece":
-            token_of = {index: token for token, index in content["model"]["vocab"].items()}
+            token_of = {index: token for token, index in model_vocabulary(content).items()}
             # An id is its line number, so an id that no token has keeps an empty line.
             lines = [token_of.get(index, "") for index in range(max(token_of) + 1)]
             write_text(folder / WORD_PIECES, "\n".join(lines) + "\n")
 
     def _post_processor(self, template: Template, *, segments: bool) -> dict[str, Any]:
         """Return what a tokenizer.json says of how sequences are framed."""
-        token_of = {index: self._backend.id_to_token(index) for index in template.ids}
+        token_of = dict(zip(template.ids, self.tokens(template.ids), strict=True))
 
         def special(ids: Sequence[int], segment: int) -> list[dict[str, Any]]:
             return [{"SpecialToken": {"id": token_of[index], "type_id": segment}} for index in ids]

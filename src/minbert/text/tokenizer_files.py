@@ -69,6 +69,8 @@ def _nothing_to_read(folder: Path) -> str:
     old = _unreadable(folder)
     if old is None:
         return f"{folder}: holds neither {TOKENIZER} nor {WORD_PIECES} nor {BYTE_PAIRS}: no tokenizer to read."
+    if not old.endswith(".model"):
+        return f"{folder}: its tokenizer is {old}, which minbert does not read. Choose an encoder with {TOKENIZER}."
     return (
         f"{folder}: its tokenizer is {old}, which minbert does not read. Write {TOKENIZER} once: pip install "
         'transformers sentencepiece protobuf, then python -c "from transformers import AutoTokenizer as T; '
@@ -77,15 +79,15 @@ def _nothing_to_read(folder: Path) -> str:
 
 
 def _read_tokenizer_json(file: Path, told: Mapping[str, str]) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
-    read_json(file)  # says what is wrong with a missing or torn file better than the library does
     try:
         backend = tokenizers.Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises nothing narrower
+        read_json(file)  # says what is wrong with a missing or torn file better than the library does
         raise UserError(f"{file}: is not a file of the tokenizers library ({error}).") from None
     backend.no_padding()
     backend.no_truncation()
     _tell_differences(file, backend)
-    return backend, complete({**special_tokens_of(backend), **told}, backend.get_vocab(), file)
+    return backend, complete({**special_tokens_of(backend), **told}, backend.token_to_id, file)
 
 
 def _tell_differences(file: Path, backend: tokenizers.Tokenizer) -> None:
@@ -118,16 +120,16 @@ def _read_byte_pairs(file: Path, told: Mapping[str, str]) -> tuple[tokenizers.To
     for one in (file, merges):
         if not one.is_file():
             raise UserError(f"{one}: no such file. {BYTE_PAIRS} and {MERGES} belong together.")
-    read_json(file)
     try:
         model = BPE.from_file(str(file), str(merges))
     except Exception as error:  # the library raises nothing narrower
+        read_json(file)
         raise UserError(f"{file}: with {MERGES}, is no vocabulary of byte pairs ({error}).") from None
     backend = tokenizers.Tokenizer(model)
     switches = _read_switches(file.with_name(CONFIGURATION), "add_prefix_space")
     backend.pre_tokenizer = ByteLevel(add_prefix_space=switches.get("add_prefix_space", False))
     backend.decoder = ByteLevelDecoder()
-    return backend, complete(told, backend.get_vocab(), file)
+    return backend, complete(told, backend.token_to_id, file)
 
 
 def _read_word_pieces(file: Path, told: Mapping[str, str]) -> tuple[tokenizers.Tokenizer, dict[str, str]]:
@@ -150,7 +152,7 @@ def _read_word_pieces(file: Path, told: Mapping[str, str]) -> tuple[tokenizers.T
     vocabulary = {token: index for index, token in enumerate(lines) if token}
     if "[UNK]" in vocabulary:  # MPNet's, too, though its other special tokens are RoBERTa's
         told = {"unk_token": "[UNK]", **told}
-    special = complete(told, vocabulary, file)
+    special = complete(told, vocabulary.get, file)
     backend = tokenizers.Tokenizer(WordPiece(vocabulary, unk_token=special["unk_token"]))
     backend.normalizer = BertNormalizer(
         lowercase=switches.get("do_lower_case", True),
