@@ -402,6 +402,37 @@ CASES = [
         ["'topic' could be a label, too"],
     ),
     Case(
+        "the label is an index of classes, beside a title",
+        one({"Class Index": of(1, 2, 3, 4), "Title": lambda row: f"On number {row} again", "Description": text()}),
+        "notes",
+        {"kind": "classification", "classes": ["1", "2", "3", "4"], "text": "Description", "label": "Class Index"},
+        ["'Title' holds texts, too"],
+    ),
+    Case(
+        "names of classes that are several words, nearly as many as rows",
+        one({"category": lambda row: f"what is asked of number {row % 20}", "query": text()}),
+        "notes",
+        {"kind": "classification", "text": "query", "label": "category"},
+    ),
+    Case(
+        "pairs among parses, genres and numbers",
+        one(
+            {
+                "index": lambda row: row,
+                "genre": of("letters", "news"),
+                "sentence1_parse": lambda row: f"( {text()(row)} )",
+                "sentence2_parse": lambda row: f"( {text(9)(row)} )",
+                "sentence1": text(),
+                "sentence2": text(9),
+                "label1": of("yes", "perhaps", "never"),
+                "gold_label": of("yes", "perhaps", "never"),
+            }
+        ),
+        "notes",
+        {"kind": "classification", "text": ["sentence1", "sentence2"]},
+        ["'sentence1_parse' holds texts, too"],
+    ),
+    Case(
         "few yes make accuracy say little",
         one({"text": text(), "label": of(0, 0, 0, 0, 1)}),
         "notes",

@@ -9,7 +9,6 @@ import pytest
 
 from minbert.schema_inference.found import Question
 from minbert.schema_inference.infer import infer_folder
-from minbert.tasks.kinds import KINDS
 from schema_inference.folders import of, one, text, write
 
 GRADES = {"text": text(), "label": of(0, 1, 2, 3, 4)}
@@ -35,12 +34,7 @@ def settings(
     [
         (TWO_TEXTS, "text", [["erstens", "zweitens"], "erstens", "zweitens"]),
         (TWO_LABELS, "label", ["category", "verdict"]),
-        pytest.param(
-            GRADES,
-            "kind",
-            ["classification", "ordinal"],
-            marks=pytest.mark.skipif("ordinal" not in KINDS, reason="to come"),
-        ),
+        (GRADES, "kind", ["classification", "ordinal"]),
     ],
 )
 def test_each_choice_is_taken_and_the_first_without_a_terminal(

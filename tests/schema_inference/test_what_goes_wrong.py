@@ -48,6 +48,11 @@ def remarks(folder: Path) -> str:
             {"a.csv": table({"text": text(), "score": of("3,5", "4,0", "2,5")})},
             "decimal commas; write numbers",
         ),
+        (
+            {"a.csv": table({"a baker lost his map": text(), "a": of("a", "b")})},
+            "first line seems to be",
+        ),
+        ({"a.csv": table({"1": of(1, 2), "text": text()})}, r"first line seems to be a row \('1'\)"),
         ({"a.csv": table({"text": text(), "label": of("a")})}, "a.csv: no column holds labels"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

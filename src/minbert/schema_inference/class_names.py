@@ -9,7 +9,6 @@ from minbert.schema_inference.found import Findings
 from minbert.schema_inference.labels import Labels
 
 _ORDERS = (
-    ("contradiction", "neutral", "entailment"),
     ("very negative", "negative", "neutral", "positive", "very positive"),
     ("very bad", "bad", "neutral", "good", "very good"),
     ("terrible", "bad", "okay", "good", "great"),
@@ -23,7 +22,9 @@ _ORDERS = (
     ("消极", "中性", "积极"),
     ("no", "maybe", "yes"),
 )
-"""Names whose order people know. Two of them are classes like others; three or more may be grades."""
+"""Names whose order people know."""
+_USUAL = ("contradiction", "neutral", "entailment")
+"""Names in no order, but always said in this one."""
 
 
 def read_class_names(labels: Labels, findings: Findings) -> bool:
@@ -61,7 +62,9 @@ def _spellings(labels: Labels) -> dict[str, list[str]]:
 def _in_order(names: list[str], labels: Labels) -> tuple[list[str], str]:
     if set(names) <= set(labels.listed):
         return list(labels.listed), "as the file of labels lists them"
-    known = next((order for order in _ORDERS if {name.casefold() for name in names} <= set(order)), None)
+    known = next((order for order in (*_ORDERS, _USUAL) if {name.casefold() for name in names} <= set(order)), None)
     if known is None:
         return sorted(names), ""
-    return sorted(names, key=lambda name: known.index(name.casefold())), ""
+    graded = known is not _USUAL and len(names) > 2
+    why = "in an order that people know; 'kind: ordinal' would make use of it" if graded else ""
+    return sorted(names, key=lambda name: known.index(name.casefold())), why

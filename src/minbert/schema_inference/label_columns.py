@@ -89,7 +89,8 @@ def _is_withheld(test: Table, name: str) -> bool:
 def _may_be_labels(column: Column, withheld: bool) -> bool:
     if column.lists:
         return True
-    if len(column.counts) < 2 or column.dates >= 0.5 or says(column.name, "identity"):
+    tells_rows_apart = says(column.name, "identity") and not says(column.name, "label")
+    if len(column.counts) < 2 or column.dates >= 0.5 or tells_rows_apart:
         return False
     named = withheld or says(column.name, "label", "score")
     if column.numbers >= 0.5:

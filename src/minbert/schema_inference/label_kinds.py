@@ -30,8 +30,6 @@ def infer_kind(labels: Labels, findings: Findings, ask: Ask) -> None:
         UserError: no kind of task fits the labels.
     """
     assert any(reading(labels, findings, ask) for reading in _READINGS)
-    if findings.settings["kind"] == "ordinal" and "ordinal" not in KINDS:
-        findings.settings["kind"] = "classification"
     if findings.settings["kind"] not in KINDS:
         raise UserError(f"no task of the kind '{findings.settings['kind']}' can be learnt yet")
     if findings.settings["kind"] != "multilabel" and labels.empty:

@@ -26,7 +26,7 @@ def choose_metric(labels: Labels, findings: Findings) -> None:
             sum(times for name, times in counts.items() if translated.get(name, name) in ("1", "true", "True")) / total
         )
         if min(yes, 1 - yes) < _LOPSIDED:
-            metric = "f1" if yes < 0.5 or "mcc" not in KINDS[kind].metrics else "mcc"
+            metric = "f1" if yes < 0.5 else "mcc"
             reason = f"{yes:.0%} of the rows are yes, so accuracy would say little"
     elif kind == "classification" and total:
         largest, most = max((times, name) for name, times in counts.items())

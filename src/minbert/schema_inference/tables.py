@@ -57,7 +57,7 @@ class Column:
     @cached_property
     def words(self) -> float:
         """How many words a value has on average, of some of them."""
-        return sum(_count_words(value) for value in self._some) / max(len(self._some), 1)
+        return sum(count_words(value) for value in self._some) / max(len(self._some), 1)
 
     @cached_property
     def prose(self) -> float:
@@ -122,7 +122,7 @@ def read_table(path: Path) -> Table:
     return Table(path, len(rows), columns, bad, whole)
 
 
-def _count_words(value: str) -> int:
+def count_words(value: str) -> int:
     """Return how many words a value has; two letters of a script that sets no spaces count as one."""
     pairs = len(_PAIR_OF_LETTERS.findall(value))
     return pairs + sum(any(map(str.isalpha, word)) for word in _PAIR_OF_LETTERS.sub(" ", value).split())
@@ -130,7 +130,7 @@ def _count_words(value: str) -> int:
 
 def _is_prose(value: str) -> bool:
     """Return whether a value has three words or more, which no code and few names of classes have."""
-    return _count_words(value) >= 3
+    return count_words(value) >= 3
 
 
 def _plain(value: str) -> str:

@@ -7,8 +7,9 @@ from itertools import permutations
 
 from minbert.errors import UserError, shown
 from minbert.schema_inference.found import Ask, Findings, Question
-from minbert.schema_inference.tables import Column, Table
+from minbert.schema_inference.tables import Column, Table, count_words
 from minbert.schema_inference.words import are_a_pair, says, words_of
+from minbert.tasks.numbers import number
 
 
 def find_texts(tables: Mapping[str, Table], findings: Findings, ask: Ask) -> tuple[Column, ...]:
@@ -19,6 +20,7 @@ def find_texts(tables: Mapping[str, Table], findings: Findings, ask: Ask) -> tup
     """
     train = tables["train"]
     common = [column for name, column in train.columns.items() if all(name in each.columns for each in tables.values())]
+    _check_header(train)
     texts = _prose(common) or _words(common)
     if not texts:
         told = ", ".join(shown(name) for name in list(train.columns)[:10])
@@ -34,6 +36,21 @@ def find_texts(tables: Mapping[str, Table], findings: Findings, ask: Ask) -> tup
     return taken
 
 
+def _check_header(table: Table) -> None:
+    """Refuse a file whose first line is a row.
+
+    Raises:
+        UserError: it is.
+    """
+    reads_as_text = any(count_words(name) > 4 for name in table.columns)
+    for name, column in table.columns.items():
+        own_value = name in column.counts and len(column.counts) < 50
+        if own_value and (reads_as_text or number(name) is not None):
+            raise UserError(
+                f"its first line seems to be a row ('{shown(name)}'); put one before it that names the columns"
+            )
+
+
 def _different(column: Column) -> str:
     return "all different" if column.distinct_share == 1 else f"{int(column.distinct_share * 100)} % of them different"
 
@@ -47,7 +64,7 @@ def _prose(columns: Sequence[Column]) -> list[Column]:
         and len(column.counts) > 1
         and (column.prose >= 0.4 or column.words >= 4)
         and max(column.numbers, column.dates) < 0.5
-        and (says(column.name, "text") or not says(column.name, "about"))
+        and (says(column.name, "text") or not says(column.name, "about", "label"))
     ]
     most = max((column.distinct_share for column in prose), default=0)
     return [
