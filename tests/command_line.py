@@ -20,9 +20,12 @@ from unittest import mock
 
 from minbert.cli.main import run
 
-# A process forked from one that has imported torch starts at once, and kills and signals meet it as any other.
+# A process forked from one that has imported torch starts at once, and kills and signals meet it as any other. Torch
+# imports its compiler, nearly as large, with the first optimizer.
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["minbert.running.run", "minbert.pretraining.run", "minbert.sweeping.search"])
+_FORKS.set_forkserver_preload(
+    ["minbert.running.run", "minbert.pretraining.run", "minbert.sweeping.search", "torch._dynamo"]
+)
 
 
 def minbert(*words: str | Path, stdin: str | bytes = b"", cwd: Path | None = None) -> CompletedProcess[str]:
