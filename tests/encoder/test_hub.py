@@ -111,7 +111,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def hub(files: dict[str, bytes]) -> Iterator[Hub]:
     pickled = {name: content for name, content in files.items() if name != "model.safetensors"}
-    words = ["vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "sentencepiece.bpe.model"]
+    words = [
+        "vocab.json",
+        "merges.txt",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "sentencepiece.bpe.model",
+    ]
     shards = ["model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
     pickles = [name.replace("model", "pytorch_model").replace("safetensors", "bin") for name in shards]
     beside = {"config.json": b"{}"} | dict.fromkeys(words, b"{}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import tokenizers
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import families
@@ -72,6 +72,19 @@ def test_ids_are_those_of_transformers(folder: Path, ours: Tokenizer) -> None:
     assert ours.mask_id == theirs.mask_token_id
     assert ours.unknown_id == theirs.unk_token_id
     assert ours.vocabulary_size == len(theirs)
+
+
+@cache
+def known(folder: Path) -> tuple[Tokenizer, Any]:
+    return Tokenizer.from_files(folder), reference(folder)
+
+
+@given(text=st.text(max_size=30) | st.text(st.sampled_from("aelÉ é\u0301\n\t 漢😀.,'\u00a0\u200d\x00ﬁ"), max_size=30))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_ids_of_any_text_are_those_of_transformers(folder: Path, text: str) -> None:
+    assume(not any(token in text for token in SPECIAL))  # which theirs takes for special
+    ours, theirs = known(folder)
+    assert ours.token_ids([text]) == [theirs(text, add_special_tokens=False)["input_ids"]]
 
 
 @pytest.mark.parametrize("configured", [True, False])
@@ -153,6 +166,26 @@ def test_byte_pairs_in_their_older_files(tmp_path: Path) -> None:
     spaced.save(tmp_path / "saved", template("roberta", spaced), segments=False)
     theirs = reference(tmp_path / "saved")
     assert [theirs(text, add_special_tokens=False)["input_ids"] for text in TEXTS] == spaced.token_ids(TEXTS)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_tokens_that_an_older_vocabulary_was_given_later(family: str, tmp_path: Path) -> None:
+    backend = families.backend(family)
+    backend.model.save(str(tmp_path))
+    size = backend.get_vocab_size()
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"[more]": size + 1, "NEW": size}))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(families.FAMILIES[family][1]))
+    tokenizer = Tokenizer.from_files(tmp_path)
+    assert tokenizer.vocabulary_size == size + 2
+    (ids,) = tokenizer.token_ids(["hello NEW [more] world"])
+    assert [index for index in ids if index >= size] == [size, size + 1]
+    assert ids == reference(tmp_path)("hello NEW [more] world", add_special_tokens=False)["input_ids"]
+    tokenizer.save(tmp_path / "saved", template(family, tokenizer), segments=family == "bert")
+    assert reference(tmp_path / "saved")("hello NEW [more] world", add_special_tokens=False)["input_ids"] == ids
+    for content, told in (({"NEW": size + 5}, f"gives 'NEW' the id {size + 5}; behind"), (["NEW"], "must be a JSON")):
+        (tmp_path / "added_tokens.json").write_text(json.dumps(content))
+        with pytest.raises(UserError, match=told):
+            Tokenizer.from_files(tmp_path)
 
 
 def test_mpnets_older_file(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel, Metaspace
 from minbert.errors import UserError
 from minbert.files.json_text import read_json
 from minbert.text.file_names import (
+    ADDED,
     BYTE_PAIRS,
     CONFIGURATION,
     MERGES,
@@ -40,7 +41,8 @@ def tokenizer_file(folder: Path) -> Path | None:
 
 def files_read(file: Path) -> list[Path]:
     """Return the files that decide what becomes of a text, of a tokenizer that is read from ``file``."""
-    beside = {TOKENIZER: (), WORD_PIECES: (CONFIGURATION,), BYTE_PAIRS: (MERGES, CONFIGURATION)}[file.name]
+    older = (ADDED, CONFIGURATION)
+    beside = {TOKENIZER: (), WORD_PIECES: older, BYTE_PAIRS: (MERGES, *older)}[file.name]
     return [file, *(file.with_name(name) for name in beside if file.with_name(name).is_file())]
 
 
@@ -129,6 +131,7 @@ def _read_byte_pairs(file: Path, told: Mapping[str, str]) -> tuple[tokenizers.To
     switches = _read_switches(file.with_name(CONFIGURATION), "add_prefix_space")
     backend.pre_tokenizer = ByteLevel(add_prefix_space=switches.get("add_prefix_space", False))
     backend.decoder = ByteLevelDecoder()
+    _add_tokens(backend, file.with_name(ADDED))
     return backend, complete(told, backend.token_to_id, file)
 
 
@@ -152,8 +155,10 @@ def _read_word_pieces(file: Path, told: Mapping[str, str]) -> tuple[tokenizers.T
     vocabulary = {token: index for index, token in enumerate(lines) if token}
     if "[UNK]" in vocabulary:  # MPNet's, too, though its other special tokens are RoBERTa's
         told = {"unk_token": "[UNK]", **told}
-    special = complete(told, vocabulary.get, file)
-    backend = tokenizers.Tokenizer(WordPiece(vocabulary, unk_token=special["unk_token"]))
+    backend = tokenizers.Tokenizer(WordPiece(vocabulary))
+    _add_tokens(backend, file.with_name(ADDED))
+    special = complete(told, backend.token_to_id, file)
+    backend.model.unk_token = special["unk_token"]
     backend.normalizer = BertNormalizer(
         lowercase=switches.get("do_lower_case", True),
         strip_accents=switches.get("strip_accents"),  # None: as lower-casing goes
@@ -162,6 +167,20 @@ def _read_word_pieces(file: Path, told: Mapping[str, str]) -> tuple[tokenizers.T
     backend.pre_tokenizer = BertPreTokenizer()
     backend.decoder = WordPieceDecoder(prefix="##")
     return backend, special
+
+
+def _add_tokens(backend: tokenizers.Tokenizer, file: Path) -> None:
+    """Add the tokens of an added_tokens.json, where there is one, under the ids that it gives them."""
+    added = read_json(file) if file.is_file() else {}
+    if not isinstance(added, dict) or not all(isinstance(index, int) for index in added.values()):
+        raise UserError(f"{file}: must be a JSON object from tokens to ids.")
+    for token, index in sorted(added.items(), key=lambda item: item[1]):
+        backend.add_tokens([token])
+        if (found := backend.token_to_id(token)) != index:
+            raise UserError(
+                f"{file}: gives {token!r} the id {index}; behind the vocabulary it has {found}. "
+                "Do the files belong together?"
+            )
 
 
 def _has_capitals(tokens: list[str]) -> bool:
