@@ -314,6 +314,20 @@ CASES = [
         {"kind": "classification", "classes": 30},
     ),
     Case(
+        "numbers from 1 to 40 may be a scale",
+        one({"text": text(), "label": lambda row: row % 40 + 1}, 200),
+        "notes",
+        {"kind": "classification"},
+        ["'label' holds whole numbers 1 to 40. What are they?", "(kind: regression)"],
+    ),
+    Case(
+        "scores of which no header says more",
+        one({"essay": text(), "cohesion": decimals(1, 5), "syntax": lambda row: 1 + row * 29 % 41 / 10}),
+        "notes",
+        {"kind": "regression", "range": [1, 5]},
+        ["Columns 'syntax', 'cohesion' could all be labels"],
+    ),
+    Case(
         "points out of a hundred",
         one({"text": text(), "points": lambda row: row * 17 % 101}, 90),
         "notes",

@@ -31,6 +31,8 @@ def understood(inferred: InferredFolder) -> list[str]:
         for key in _TOLD:
             if key in task.findings.settings:
                 lines.append(f"  {key}: {_said(task.findings, key)}")
+        if task.unused:
+            lines.append(f"  not used: {printable(_in_words(task.unused))}")
         lines += [f"  unsure: {printable(doubt)}" for doubt in task.findings.unsure]
     lines += [f"encoder: {inferred.encoder.settings['name']}", f"max_length: {_said(inferred.encoder, 'max_length')}"]
     return [*lines, *(f"note: {printable(remark)}" for remark in inferred.remarks)]
@@ -58,6 +60,7 @@ def _task(task: InferredTask) -> list[str]:
     keys = [key for key in _ORDER if key in task.findings.settings]
     return [
         f"  {to_yaml({task.name: None}).partition(':')[0]}:",
+        *([f"    # Columns not used: {printable(_in_words(task.unused))}"] if task.unused else []),
         *(f"    # Unsure: {printable(doubt)}" for doubt in task.findings.unsure),
         *_entries(task.findings, keys, "    "),
     ]

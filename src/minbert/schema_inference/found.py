@@ -53,6 +53,8 @@ class InferredTask:
 
     name: str
     findings: Findings
+    unused: list[str]
+    """The columns of the train file that are neither text, label nor id."""
     rows: dict[str, int]
     """How many rows each split's file has, of those that were read."""
     texts: list[tuple[str, ...]]

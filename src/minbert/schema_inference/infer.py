@@ -80,13 +80,16 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     row_id = find_id(tables, texts, findings)
     columns = find_labels(tables, texts, row_id, findings, ask)
     listed = _listed(task.class_list)
-    labels = gather_labels(tables, columns, task.name, len(texts) == 2, listed)
+    parts = [read_table(data / file) for file in task.more_train]
+    labels = gather_labels(tables, parts, columns, listed)
     infer_kind(labels, findings, ask)
     choose_metric(labels, findings)
     if task.more_train:
         findings.set("also_train_on", [{"file": file} for file in task.more_train], "further parts of the train file")
     rows = {split: table.rows for split, table in tables.items()}
-    return InferredTask(task.name, findings, rows, list(zip(*(column.values for column in texts), strict=True)))
+    rows["train"] += sum(part.rows for part in parts)
+    unused = [name for name, column in train.columns.items() if column not in (*texts, *columns, row_id)]
+    return InferredTask(task.name, findings, unused, rows, list(zip(*(column.values for column in texts), strict=True)))
 
 
 def _read(task: FoundTask, data: Path, remarks: list[str]) -> dict[str, Table]:

@@ -11,6 +11,8 @@ from minbert.schema_inference.words import known_words, says, words_of
 from minbert.tasks.numbers import number
 
 _WITHHELD = frozenset(["", "-1", "-1.0"])
+_SAID = 3
+"""The points of a column whose header says that it holds labels."""
 _FEW = 50
 """So many classes are few: codes and dates have more."""
 
@@ -63,7 +65,9 @@ def find_labels(
         findings.set("label", [column.name for column in several], reason)
         return several
     best = candidates[0]
-    rivals = [column for column in candidates if points[column.name] == points[best.name]]
+    # Where no header and no test file speaks for the best, its place in the file is no reason to prefer it.
+    least = points[best.name] if points[best.name] >= _SAID else max(0, points[best.name] - 1)
+    rivals = [column for column in candidates if points[column.name] in (least, points[best.name])] or [best]
     if len(rivals) > 1:
         told = ", ".join(f"'{shown(column.name)}'" for column in rivals)
         question = Question(f"Columns {told} could all be labels. Which one is?", [column.name for column in rivals])
@@ -73,7 +77,7 @@ def find_labels(
     if points[best.name] < 1:
         findings.unsure.append(f"no header says 'label'; '{shown(best.name)}' is taken for it")
     for column in candidates:
-        if column is not best and points[column.name] >= min(3, points[best.name]):
+        if column is not best and column not in rivals and points[column.name] >= _SAID:
             other = shown(column.name)
             findings.unsure.append(
                 f"'{other}' could be a label, too; a copy of the task with 'label: {other}' learns it"

@@ -21,8 +21,6 @@ class Labels:
     """What stands in the column of the labels; in several of them where each is a class's."""
 
     headers: Sequence[str]
-    task: str
-    pair: bool
     train: Counter[str]
     """How often each value that is not empty occurs in the train file."""
     all: Counter[str]
@@ -60,13 +58,13 @@ class Labels:
 
 
 def gather_labels(
-    tables: Mapping[str, Table], columns: Sequence[Column], task: str, pair: bool, listed: Sequence[str]
+    tables: Mapping[str, Table], parts: Sequence[Table], columns: Sequence[Column], listed: Sequence[str]
 ) -> Labels:
-    """Return the labels in these columns of the train file, and of all files."""
+    """Return the labels in these columns of the files of the splits, and of further parts of the train file."""
     train: Counter[str] = Counter()
     every: Counter[str] = Counter()
     empty = 0
-    for split, table in tables.items():
+    for split, table in [*tables.items(), *(("train", part) for part in parts)]:
         for column in columns:
             counts = table.columns[column.name].counts if column.name in table.columns else Counter[str]()
             if split == "test" and counts.keys() <= {"-1", "-1.0"}:
@@ -75,7 +73,7 @@ def gather_labels(
             train += counts if split == "train" else Counter()
             empty += 0 if split == "test" else table.rows - counts.total()
     headers = [column.name for column in columns]
-    return Labels(headers, task, pair, train, every, empty, columns[0].lists, listed)
+    return Labels(headers, train, every, empty, columns[0].lists, listed)
 
 
 def canonical(value: str) -> str:

@@ -27,18 +27,25 @@ def choose_metric(labels: Labels, findings: Findings) -> None:
         )
         if min(yes, 1 - yes) < _LOPSIDED:
             metric = "f1" if yes < 0.5 else "mcc"
-            reason = f"{yes:.0%} of the rows are yes, so accuracy would say little"
+            reason = f"{_percent(yes)} of rows are yes: accuracy would say little"
     elif kind == "classification" and total:
         largest, most = max((times, name) for name, times in counts.items())
         smallest, least = min((times, name) for name, times in counts.items())
         if largest > total * (1 - _LOPSIDED):
-            metric, reason = "macro_f1", f"{largest / total:.0%} of the rows are '{most}', so accuracy would say little"
+            metric, reason = (
+                "macro_f1",
+                f"{_percent(largest / total)} of the rows are '{most}': accuracy would say little",
+            )
         elif smallest < total * _RARE / len(counts) and len(counts) <= _FEW_CLASSES:
             metric, reason = (
                 "macro_f1",
-                f"{smallest / total:.1%} of the rows are '{least}', which accuracy would not show",
+                f"{_percent(smallest / total)} of the rows are '{least}': accuracy would hide it",
             )
     findings.set("metric", metric, reason)
     if kind in ("classification", "ordinal") and (rare := [name for name in counts if counts[name] < _FEW_ROWS]):
         more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
         findings.unsure.append(f"classes with fewer than {_FEW_ROWS} rows to train on: {', '.join(rare[:5])}{more}")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.{0 if share > 0.1 else 1}f} %"

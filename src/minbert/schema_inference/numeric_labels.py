@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 
+from minbert.errors import shown
 from minbert.schema_inference.found import Ask, Findings, Question
 from minbert.schema_inference.labels import Labels
 from minbert.schema_inference.words import says
@@ -59,22 +60,29 @@ def _whole_numbers(labels: Labels, whole: Sequence[int], findings: Findings, ask
             _ordinal(whole, findings, f"{told} of a header that says score")
         else:
             _scores(whole, findings, f"{told}, {count} of them different")
-    elif count > _MOST_GRADES and not is_code and not (gapless and low in (0, 1)):
-        _scores(whole, findings, f"{told}, {count} of them different")
-    elif count == 2 or is_code or count > _MOST_GRADES:
+    elif is_code or count == 2:
         _codes(whole, findings, told)
-    elif low == -high:
-        _ordinal(whole, findings, f"{told} around 0")
-    elif low == 1 and gapless and high in _STARS:
-        _ordinal(whole, findings, f"{told} in order")
-    elif low == 0 and gapless and count > 3:
-        choices = ["codes of classes, in no order (kind: classification)", "in order, as grades are (kind: ordinal)"]
-        if findings.decide(Question(f"'{labels.headers[0]}' holds {told}. What are they?", choices), ask):
-            _ordinal(whole, findings, f"{told} in order")
+    elif count > _MOST_GRADES and not (gapless and low in (0, 1)):
+        _scores(whole, findings, f"{told}, {count} of them different")
+    elif count > _MOST_GRADES:
+        if _decide(labels, told, "a scale, on which nearer is more alike (kind: regression)", findings, ask):
+            _scores(whole, findings, told)
         else:
             _codes(whole, findings, told)
+    elif (
+        low == -high
+        or (low == 1 and gapless and high in _STARS)
+        or (gapless and count > 3 and _decide(labels, told, "in order, as grades are (kind: ordinal)", findings, ask))
+    ):
+        _ordinal(whole, findings, f"{told} in order")
     else:
         _codes(whole, findings, told)
+
+
+def _decide(labels: Labels, told: str, other: str, findings: Findings, ask: Ask) -> bool:
+    """Return whether numbers that may be codes of classes are taken for something else."""
+    choices = ["codes of classes, in no order (kind: classification)", other]
+    return findings.decide(Question(f"'{shown(labels.headers[0])}' holds {told}. What are they?", choices), ask) == 1
 
 
 def _codes(whole: Sequence[int], findings: Findings, told: str) -> None:
