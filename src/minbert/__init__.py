@@ -1,4 +1,4 @@
-"""One BERT encoder for several text tasks at once.
+"""One encoder for several text tasks at once.
 
 What is named here is imported when it is first asked for: importing ``minbert`` alone loads nothing heavy.
 """

@@ -27,7 +27,7 @@ from minbert.errors import Notice, UserError
 
 app = typer.Typer(
     name="minbert",
-    help="One BERT encoder for several text tasks at once.",
+    help="One encoder for several text tasks at once.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -64,7 +64,7 @@ def _version(wanted: bool) -> None:
 def main(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
-    """One BERT encoder for several text tasks at once."""
+    """One encoder for several text tasks at once."""
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:

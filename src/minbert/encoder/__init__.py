@@ -1,1 +1,1 @@
-"""BERT from scratch: configuration, embeddings, attention, layers, pooling, and where weights come from and go to."""
+"""Encoders from scratch: families, embeddings, attention, layers, pooling, and where weights come from and go to."""
