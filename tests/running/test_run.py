@@ -122,7 +122,6 @@ def test_the_plan_counts_what_training_will_do(two_tasks: dict[str, Any], tmp_pa
     tokens = summary.metrics["real_tokens_per_second"] * summary.metrics["train_seconds"]
     assert plan.tokens == pytest.approx(tokens, rel=0.01)
     assert plan.seconds > 0
-    assert plan.peak_bytes > 0
 
 
 @pytest.mark.parametrize(

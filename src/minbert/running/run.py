@@ -136,9 +136,14 @@ def _train(
 
 
 def plan_recipe(recipe: Recipe, display: Display) -> Plan:
-    """Return what training ``recipe`` would do and cost on this machine; writes nothing."""
+    """Return what training ``recipe`` would do and cost on this machine; writes nothing.
+
+    Raises:
+        UserError: as training would, before its first step.
+    """
     prepared = prepare(recipe, display)
-    return plan_run(make_learner(recipe, prepared, display), prepared.dev, prepared.course)
+    learner = make_learner(recipe, prepared, display)
+    return plan_run(TrainingLoop(learner, prepared.dev, prepared.course, Path(), display))
 
 
 def evaluate_run(

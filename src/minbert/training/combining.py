@@ -39,6 +39,11 @@ class StepCombination:
             )
         self.norm_places = None if layer is None else self._places(layer)
 
+    @property
+    def task_by_task(self) -> bool:
+        """Whether each task's own gradient is in memory at the same time."""
+        return isinstance(self.combiner, Surgeon) or self.norm_places is not None
+
     def accumulate(self, step: Step, number: int) -> Tensor:
         """Add the combined gradient of step ``number`` to the parameters.
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-
-from minbert.machine.memory import peak_bytes
-from minbert.training.course import Course
-from minbert.training.learner import Learner
+from minbert.training.loop import TrainingLoop
+from minbert.training.memory import expected_peak
 from minbert.training.micro_batches import row_lengths, step_tokens
-from minbert.training.rows import Rows
 
 _TRIAL_STEPS = 5
 
@@ -47,11 +42,13 @@ class Plan:
     seconds: float
     """Estimated from a few trial steps on this machine, dev evaluations included."""
     peak_bytes: int
-    """Memory: what the trial steps needed, plus the optimizer's two moments."""
+    """The most memory that will be held at once: see ``expected_peak``."""
 
 
-def plan_run(learner: Learner, dev: Mapping[str, Rows], course: Course) -> Plan:
+def plan_run(loop: TrainingLoop) -> Plan:
     """Return the plan of a run. Takes a few steps to time them; their gradients are thrown away."""
+    learner, course = loop.learner, loop.course
+    learner.model.train()
     lengths = row_lengths(learner.train)
     counts = dict.fromkeys(course.sizes, (0, 0, 0))
     evaluations = 1
@@ -65,25 +62,23 @@ def plan_run(learner: Learner, dev: Mapping[str, Rows], course: Course) -> Plan:
         for task, size in course.sizes.items()
     }
     total = sum(task.tokens for task in tasks.values())
-    seconds_per_token = _trial(learner, course)
-    dev_tokens = sum(int(rows.sequences.lengths().sum()) for rows in dev.values())
+    peak = expected_peak(loop)
+    seconds_per_token = _trial(loop)
+    dev_tokens = sum(int(rows.sequences.lengths().sum()) for rows in loop.dev.values())
     # A forward pass is a third of the arithmetic of forward and backward.
     evaluated = dev_tokens if learner.encodes_once else dev_tokens * evaluations
     seconds = seconds_per_token * (total + evaluated / 3)
-    trained = sum(parameter.numel() for parameter in learner.model.parameters() if parameter.requires_grad)
-    peak = peak_bytes(torch.device("cpu")) + 8 * trained
     return Plan(tasks, course.steps_per_epoch, course.total_steps, total, evaluations, seconds, peak)
 
 
-def _trial(learner: Learner, course: Course) -> float:
+def _trial(loop: TrainingLoop) -> float:
     """Return seconds a token: the median of a few steps, the first (which warms up) left out."""
-    lengths = row_lengths(learner.train)
-    learner.model.train()
+    lengths = row_lengths(loop.learner.train)
     rates = []
-    for step, _ in itertools.islice(course.steps(), _TRIAL_STEPS + 1):
+    for number, (step, _) in enumerate(itertools.islice(loop.course.steps(), _TRIAL_STEPS + 1)):
         started = time.perf_counter()
-        learner.accumulate(step, dict.fromkeys(step, 1.0))
-        learner.model.zero_grad(set_to_none=True)
-        learner.finish_step()
+        loop.combination.accumulate(step, number)
+        loop.model.zero_grad(set_to_none=True)
+        loop.learner.finish_step()
         rates.append((time.perf_counter() - started) / step_tokens(step, lengths))
     return statistics.median(rates[1:] or rates)
