@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 Axes = Mapping[str, Sequence[str]]
 """Each axis with its values."""
 Row = dict[str, str]
 """A value of each axis, or, as long as it grows, of some of them."""
+Partners = dict[tuple[str, str], set[tuple[str, str]]]
+"""From a value of an axis to those of others that it has still to meet; empty where a row is to meet none."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Rule:
 
     def broken_by(self, row: Mapping[str, str]) -> bool:
         """Return whether the row, complete or not, has such values."""
-        return all(axis in row for axis in self.axes) and self.forbids(*(row[axis] for axis in self.axes))
+        values = [row[axis] for axis in self.axes if axis in row]
+        return len(values) == len(self.axes) and self.forbids(*values)
 
 
 def broken(row: Mapping[str, str], rules: Sequence[Rule]) -> list[Rule]:
@@ -44,13 +47,19 @@ def covering_rows(axes: Axes, rules: Sequence[Rule]) -> list[Row]:
     """
     chance = random.Random(0)
     missing = {pair: None for pair in _pairs(axes) if not broken(dict(pair), rules)}
+    partners: Partners = defaultdict(set)
+    for one, other in missing:
+        partners[one].add(other)
+        partners[other].add(one)
     rows = []
     while missing:
         seed = next(iter(missing))
-        row = completed(dict(seed), axes, rules, missing, chance)
+        row = completed(dict(seed), axes, rules, partners, chance)
         assert row is not None, f"{seed}: breaks no rule by itself, but cannot be completed; say so in a rule"
         for pair in combinations(sorted(row.items()), 2):
             missing.pop(pair, None)
+            partners[pair[0]].discard(pair[1])
+            partners[pair[1]].discard(pair[0])
         rows.append(row)
     return rows
 
@@ -59,7 +68,7 @@ def completed(
     row: Row,
     axes: Axes,
     rules: Sequence[Rule],
-    missing: Mapping[Any, None],
+    partners: Partners,
     chance: random.Random,
 ) -> Row | None:
     """Return the row with a value for every axis, so that it breaks no rule; None if there is no such row."""
@@ -69,16 +78,15 @@ def completed(
     chance.shuffle(left)
     axis = max(left, key=lambda name: len(axes[name]))
     # Rules that the row was begun with are kept broken: that is how a row that is to be refused is asked for.
-    asked = [rule for rule in rules if axis in rule.axes]
+    asked = [rule for rule in rules if axis in rule.axes and all(other in row or other == axis for other in rule.axes)]
 
     def gain(value: str) -> int:
-        item = (axis, value)
-        return sum((*sorted((item, other)),) in missing for other in row.items())
+        return len(partners[axis, value] & row.items())
 
-    for value in sorted(axes[axis], key=gain, reverse=True):
+    for value in sorted(axes[axis], key=gain, reverse=True) if partners else axes[axis]:
         longer = {**row, axis: value}
         if not broken(longer, asked):
-            whole = completed(longer, axes, rules, missing, chance)
+            whole = completed(longer, axes, rules, partners, chance)
             if whole is not None:
                 return whole
     return None
