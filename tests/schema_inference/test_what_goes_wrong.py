@@ -78,6 +78,17 @@ def test_no_folder_and_the_folder_of_a_run(tmp_path: Path) -> None:
         infer([tmp_path])
 
 
+def test_somebody_s_disk(tmp_path: Path) -> None:
+    write(tmp_path, {f"{number}/t{number}.csv": table(GOOD, 2) for number in range(101)})
+    with pytest.raises(UserError, match=r"holds files for 101 tasks\. Give the folders of those to train on"):
+        infer([tmp_path])
+
+
+def test_an_unpacked_file_comes_before_its_packed_one(tmp_path: Path) -> None:
+    write(tmp_path, one(GOOD) | one(GOOD, file="notes.csv.gz"))
+    assert remarks(tmp_path) == "notes.csv.gz: left out; the unpacked file stands beside it"
+
+
 def test_a_file_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> None:
     write(tmp_path, one(GOOD, file="good.csv") | splits(GOOD, "part-{}.csv"))
     (tmp_path / "bad.parquet").write_bytes(b"no parquet")

@@ -32,6 +32,8 @@ _MEANS_NOTHING = frozenset(["data", "dataset", "datasets", "raw", "files", "csv"
 """Names of folders and files that say nothing of a task."""
 _OTHER_TABLES = frozenset([".json", ".xlsx", ".xls", ".ods", ".arrow", ".txt", ".zip", ".feather", ".db", ".sqlite"])
 """Suffixes of files that may hold rows, but that no reader here takes."""
+_MOST_TASKS = 100
+"""More are somebody's disk."""
 _CLASS_LISTS = ("labels.txt", "classes.txt")
 _RESERVED = ("overall", "overall_leaderboard")
 
@@ -103,6 +105,8 @@ def find_files(folders: Sequence[Path]) -> FoundFiles:
             f"{where}: holds no file to train on.{why} A task is a file of rows ({', '.join(FORMATS)}) with a text and "
             "a label, for example reviews.csv, or reviews-train.csv and reviews-dev.csv, or reviews/train.csv."
         )
+    if len(tasks) > _MOST_TASKS:
+        raise UserError(f"{data}: holds files for {len(tasks):,} tasks. Give the folders of those to train on.")
     _name_apart(tasks)
     return FoundFiles(data, tasks, remarks)
 
@@ -119,10 +123,10 @@ def _tables(folder: Path, remarks: list[str]) -> Iterator[Path]:
     others = []
     for depth in ("*", "*/*", "*/*/*"):
         for path in sorted(folder.glob(depth)):
-            inside = path.relative_to(folder).parents
-            if path.name.startswith(".") or any(part.name.startswith(".") for part in inside if part.name):
-                continue
-            if not path.is_file() or any((folder / part / RECIPE).is_file() for part in inside if part.name):
+            folders = [part for part in path.relative_to(folder).parents if part.name]
+            hidden = any(part.name.startswith(".") for part in (path, *folders))
+            of_a_run = any((folder / part / RECIPE).is_file() for part in folders)
+            if hidden or of_a_run or not os.path.isfile(path):  # noqa: PTH113  (False where it may not be looked at)
                 continue
             if _suffix(path) in FORMATS:
                 if path.suffix == PACKED and path.with_suffix("").is_file():
@@ -175,7 +179,7 @@ def _task(parts: Sequence[_Part], data: Path, remarks: list[str]) -> FoundTask:
     for split in ("train", "dev", "test"):
         of_split = (part for part in parts if part.split == split)
         own = sorted(of_split, key=lambda part: (not part.said, len(part.rest), part.path))
-        names = [os.path.relpath(part.path, data) for part in own]
+        names = [Path(os.path.relpath(part.path, data)).as_posix() for part in own]
         if not own:
             continue
         task.files[split] = names[0]
