@@ -66,6 +66,7 @@ def test_recipes_can_be_listed_shown_and_copied(tmp_path: Path) -> None:
 
 def test_methods_name_their_sources_keys_and_rooms() -> None:
     out = minbert("methods").stdout
+    assert out.startswith("FAMILY (the recipe keys that choose one of its methods; the folder of its code):\n")
     for word in ("schedule (schedule.method; data/schedules):", "annealed", "Stickland", "mse"):
         assert word in out
     for family in ("head", "loss", "regularization"):
@@ -315,3 +316,7 @@ def test_a_full_disk_is_one_message_and_the_old_run_survives(trained: Path, tmp_
     complains(result, "cannot be written")
     assert not [path for path in out.rglob("*") if path.is_file() and "partial" in path.name]
     assert not (out / "model.safetensors").exists()
+
+
+def test_a_dry_run_looks_at_trackers_too() -> None:
+    complains(minbert("train", "quickstart", "--dry-run", "--track", "tensorbord"), "did you mean 'tensorboard'")

@@ -17,7 +17,7 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 from minbert.cli import main, tables
 from minbert.comparing.compare import Comparison, compare
-from minbert.comparing.tables import as_csv, markdown, remarks, sentences
+from minbert.comparing.tables import _amount, as_csv, markdown, remarks, sentences
 from minbert.errors import UserError
 from minbert.evaluation.answers import answers_path, read_answers, write_answers
 from minbert.evaluation.intervals import score_interval
@@ -280,3 +280,16 @@ def test_a_choice_on_halves_is_that_of_each_half(compared: Comparison) -> None:
     same = next(choice for choice in compared.choices if choice.task == "same")
     assert set(same.picked) <= {"surgery", "same-alone"}
     assert same.held_out == pytest.approx(same.score, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "told"),
+    [
+        ("accuracy", 0.012, 0.034, "1.2 to 3.4 points"),
+        ("accuracy", 0.0003, 0.0012, "0.03 to 0.12 points"),
+        ("accuracy", 0.000004, 0.1, "0.0004 to 10.0000 points"),
+        ("accuracy", 0.0, 0.1, "0.0 to 10.0 points"),
+    ],
+)
+def test_a_difference_that_is_shown_does_not_look_like_none(metric: str, low: float, high: float, told: str) -> None:
+    assert _amount(metric, low, high) == told

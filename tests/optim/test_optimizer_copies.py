@@ -86,6 +86,27 @@ def test_a_state_that_means_something_else_is_refused() -> None:
 
 
 @both_optimizers
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("step", "1", "a state's step must be a number, not '1' of type str"),
+        ("step", True, "step must be a number, not True of type bool"),
+        ("step", None, "step must be a number, not None of type NoneType"),
+        ("step", torch.ones(2), "step must be a number, not tensor"),
+        (None, [0.0], "must be a tensor, not .* of type list"),
+        (None, None, "must be a tensor, not None of type NoneType"),
+    ],
+)
+def test_a_state_of_wrong_types_is_refused(kind: type[AdamFamily], name: str | None, value: Any, told: str) -> None:
+    optimizer = kind([table()])
+    step(optimizer, [1, 2])
+    state = optimizer.state_dict()
+    state["state"][0][name or kind.moments[0]] = value
+    with pytest.raises(ValueError, match=told):
+        kind([table()]).load_state_dict(state)
+
+
+@both_optimizers
 def test_a_group_that_is_refused_is_not_kept(kind: type[AdamFamily]) -> None:
     optimizer = kind([table()], lr=0.1)
     for wrong in ({"params": [table()], "lr": -1.0}, {"params": [Parameter(torch.zeros(2, dtype=torch.bfloat16))]}):

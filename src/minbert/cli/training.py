@@ -65,6 +65,7 @@ def train(
     if budget is not None:
         loaded = load_budget(budget).apply(loaded)
     display = Display(terminal())
+    find_trackers(track or [], out or Path())  # what is wrong with a name is told before anything is read
     if dry_run:
         display.show(tables.plan(plan_recipe(loaded, display)))
         return

@@ -177,8 +177,15 @@ def _sentence(compared: Sequence[tuple[ComparedScore, ShownDifference]]) -> str:
 def _amount(metric: str, low: float, high: float) -> str:
     """Return how much a difference is: in points of a score from 0 to 1, of an error in the labels' units."""
     if metric in METRICS and METRICS[metric].less_is_better:
-        return f"{low:.3f} to {high:.3f}"
-    return f"{100 * low:.1f} to {100 * high:.1f} points"
+        return _range(low, high, 3)
+    return f"{_range(100 * low, 100 * high, 1)} points"
+
+
+def _range(low: float, high: float, decimals: int) -> str:
+    """Return both numbers with so many decimals, or with as many as the lower one needs not to look like 0."""
+    while low and decimals < 6 and not float(f"{low:.{decimals}f}"):
+        decimals += 1
+    return f"{low:.{decimals}f} to {high:.{decimals}f}"
 
 
 def _choice(choice: Choice) -> str:

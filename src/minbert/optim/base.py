@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
+from minbert.errors import shown
 from minbert.optim.gradients import Tables
 
 
@@ -61,6 +62,7 @@ class AdamFamily(Optimizer):
         for held in state_dict["state"].values():
             if held and set(held) != expected:
                 raise ValueError(f"a state of {sorted(held)} is another optimizer's: here it is {sorted(expected)}")
+            _check_state(held)
         for group in state_dict["param_groups"]:
             for key in ("amsgrad", "maximize"):
                 if group.get(key):
@@ -79,6 +81,20 @@ class AdamFamily(Optimizer):
         """Return the state of a parameter before its first step."""
         step = torch.zeros((), dtype=torch.float32, device=self.step_device(parameter))
         return {"step": step} | {moment: torch.zeros_like(parameter) for moment in self.moments}
+
+
+def _check_state(held: dict[str, Any]) -> None:
+    """Raise a ``ValueError`` for a parameter's state whose step is no number, or whose moments are no tensors."""
+    for name, value in held.items():
+        if name == "step":
+            numbers = value.numel() == 1 if isinstance(value, Tensor) else isinstance(value, int | float)
+            fits, wanted = numbers and not isinstance(value, bool), "a number"
+        else:
+            fits, wanted = isinstance(value, Tensor), "a tensor"
+        if not fits:
+            raise ValueError(
+                f"a state's {name} must be {wanted}, not {shown(repr(value))} of type {type(value).__name__}"
+            )
 
 
 def _check(group: dict[str, Any]) -> None:

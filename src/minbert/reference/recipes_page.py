@@ -40,7 +40,7 @@ _TYPE_NAMES = {str: "text", int: "whole number", float: "number", bool: "true or
 
 def method_lines() -> list[str]:
     """Return every method, family by family: recipe keys and room, then name, what it is, source."""
-    lines = []
+    lines = ["FAMILY (the recipe keys that choose one of its methods; the folder of its code):"]
     for family, base in sorted(families.items()):
         lines.append(f"{family} ({', '.join(_keys_that_choose(base))}; {_room(base)}):")
         for name, member in sorted(base.members.items()):
