@@ -20,6 +20,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from minbert.encoder.architectures import architecture_of
 from minbert.encoder.config import EncoderConfig
 
 ENOUGH_REPEATS = 5
@@ -104,13 +105,13 @@ def median_ratio(over: Sequence[Figures], under: Sequence[Figures], key: str) ->
 def encoder_flops(config: EncoderConfig, length: int) -> int:
     """Return the floating-point operations of the encoder's matrix products for one sequence of ``length`` tokens.
 
-    A layer of width ``h`` and feed-forward width ``i`` has 8h^2 + 4hi a token for its six linear maps (a multiplication
-    and an addition each), and 4nh a token for scores and contexts over ``n`` tokens. Embeddings, norms, softmax and the
-    pooler do not count.
+    A layer of width ``h`` has two a token for each weight of its linear maps (a multiplication and an addition): 8h^2 +
+    4hi where its feed-forward part is ``i`` wide. Scores and contexts over ``n`` tokens have 4nh a token; what a window
+    leaves out of them is counted, for ours computes it. Embeddings, norms, softmax and the pooler do not count.
     """
-    hidden = config.hidden_size
-    linear = 8 * hidden**2 + 4 * hidden * config.intermediate_size
-    return config.layers * length * (linear + 4 * length * hidden)
+    shapes = architecture_of(config).projection_shapes(config).values()
+    linear = 2 * sum(outputs * inputs for outputs, inputs in shapes)
+    return config.layers * length * (linear + 4 * length * config.hidden_size)
 
 
 def training_flops(config: EncoderConfig, lengths: Sequence[int]) -> int:

@@ -1,4 +1,4 @@
-"""How our cost grows: with tokens, length, width and depth, tasks, surgery; frozen mode, start-up time, memory.
+"""How our cost grows: with tokens, length, width and depth, family, tasks, surgery; frozen mode, start-up, memory.
 
     python benchmarks/scaling.py --repeats 5 --json scaling.json
     python benchmarks/scaling.py --only tokens length
@@ -39,10 +39,10 @@ from common import (
     write_figures,
 )
 from minbert.display.progress import Display
-from minbert.encoder.config import EncoderConfig
+from minbert.encoder.architectures import Architecture
 from minbert.encoder.config_file import read_config
 from minbert.encoder.encoder import Encoder
-from minbert.encoder.sources import find_encoder, save_encoder
+from minbert.encoder.sources import find_encoder, save_encoder, save_tokenizer
 from minbert.files.json_text import read_json
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
@@ -57,6 +57,7 @@ SHAPES = {
     "6 x 768": (768, 6, 12),
     "BERT-base (12 x 768)": (768, 12, 12),
 }
+FAMILIES = ("bert", "roberta", "mpnet", "modernbert")
 START_UP = {
     "python -c pass": ["-c", "pass"],
     "import minbert": ["-c", "import minbert"],
@@ -65,7 +66,9 @@ START_UP = {
 
 Point = dict[str, Any]
 """What a run is asked for; see ``train_point``. What is left out, ``USUAL`` says."""
-USUAL: Point = {"length": 32, "rows": 32, "tasks": 1, "combination": "sum", "encoder": "finetuned", "budget": 8192}
+USUAL: Point = {
+    "family": "bert", "length": 32, "rows": 32, "tasks": 1, "combination": "sum", "encoder": "finetuned", "budget": 8192
+}  # fmt: skip
 
 
 def points() -> dict[str, dict[str, Point]]:
@@ -76,6 +79,16 @@ def points() -> dict[str, dict[str, Point]]:
             f"length {length}": {"length": length, "rows": 4096 // length} for length in (32, 8, 16, 64, 128, 256, 512)
         },
         "shape": {name: {"shape": name} for name in SHAPES},
+        "family": {
+            f"{family}, length {length}": {
+                "family": family,
+                "length": length,
+                "rows": 2048 // length,
+                "shape": "MiniLM-L6 (6 x 384)",
+            }
+            for length in (32, 128, 512)
+            for family in FAMILIES
+        },
         "tasks": {f"{tasks} tasks": {"tasks": tasks, "rows": 8} for tasks in (1, 2, 4, 8, 16)},
         "surgery": {
             f"{tasks} x {rows} rows, {combination}": {
@@ -151,24 +164,31 @@ def train_point(point: Point, folder: Path, options: argparse.Namespace) -> Figu
 
     Args:
         point: ``length`` counts special tokens; ``budget`` is the recipe's ``tokens_per_microbatch``, ``encoder`` its
-            ``training.encoder``, ``shape`` a key of ``SHAPES``.
+            ``training.encoder``, ``shape`` a key of ``SHAPES``, ``family`` one of ``FAMILIES``, at BERT's rates of
+            dropout.
         folder: empty; encoder, files and run go there.
         options: ``steps``, the tokenizer's ``encoder``, ``seed``.
     """
     hidden, layers, heads = SHAPES[point["shape"]] if "shape" in point else (384, 2, 12)
     files = find_encoder(options.encoder)
     vocabulary = read_config(read_json(files.config), files.config).vocabulary_size
-    config = EncoderConfig(
+    config = Architecture.members[point["family"]].config_class(
+        model_type=point["family"],
         vocabulary_size=vocabulary,
         hidden_size=hidden,
         layers=layers,
         attention_heads=heads,
         intermediate_size=4 * hidden,
+        max_positions=514,
+        hidden_dropout=0.1,
+        attention_dropout=0.1,
+        padding_id=1,
     )
     (folder / "encoder").mkdir()
     torch.manual_seed(options.seed)
-    save_encoder(Encoder(config), folder / "encoder")
-    Tokenizer.from_files(files.folder).save(folder / "encoder")
+    encoder = Encoder(config)
+    save_encoder(encoder, folder / "encoder")
+    save_tokenizer(Tokenizer.from_files(files.folder), encoder, folder / "encoder")
     rows = 2 * options.steps * point["rows"]
     generator = TextGenerator(vocabulary_words(options.encoder), options.seed)
     tasks = {}
@@ -203,13 +223,15 @@ def train_point(point: Point, folder: Path, options: argparse.Namespace) -> Figu
     seconds = (history[-1]["seconds"] - history[-2]["seconds"]) / options.steps
     sequences = point["rows"] * point["tasks"]
     tokens = sequences * point["length"]
+    flops = training_flops(config, [point["length"]] * sequences)
     return {
         "seconds": seconds,
         "whole_run_seconds": whole,
         "tokens": tokens,
         "tokens_per_second": tokens / seconds,
         "nanoseconds_per_token": 1e9 * seconds / tokens,
-        "flops_per_second": training_flops(config, [point["length"]] * sequences) / seconds,
+        "flops_per_second": flops / seconds,
+        "seconds_per_teraflop": 1e12 * seconds / flops,
         "precision": chosen_precision(recipe.training.precision),
         "peak_memory_mb": peak_memory_mb(available_device()),
     }
@@ -221,13 +243,18 @@ def report(
     """Print a subject's table; return its medians and its ratios.
 
     A ratio is of the cost of a real token over that at the subject's first point, where 1 is linear growth; of surgery
-    over the plain sum for as many tasks; of start-up times and frozen mode, of the seconds themselves.
+    over the plain sum for as many tasks; of families, of the cost of an operation over BERT's at that length; of
+    start-up times and frozen mode, of the seconds themselves.
     """
     found = {name: medians(repeats) for name, repeats in runs.items()}
     by_token = subject not in ("start-up", "frozen")
     first = next(iter(runs))
-    under = {name: name.replace("pcgrad", "sum") if subject == "surgery" else first for name in runs}
+    under = dict.fromkeys(runs, first)
     key = "nanoseconds_per_token" if by_token else "seconds"
+    if subject == "surgery":
+        under = {name: name.replace("pcgrad", "sum") for name in runs}
+    elif subject == "family":
+        under, key = {name: "bert," + name.partition(",")[2] for name in runs}, "seconds_per_teraflop"
     ratios = {name: median_ratio(repeats, runs[under[name]], key) for name, repeats in runs.items()}
     for name, figures in found.items():
         figures["ratio"] = ratios[name]
@@ -236,7 +263,11 @@ def report(
     columns = {
         "name": subject,
         "seconds": "seconds" if subject == "start-up" else "seconds a step",
-        "ratio": "ratio of a token's cost" if by_token else "ratio",
+        "ratio": "ratio of an operation's cost"
+        if subject == "family"
+        else "ratio of a token's cost"
+        if by_token
+        else "ratio",
     }
     if subject != "start-up":
         columns |= {"tokens": "tokens a step", "tokens_per_second": "real tokens/s", "share_of_peak": "share of peak"}

@@ -30,6 +30,7 @@ from course import CourseTraining, LoopAdamW, mean_states
 from inference import CONTESTANTS as ANSWERING
 from inference import difference, file_name
 from minbert.display.progress import Display
+from minbert.encoder.architectures.modernbert import ModernBertConfig
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.config_file import config_mapping
 from minbert.running.prepare import prepare
@@ -66,6 +67,12 @@ def test_flops_are_those_that_torch_counts() -> None:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         peer(torch.ones(1, 11, dtype=torch.long))
     assert counter.get_total_flops() == encoder_flops(config, 11)
+
+
+def test_flops_of_a_gated_feed_forward_part() -> None:
+    sizes = {"hidden_size": 2, "layers": 1, "attention_heads": 1, "intermediate_size": 4, "padding_id": 0}
+    gated = encoder_flops(ModernBertConfig(**sizes), 3)
+    assert gated == encoder_flops(EncoderConfig(**sizes), 3) + 48  # three maps of the feed-forward part instead of two
 
 
 @pytest.mark.parametrize(("rate", "size"), [(4e10, 4096), (1e9, 1024), (1e6, 256), (1e3, 256)])

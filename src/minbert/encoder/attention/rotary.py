@@ -37,11 +37,12 @@ class _Turn(torch.autograd.Function):
 
 def _turn(query_key_value: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     tokens, half = cosine.shape
-    parts = query_key_value.reshape(tokens, 3, -1, 2, half)
+    exact = torch.promote_types(query_key_value.dtype, torch.float32)  # of half precision, only the result is rounded
+    parts = query_key_value.to(exact).view(tokens, 3, -1, 2, half)
     result = torch.empty_like(parts)
     result[:, 2] = parts[:, 2]
-    first, second = parts[:, :2, :, 0], parts[:, :2, :, 1]
-    cosine, sine = cosine[:, None, None], sine[:, None, None]
-    result[:, :2, :, 0] = first * cosine - second * sine
-    result[:, :2, :, 1] = second * cosine + first * sine
-    return result.view(tokens, -1)
+    cosine, sine = cosine[:, None, None].to(exact), sine[:, None, None].to(exact)
+    (first, second), (new_first, new_second) = (halves[:, :2].unbind(3) for halves in (parts, result))
+    torch.mul(first, cosine, out=new_first).addcmul_(second, sine, value=-1)
+    torch.mul(second, cosine, out=new_second).addcmul_(first, sine)
+    return result.view(tokens, -1).to(query_key_value.dtype)
