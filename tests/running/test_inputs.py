@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 
+from command_line import minbert
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.pretraining.recipe import parse_pretraining_recipe
@@ -124,3 +126,17 @@ def test_pretraining_too(
     append(data / file)
     with pytest.raises(UserError, match=rf"other contents of corpora\.mine\.{file} "):
         pretrain_recipe(recipe, tmp_path / "run", True, quiet)
+
+
+def test_a_finished_run_tells_of_files_that_changed_since(two_tasks: dict[str, Any], tmp_path: Path) -> None:
+    two_tasks["training"] |= {"epochs": 1}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(two_tasks))
+    words = ["train", tmp_path / "mine.yaml", "--out", tmp_path / "run"]
+    assert minbert(*words).returncode == 0
+    same = minbert(*words, "--resume").stdout
+    assert "is finished: nothing is trained" in same
+    assert "changed since" not in same
+    dev = tmp_path / "data/mood-dev.tsv"
+    dev.write_text(dev.read_text() + "new\tgood film\t1\n")
+    told = minbert(*words, "--resume").stdout
+    assert f"a run of what files held before: tasks.mood.files.dev ({dev}) changed since" in told

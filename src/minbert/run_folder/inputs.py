@@ -52,19 +52,29 @@ class RunInputs:
         Raises:
             UserError: a file is not the one that the run began with.
         """
-        here = {
-            key: InputFile(file=str(path), sha256=sha256(path)) for key, path in sorted(files.items()) if path.is_file()
-        }
-        changed = [key for key in here if self._began_with.get(key, here[key]).sha256 != here[key].sha256]
-        if changed:
-            told = "; ".join(f"{key} ({here[key].file})" for key in changed[:5])
-            folder, more = self._path.parent, f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+        here = _hashed(files)
+        if told := self._changed(here):
             raise UserError(
-                f"{folder}: this run began with other contents of {told}{more}. Put back what it began with, or "
+                f"{self._path.parent}: this run began with other contents of {told}. Put back what it began with, or "
                 "begin anew with another --out."
             )
         self._hashes |= here
 
+    def changed(self, files: Mapping[str, Path]) -> str:
+        """Return those files that are not what the run began with, for a message; an empty text if all are."""
+        return self._changed(_hashed(files))
+
+    def _changed(self, here: Mapping[str, InputFile]) -> str:
+        changed = [key for key in here if self._began_with.get(key, here[key]).sha256 != here[key].sha256]
+        told = "; ".join(f"{key} ({here[key].file})" for key in changed[:5])
+        return told + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+
     def write(self) -> None:
         """Record what was taken in, as what the run began with."""
         write_json(self._path, _RECORD.dump_python(self._hashes))
+
+
+def _hashed(files: Mapping[str, Path]) -> dict[str, InputFile]:
+    return {
+        key: InputFile(file=str(path), sha256=sha256(path)) for key, path in sorted(files.items()) if path.is_file()
+    }

@@ -122,6 +122,10 @@ def _train(
         _finish(recipe, prepared, result, tuned, out, display)
     else:
         display.note(f"{out} is finished: nothing is trained")
+        if changed := RunInputs(out, True, display).changed(data_files(recipe)):
+            display.note(
+                f"it is a run of what files held before: {changed} changed since. Choose another --out for them"
+            )
         if trackers:
             _tell_again(recipe, out, trackers)
     summary = _summary(recipe, out)
@@ -136,11 +140,7 @@ def _train(
 
 
 def plan_recipe(recipe: Recipe, display: Display) -> Plan:
-    """Return what training ``recipe`` would do and cost on this machine; writes nothing.
-
-    Raises:
-        UserError: as training would, before its first step.
-    """
+    """Return what training ``recipe`` would do and cost here; writes nothing, and refuses what training would."""
     prepared = prepare(recipe, display)
     learner = make_learner(recipe, prepared, display)
     return plan_run(TrainingLoop(learner, prepared.dev, prepared.course, Path(), display))
