@@ -31,7 +31,7 @@ from minbert.tasks.losses import Loss
 from minbert.training.loop import TrainingLoop
 from recipe_schema import is_method, keys, parts
 
-KINDS = {"mood": "classification", "same": "binary", "close": "regression", "stars": "ordinal"}
+KINDS = {"mood": "classification", "same": "binary", "close": "regression", "stars": "ordinal", "topics": "multilabel"}
 PAIRS = ("same", "close")
 NEEDED = {("tasks.close.loss", "mnrl"): {"threshold": 3}, ("schedule.method", "single"): {"task": "mood"}}
 """Settings that a method cannot do without there."""
@@ -258,12 +258,14 @@ def base(
     folder = tmp_path_factory.mktemp("combinations")
     tasks: dict[str, Any] = {}
     labels = {"mood": [0, 1, 2, 1], "same": [1, 0, 1, 1], "close": [4.5, 0.5, 3.0, 2.0], "stars": [0, 2, 3, 1]}
+    labels["topics"] = [["0"], [], ["1", "2"], ["2"]]
     for task, kind in KINDS.items():
         for name, of_rows in (("varied", labels[task]), ("alike", [labels[task][1]] * 4), ("dev", labels[task][:2])):
             rows = [{"a": text(random), "b": text(random), "label": label} for label in of_rows]
             (folder / f"{task}-{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         tasks[task] = {"kind": kind, "label": "label", "text": ["a", "b"] if task in PAIRS else "a"}
     tasks["mood"]["classes"], tasks["close"]["range"] = 3, [0, 5]
+    tasks["topics"] |= {"classes": 3, "pos_weight": "balanced", "thresholds": "dev"}
     tasks["stars"] |= {"classes": 4, "class_weights": "balanced"}
     return {
         "data": str(folder),

@@ -174,7 +174,7 @@ def test_a_circle_of_recipes_is_refused(tmp_path: Path) -> None:
         ("tasks.mood.loss=mse", ["tasks.mood", "kind regression"]),
         (
             "tasks.mood.kind=clasification",
-            ["tasks.mood", "binary, classification, ordinal, regression", "you mean 'classif"],
+            ["tasks.mood", "binary, classification, multilabel, ordinal, regression", "you mean 'classif"],
         ),
         ("tasks.mood.pair=bi", ["tasks.mood", "two text columns"]),
         ("tasks.mood.metric=acuracy", ["did you mean 'accuracy'"]),

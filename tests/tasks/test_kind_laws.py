@@ -11,6 +11,7 @@ import pytest
 import scipy.stats
 import torch
 import yaml
+from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 from minbert.tasks.distillation import distillation_loss, teacher_targets
@@ -27,6 +28,11 @@ EXAMPLES: list[dict[str, Any]] = [
     {"kind": "classification", "classes": ["2", "1.5", "true"]},
     {"kind": "binary"},
     {"kind": "binary", "class_weights": {"1": 3.0}},
+    {"kind": "binary", "threshold": 0.3},
+    {"kind": "binary", "threshold": "dev"},
+    {"kind": "multilabel", "classes": ["joy", "très bien", "a, b"]},
+    {"kind": "multilabel", "classes": 4, "pos_weight": "balanced"},
+    {"kind": "multilabel", "classes": ["x", "2", "1.5"], "thresholds": {"x": 0.3}, "pos_weight": {"2": 2.5}},
     {"kind": "ordinal", "classes": ["1", "2", "3", "4"]},
     {"kind": "ordinal", "classes": 3, "class_weights": "balanced"},
     {"kind": "regression", "range": [0, 5]},
@@ -162,6 +168,11 @@ def test_a_student_like_its_teacher_has_nothing_to_learn(settings: TaskSettings,
     assert torch.isfinite(loss(student, mean))
 
 
+def truth_of(labels: Values) -> Predictions:
+    """Return predictions that are the labels."""
+    return Predictions(labels, labels if labels.ndim == 2 else None, [])
+
+
 def f1_of(labels: Values, predicted: Values, number: float) -> float:
     right = ((labels == number) & (predicted == number)).sum()
     return float(2 * right / max((labels == number).sum() + (predicted == number).sum(), 1))
@@ -187,15 +198,37 @@ REFERENCES: dict[str, Callable[[Values, Values], float]] = {
 """Every metric by its formula, of labels and predicted values."""
 
 
+def each_row(score: Callable[[set[int], set[int]], float]) -> Callable[[Values, Values], float]:
+    def mean(labels: Values, predicted: Values) -> float:
+        rows = zip(labels, predicted, strict=True)
+        return float(np.mean([score({*np.flatnonzero(true)}, {*np.flatnonzero(said)}) for true, said in rows]))
+
+    return mean
+
+
+SETS: dict[str, Callable[[Values, Values], float]] = {
+    "micro_f1": lambda labels, predicted: f1_of(labels.ravel(), predicted.ravel(), 1),
+    "macro_f1": lambda labels, predicted: float(
+        np.mean([f1_of(*column, 1) for column in zip(labels.T, predicted.T, strict=True)])
+    ),
+    "average_precision": lambda labels, probabilities: float(average_precision_score(labels, probabilities)),
+    "jaccard": each_row(lambda true, said: len(true & said) / len(true | said) if true | said else 1.0),
+    "exact_match": each_row(lambda true, said: float(true == said)),
+}
+"""The same, of sets of classes."""
+
+
 @every
 def test_every_score_is_its_formula_and_the_truth_scores_best(settings: TaskSettings) -> None:
     truth, predicted = labels(settings, 7), settings.kind.predictions(logits(settings, 8))
     found = settings.kind.scores(truth, predicted)
     for name in settings.kind.metrics:
         least, greatest = METRICS[name].bounds
-        assert found[name] == pytest.approx(REFERENCES[name](truth, predicted.values)), name
+        outputs = METRICS[name].outputs(predicted)
+        reference = SETS[name] if truth.ndim == 2 else REFERENCES[name]
+        assert found[name] == pytest.approx(reference(truth, outputs)), name
         assert least <= found[name] <= greatest
-        best = METRICS[name].score(truth, Predictions(truth, None, []))
+        best = METRICS[name].score(truth, truth_of(truth))
         assert best == pytest.approx(least if METRICS[name].less_is_better else greatest)
         assert worth(name, best) > worth(name, found[name])
 
@@ -223,13 +256,14 @@ def test_classes_are_counted_in_their_order(settings: TaskSettings) -> None:
     counts = settings.kind.class_counts(given)
     assert list(counts) == settings.kind.class_names
     for number, count in enumerate(counts.values()):
-        assert count == sum(bool(np.any(label == number)) for label in given)
+        assert count == sum(bool(label[number] if given.ndim == 2 else label == number) for label in given)
     assert not any(settings.kind.class_counts(given[:0]).values())
 
 
 def test_kinds_whose_labels_mean_the_same_are_described_alike() -> None:
-    unweighted = [{**example, "class_weights": None} for example in EXAMPLES]
+    beside = ("class_weights", "pos_weight", "threshold", "thresholds")
+    meanings = [{key: value for key, value in example.items() if key not in beside} for example in EXAMPLES]
     described = {task(example).kind.described for example in EXAMPLES}
-    assert len(described) == len({str(example) for example in unweighted})
+    assert len(described) == len({str(meaning) for meaning in meanings})
     numbered, named = ({"kind": "classification", "classes": classes} for classes in (2, ["0", "1"]))
     assert task(numbered).kind.described == task(named).kind.described

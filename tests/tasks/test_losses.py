@@ -9,6 +9,7 @@ import torch
 from minbert.tasks.heads import Head, HeadOutput
 from minbert.tasks.kinds.binary import Binary
 from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.multilabel import Multilabel
 from minbert.tasks.kinds.ordinal import Ordinal
 from minbert.tasks.kinds.regression import Regression
 from minbert.tasks.losses import Loss
@@ -16,6 +17,7 @@ from minbert.tasks.losses import Loss
 LABELS = {
     "classification": Classification(classes=3),
     "binary": Binary(),
+    "multilabel": Multilabel(classes=3),
     "ordinal": Ordinal(classes=4),
     "regression": Regression(range=(0, 5)),
 }
@@ -41,8 +43,8 @@ def random_batch(kind: str, rows: int, seed: int = 0) -> tuple[HeadOutput, torch
 
     logits = numbers(rows, LABELS[kind].outputs)
     output = HeadOutput(logits, (numbers(rows, 4), numbers(rows, 4)), numbers(rows, 6))
-    top = {"classification": 3, "binary": 2, "ordinal": 4, "regression": 6}[kind]
-    return output, torch.randint(0, top, (rows,), generator=random).double()
+    top = {"classification": 3, "binary": 2, "multilabel": 2, "ordinal": 4, "regression": 6}[kind]
+    return output, torch.randint(0, top, (rows, 3) if kind == "multilabel" else (rows,), generator=random).double()
 
 
 def leaves(output: HeadOutput) -> list[torch.Tensor]:
@@ -115,7 +117,7 @@ def test_odd_batches_have_finite_losses_and_gradients(name: str, kind: str, case
     else:
         tensors = leaves(output)
     inputs = [tensor.detach().to(dtype).requires_grad_() for tensor in tensors]
-    top = {"classification": 2.0, "binary": 1.0, "ordinal": 3.0, "regression": 5.0}[kind]
+    top = {"classification": 2.0, "binary": 1.0, "multilabel": 1.0, "ordinal": 3.0, "regression": 5.0}[kind]
     labels = {"all lowest": labels * 0, "all highest": labels * 0 + top}.get(case, labels).to(dtype)
     got = evaluate(loss_for(name, kind), HeadOutput(inputs[0], (inputs[1], inputs[2]), inputs[3]), labels, kind)
     assert torch.isfinite(got)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from minbert.augmentation.base import Augmentation
 from minbert.augmentation.rows import NewRow, RowAugmenter, Texts
 from minbert.data.examples import BadDataError
@@ -16,6 +18,7 @@ from minbert.data.row_writer import row_writer
 from minbert.data.rows import read_rows
 from minbert.errors import UserError, shown
 from minbert.files import write_text
+from minbert.tasks.kinds import Label
 
 ID, ORIGIN, METHOD = "id", "origin", "method"
 
@@ -87,7 +90,7 @@ def augment_file(
     return FileSummary(len(rows), len(made), len(rows) * sum(method.copies for method in methods) - len(made))
 
 
-def new_rows_table(made: Sequence[NewRow], ids: Sequence[str], labels: Sequence[float] | None) -> str:
+def new_rows_table(made: Sequence[NewRow], ids: Sequence[str], labels: Sequence[Label] | None) -> str:
     """Return the table of new rows that a run keeps, tab-separated: id, origin, method, text or texts, label.
 
     ``ids`` and ``labels`` are those of the rows they came from; texts without labels have None.
@@ -97,7 +100,7 @@ def new_rows_table(made: Sequence[NewRow], ids: Sequence[str], labels: Sequence[
     table = csv.writer(file, delimiter="\t", lineterminator="\n")
     table.writerow([ID, ORIGIN, METHOD, *texts, *([] if labels is None else ["label"])])
     for row in made:
-        label = [] if labels is None else [f"{labels[row.origin]:.12g}"]
+        label = [] if labels is None else [_written(labels[row.origin])]
         table.writerow([row.id, ids[row.origin], row.method, *row.texts, *label])
     return file.getvalue()
 
@@ -162,3 +165,8 @@ def _ids(source: Path, rows: Sequence[Row], column: str) -> list[str]:
     if problems:
         raise BadDataError(source, problems)
     return ids
+
+
+def _written(label: Label) -> str:
+    """Return a number, or the numbers of the classes that a row has, as a list."""
+    return f"{label:.12g}" if isinstance(label, float) else str(np.flatnonzero(label).tolist())

@@ -111,6 +111,9 @@ def predicted(rows: Sequence[Text], predictions: Predictions) -> Table:
     for index, row in enumerate(rows):
         if predictions.probabilities is None:
             said = f"{predictions.values[index]:.3f}"
+        elif predictions.values.ndim == 2:
+            shares = dict(zip(predictions.class_names, predictions.probabilities[index], strict=True))
+            said = ", ".join(f"{name} ({shares[name]:.2f})" for name in predictions.names[index]) or "none"
         else:
             said = f"{predictions.names[index]} ({predictions.confidence[index]:.2f})"
         table.add_row(said, row if isinstance(row, str) else " | ".join(row))

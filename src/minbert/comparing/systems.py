@@ -15,6 +15,7 @@ from minbert.evaluation.answers import Answers, read_answers
 from minbert.recipe.recipe import Recipe
 from minbert.run_folder.differences import leaves
 from minbert.run_folder.folder import METRICS, RECIPE, SOUP
+from minbert.tasks.kinds import Label
 from minbert.together.ensemble_file import ENSEMBLE
 from minbert.together.members import Member, ensemble_recipe, find_member, members_of_tasks, trained_tasks
 
@@ -199,8 +200,9 @@ def _check_same_rows(task: str, folder: Path, answers: Answers, other_folder: Pa
     pairs = zip(answers.ids, other.ids, strict=False)
     row = next((row for row, (one, two) in enumerate(pairs) if one != two), min(len(answers), len(other)))
     if answers.ids == other.ids:
-        row = int(np.flatnonzero(answers.labels != other.labels)[0])
-        told = f"row '{other.ids[row]}' has label {answers.labels[row]:g} there and {other.labels[row]:g} here"
+        row = int(np.argwhere(answers.labels != other.labels)[0, 0])
+        there, here = (_told_label(given.labels[row]) for given in (answers, other))
+        told = f"row '{other.ids[row]}' has label {there} there and {here} here"
     elif len(answers) != len(other):
         told = f"{len(answers)} rows there, {len(other)} here"
         if row < min(len(answers), len(other)):
@@ -211,3 +213,8 @@ def _check_same_rows(task: str, folder: Path, answers: Answers, other_folder: Pa
         f"task '{task}': {other_folder} was scored on other dev rows than {folder} ({told}), so their scores cannot be "
         "compared. Train both on the same dev file, with the same dev_rows."
     )
+
+
+def _told_label(label: Label) -> str:
+    """Return a number, or the numbers of the classes that a row has."""
+    return f"{label:g}" if isinstance(label, float) else f"[{', '.join(map(str, np.flatnonzero(label)))}]"

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from minbert.data.label_cells import has_labels, label_text, raw_label
 from minbert.data.row import Flaw, Problem, Row, missing_column
 from minbert.data.rows import read_rows
 from minbert.data.task_files import Columns
@@ -23,6 +24,10 @@ _MINUS_ONE = ("-1", "-1.0")
 
 class Labels(Protocol):
     """How the text of a label is read."""
+
+    @property
+    def several(self) -> bool:
+        """Whether a row may have several classes, as a JSON list."""
 
     def parse(self, text: str) -> Label | None:
         """Return the label, or None for a row to leave out; ValueError says what is wrong with it."""
@@ -134,8 +139,8 @@ def examine_split(
             problems.append(row)
             continue
         if collected is None:
-            with_labels = columns.label in row.values if labelled is None else labelled
-            _require_columns(path, row, columns, with_labels)
+            with_labels = has_labels(row, columns, labels.several) if labelled is None else labelled
+            _require_columns(path, row, columns, labels if with_labels else None)
             collected = _Collected(columns, labels if with_labels else None)
         faults = collected.add(number, row)
         if faults:
@@ -168,7 +173,9 @@ class _Collected:
         columns = self.columns.text_columns
         texts = [row.values.get(column, "").strip() for column in columns]
         value: Label | None = None
-        wanted = [*columns, self.columns.id or "", self.columns.label if self.labels is not None else ""]
+        wanted = [*columns, self.columns.id or ""]
+        if self.labels is not None and not has_labels(row, self.columns, self.labels.several):
+            wanted += self.columns.label_columns
         if odd := [column for column in wanted if column in row.unusable]:
             return [Flaw(f"column '{column}' holds {row.unusable[column]}") for column in odd]
         faults = [Flaw(f"no text in column '{name}'") for name, text in zip(columns, texts, strict=True) if not text]
@@ -181,16 +188,16 @@ class _Collected:
         elif self.line_of_id.setdefault(row_id, row.line) != row.line:
             faults.append(Flaw(f"the id '{shown(row_id)}' is already on line {self.line_of_id[row_id]}"))
         if self.labels is not None:
-            label = row.values.get(self.columns.label, "").strip()
+            label = raw_label(row, self.columns)
             self.withheld += not label
             if not label and self.columns.skip_unlabelled:
                 self.unlabelled.append(row.line)
                 return []
             try:
-                value = self.labels.parse(label)
+                value = self.labels.parse(label_text(row, self.columns))
             except ValueError as error:
                 self.withheld += label in _MINUS_ONE
-                missing = Flaw(f"no label in column '{self.columns.label}'", _UNLABELLED)
+                missing = Flaw(f"no label in column '{self.columns.label_columns[0]}'", _UNLABELLED)
                 faults.append(Flaw(str(error).replace(label, shown(label))) if label else missing)
         if not faults and (self.labels is None or value is not None):
             self.ids.append(row_id)
@@ -207,7 +214,9 @@ class _Collected:
         return Split(path, self.ids, first, second, labels, self.unlabelled)
 
 
-def _require_columns(path: Path, row: Row, columns: Columns, labelled: bool) -> None:
-    wanted = [*columns.text_columns, *([columns.label] if labelled else []), *([columns.id] if columns.id else [])]
+def _require_columns(path: Path, row: Row, columns: Columns, labels: Labels | None) -> None:
+    lacking = labels is not None and not has_labels(row, columns, labels.several)
+    of_labels = columns.label_columns if lacking else ()
+    wanted = [*columns.text_columns, *of_labels, *([columns.id] if columns.id else [])]
     if missing := missing_column(row, wanted):
         raise UserError(f"{path}: {missing}")

@@ -1,4 +1,4 @@
-"""JSON lines: one object a line, whose keys are the columns. Lists and objects inside it are no columns."""
+"""JSON lines: one object a line, whose keys are the columns. Objects inside it are no columns, lists only of labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from minbert.data.lines import Line
-from minbert.data.row import Problem, Row, as_text, checked_row
+from minbert.data.row import Problem, Row, as_text, checked_row, list_text
 from minbert.errors import UserError, shown
 
 MOST_DIGITS = 300
@@ -63,13 +63,16 @@ def _row(line: Line, path: Path) -> Row | Problem:
         return Problem(path, line.number, 'not a JSON object, {"column": value, ...}')
     texts: dict[str, str] = {}
     unusable: dict[str, str] = {}
+    lists: dict[str, str] = {}
     for key, item in value.items():
         text = as_text(item)
         if key and text is not None:
             texts[key] = text
         elif key:
             unusable[key] = "a list" if isinstance(item, list) else "an object"
-    return checked_row(path, line.number, texts, unusable)
+            if isinstance(item, list) and (inner := list_text(item)) is not None:
+                lists[key] = inner
+    return checked_row(path, line.number, texts, unusable, lists)
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

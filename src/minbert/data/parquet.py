@@ -1,4 +1,4 @@
-"""Parquet: the columns that hold text, numbers or booleans, read some hundred rows at a time."""
+"""Parquet: the columns that hold text, numbers, booleans or lists of names, read some hundred rows at a time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from minbert.data.row import Problem, Row, as_text, checked_row
+from minbert.data.row import Problem, Row, as_text, checked_row, list_text
 from minbert.errors import UserError, shown
 
 
@@ -23,6 +23,7 @@ def read_parquet(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:
     try:
         file = ParquetFile(stream)
         names = _column_names(file.schema_arrow, path)
+        names += [field.name for field in file.schema_arrow if field.name and _is_list(field.type)]
         unusable = {
             field.name: f"values of the type {field.type}, neither text nor number"
             for field in file.schema_arrow
@@ -57,6 +58,15 @@ def _is_usable(kind: Any) -> bool:
     return _is_text(kind) or is_number or types.is_null(kind)
 
 
+def _is_list(kind: Any) -> bool:
+    """Return whether values are lists of names: texts or whole numbers, as labels may be."""
+    from pyarrow import types
+
+    return (types.is_list(kind) or types.is_large_list(kind)) and (
+        _is_text(kind.value_type) or types.is_integer(kind.value_type)
+    )
+
+
 def _is_text(kind: Any) -> bool:
     from pyarrow import types
 
@@ -82,9 +92,13 @@ def _values(column: Any) -> list[Any]:
 
 def _row(path: Path, line: int, values: dict[str, Any], unusable: Mapping[str, str]) -> Row | Problem:
     texts: dict[str, str] = {}
+    lists: dict[str, str] = {}
     for name, value in values.items():
         try:
-            texts[name] = as_text(value) or ""
+            if not isinstance(value, list):
+                texts[name] = as_text(value) or ""
+            elif (inner := list_text(value)) is not None:
+                lists[name] = inner
         except UnicodeDecodeError:
             return Problem(path, line, f"not UTF-8, in column '{shown(name)}'")
-    return checked_row(path, line, texts, unusable)
+    return checked_row(path, line, texts, unusable, lists)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -22,22 +23,44 @@ class Relabelling:
         Raises:
             ValueError: the mapping leads to what is no label of the task, or gives one label of the file twice.
         """
+        self.kind = kind
+        self.several = kind.several
         self.known = ", ".join(mapping)
         self.values: dict[str | Decimal, Label | None] = {}
+        self.names: dict[str | Decimal, str | None] = {}
         for text, meant in mapping.items():
             if _normal(text) in self.values:
                 raise ValueError(f"label '{text}' is given twice")
-            self.values[_normal(text)] = None if meant is None else kind.parse(meant)
+            self.names[_normal(text)] = meant
+            single = json.dumps([meant]) if kind.several else meant
+            self.values[_normal(text)] = None if meant is None or single is None else kind.parse(single)
 
     def parse(self, text: str) -> Label | None:
         """Return the task's label for the file's label ``text``, or None for a row to leave out.
 
+        Of a set each class is translated; those that lead to None are left out of it, and the row stays.
+
         Raises:
-            ValueError: the mapping does not have it.
+            ValueError: the mapping does not have it, or it is no set where one is wanted.
         """
+        if self.several:
+            return self._set(text)
+        return self.values[self._known(text)]
+
+    def _set(self, text: str) -> Label:
+        try:
+            given = json.loads(text, parse_int=str, parse_float=str)
+        except (ValueError, RecursionError):
+            given = None
+        if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+            raise ValueError(f"label '{text}' is no JSON list of classes")
+        names = [self.names[self._known(name)] for name in given]
+        return self.kind.parse(json.dumps(list(dict.fromkeys(name for name in names if name is not None))))
+
+    def _known(self, text: str) -> str | Decimal:
         if _normal(text) not in self.values:
             raise ValueError(f"label '{text}' is none of those that 'labels' translates: {self.known}")
-        return self.values[_normal(text)]
+        return _normal(text)
 
 
 def labels_of(file: Columns, kind: Kind) -> Labels:

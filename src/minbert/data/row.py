@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minbert.errors import did_you_mean, shown
 from minbert.tasks.numbers import number
@@ -24,6 +26,8 @@ class Row:
     line: int
     values: dict[str, str]
     unusable: Mapping[str, str] = field(default_factory=dict, compare=False)
+    lists: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Lists of texts or numbers, which are unusable but as labels, as JSON lists of texts."""
 
 
 class Flaw(NamedTuple):
@@ -46,9 +50,11 @@ class Problem:
         return f"{self.path}:{self.line}: {self.message}"
 
 
-def checked_row(path: Path, line: int, values: dict[str, str], unusable: Mapping[str, str]) -> Row | Problem:
+def checked_row(
+    path: Path, line: int, values: dict[str, str], unusable: Mapping[str, str], lists: Mapping[str, str]
+) -> Row | Problem:
     """Return the row, or a problem where a value is not proper text (formats that can hold such values use this)."""
-    for column, value in values.items():
+    for column, value in chain(values.items(), lists.items()):
         if "\0" in value:
             return Problem(path, line, f"a NUL character in column '{shown(column)}'")
         if not value.isascii():
@@ -56,7 +62,7 @@ def checked_row(path: Path, line: int, values: dict[str, str], unusable: Mapping
                 value.encode()
             except UnicodeEncodeError:
                 return Problem(path, line, f"half of a surrogate pair in column '{shown(column)}'")
-    return Row(line, values, unusable)
+    return Row(line, values, unusable, lists)
 
 
 def as_text(value: object) -> str | None:
@@ -79,6 +85,16 @@ def as_text(value: object) -> str | None:
     if isinstance(value, float) and math.isnan(value):
         return ""
     return None if isinstance(value, list | dict) else str(value)
+
+
+def list_text(value: list[Any]) -> str | None:
+    """Return a list of texts and numbers as a JSON list of texts; None for a list of anything else.
+
+    Raises:
+        UnicodeDecodeError: see ``as_text``.
+    """
+    texts = [as_text(item) for item in value]
+    return json.dumps(texts, ensure_ascii=False) if all(texts) else None
 
 
 def missing_column(row: Row, columns: Collection[str]) -> str | None:

@@ -50,6 +50,6 @@ def _lines(file: IO[str], header: list[str], suffix: str) -> Callable[[list[Any]
     table.writerow(header)
 
     def write_row(cells: list[Any]) -> None:
-        table.writerow(cells)
+        table.writerow([json.dumps(cell, ensure_ascii=False) if isinstance(cell, list) else cell for cell in cells])
 
     return write_row

@@ -46,7 +46,12 @@ class Columns(Settings):
     """What the columns of a file of rows are called."""
 
     text: str | tuple[str, str] = Field(description="the column of the text, or the two columns of a pair of texts")
-    label: str = Field(description="the column of the label")
+    label: str | list[str] = Field(
+        description="the column of the label; of multilabel also a list: a 0/1 column for each class"
+    )
+    labels_separator: str | None = Field(
+        None, min_length=1, description="multilabel only: what stands between the classes, where a file writes a|b"
+    )
     id: str | None = Field(None, description="the column of the row's id; without it, the row's number is its id")
     labels: dict[LabelText, LabelText | None] | None = Field(
         None,
@@ -58,12 +63,19 @@ class Columns(Settings):
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
-        columns = [*self.text_columns, self.label]
+        columns = [*self.text_columns, *self.label_columns]
         if not all(columns):
             raise ValueError("a column's name is empty")
         if len(set(columns)) < len(columns):
             raise ValueError("'text' and 'label' must be different columns")
+        if self.labels_separator is not None and isinstance(self.label, list):
+            raise ValueError("'labels_separator' goes with one column of labels")
         return self
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The column of the label, or one for each class."""
+        return (self.label,) if isinstance(self.label, str) else tuple(self.label)
 
     @property
     def text_columns(self) -> tuple[str, ...]:
@@ -98,7 +110,10 @@ class SharedFile(Columns):
     text: str | tuple[str, str] = Field(
         description="its column of the text, or its two columns of a pair", json_schema_extra=_OWN
     )
-    label: str = Field(description="its column of the label", json_schema_extra=_OWN)
+    label: str | list[str] = Field(description="its column of the label, or its columns", json_schema_extra=_OWN)
+    labels_separator: str | None = Field(
+        min_length=1, description="what stands between its classes; multilabel only", json_schema_extra=_OWN
+    )
     id: str | None = Field(
         description="its column of the row's id; null: the row's number is its id", json_schema_extra=_OWN
     )
@@ -138,7 +153,7 @@ class TaskFiles(Columns):
     def _columns_are_the_tasks_own_by_default(cls, value: Any) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get("also_train_on"), list):
             return value
-        own: dict[str, Any] = {"id": None, "labels": None, "skip_unlabelled": False}
+        own: dict[str, Any] = {"id": None, "labels": None, "labels_separator": None, "skip_unlabelled": False}
         own |= {name: value[name] for name in Columns.model_fields if name in value}
         files = [own | dict(file) if isinstance(file, Mapping) else file for file in value["also_train_on"]]
         return value | {"also_train_on": files}

@@ -22,7 +22,7 @@ class Answers:
 
     ids: list[str]
     labels: NDArray[np.float64]
-    """(R,) class numbers, 0/1 or scores."""
+    """(R,) class numbers, 0/1 or scores; (R, classes) of 0 and 1 where a row has several classes."""
     predictions: Predictions
 
     def __len__(self) -> int:
@@ -49,9 +49,11 @@ def write_answers(folder: Path, task: str, split: str, answers: Answers) -> None
     from pyarrow import parquet
 
     predicted = answers.predictions
-    columns: dict[str, Any] = {"id": answers.ids, "label": answers.labels, "prediction": predicted.values}
+    arrays = {"label": answers.labels, "prediction": predicted.values}
     if predicted.probabilities is not None:
-        columns["probabilities"] = list(predicted.probabilities)
+        arrays["probabilities"] = predicted.probabilities
+    columns: dict[str, Any] = {"id": answers.ids}
+    columns |= {name: list(array) if array.ndim > 1 else array for name, array in arrays.items()}
     table = pyarrow.table(columns).replace_schema_metadata({_CLASSES: "\n".join(predicted.class_names)})
     with atomic_path(answers_path(folder, task, split)) as temporary:
         parquet.write_table(table, temporary)
@@ -72,13 +74,21 @@ def read_answers(folder: Path, task: str, split: str) -> Answers:
             table = parquet.read_table(file)
         names = (table.schema.metadata or {}).get(_CLASSES, b"").decode()
         columns = {name: table.column(name) for name in table.column_names}
-        probabilities = None
-        if "probabilities" in columns:
-            probabilities = np.array(columns["probabilities"].to_pylist(), dtype=np.float64)
-        predicted = Predictions(columns["prediction"].to_numpy(), probabilities, names.split("\n") if names else [])
-        return Answers(columns["id"].to_pylist(), columns["label"].to_numpy(), predicted)
+        arrays = {name: _array(column) for name, column in columns.items() if name != "id"}
+        classes = names.split("\n") if names else []
+        predicted = Predictions(arrays["prediction"], arrays.get("probabilities"), classes)
+        return Answers(columns["id"].to_pylist(), arrays["label"], predicted)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file. Is {folder} a finished run that had this task?") from None
     except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: cannot be read ({reason}). Is it cut short? Train the run again.") from error
+
+
+def _array(column: Any) -> NDArray[np.float64]:
+    import pyarrow
+
+    if pyarrow.types.is_list(column.type):
+        return np.array(column.to_pylist(), dtype=np.float64)
+    numbers: NDArray[np.float64] = column.to_numpy()
+    return numbers

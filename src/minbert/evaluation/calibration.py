@@ -69,6 +69,8 @@ def reliability(confidence: Values, right: NDArray[np.bool_], bins: int = BINS) 
 def log_loss(probabilities: Values, labels: Values) -> float:
     """Return the mean over rows of ``-log p`` of the right class, for probabilities (R, classes) and labels (R,).
 
+    Where a row has several classes, labels (R, classes) of 0 and 1, it is the mean over classes, too.
+
     What cross entropy is trained to lower. Unlike accuracy it tells a narrow miss from a wide one, so it moves less by
     chance.
 
@@ -77,7 +79,14 @@ def log_loss(probabilities: Values, labels: Values) -> float:
     """
     if not len(labels) or len(probabilities) != len(labels):
         raise ValueError(f"probabilities and labels must be as many, at least one: {len(probabilities)}, {len(labels)}")
-    return float(-np.mean(_of_labels(_logarithms(probabilities), labels)))
+    if labels.ndim == 2:
+        probabilities, labels = yes_or_no(probabilities), labels.ravel()
+    return float(-np.mean(of_labels(_logarithms(probabilities), labels)))
+
+
+def yes_or_no(probabilities: Values) -> Values:
+    """Return the probabilities (R * classes, 2) of no and yes, where each class is a question of its own."""
+    return np.stack([1 - probabilities.ravel(), probabilities.ravel()], axis=1)
 
 
 def at_temperature(probabilities: Values, temperature: float) -> Values:
@@ -103,7 +112,7 @@ def fit_temperature(probabilities: Values, labels: Values) -> float:
     if not len(labels):
         raise ValueError("a temperature cannot be fitted to no rows")
     logits = _logarithms(probabilities)
-    chosen = float(np.mean(_of_labels(logits, labels)))
+    chosen = float(np.mean(of_labels(logits, labels)))
     low, high = np.log(TEMPERATURES)
     for _ in range(50):  # the likelihood's slope is 0 where the mean logit expected is that of the labels
         middle = (low + high) / 2
@@ -154,7 +163,8 @@ def _bin_of(confidence: Values, edges: Values) -> NDArray[np.int64]:
     return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, len(edges) - 2)
 
 
-def _of_labels(values: Values, labels: Values) -> Values:
+def of_labels(values: Values, labels: Values) -> Values:
+    """Return the value (R,) of each row's label, or of its answer, among those of all classes (R, classes)."""
     return np.take_along_axis(values, labels.astype(int)[:, None], axis=1)[:, 0]
 
 

@@ -12,7 +12,7 @@ from minbert.multitask.model import MultitaskModel
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 from minbert.training.rows import Rows
-from minbert.training.scoring import DevScores, score_dev
+from minbert.training.scoring import DevScores, score_answers, score_dev
 
 SplitTask = tuple[str, str]
 """A split and a task, by their names."""
@@ -46,4 +46,4 @@ def score_predictions(
             labels = rows[of_split, task].labels
             assert labels is not None
             answers[task] = (values, labels)
-    return score_dev(tasks, answers)
+    return score_dev(tasks, answers) if split == "dev" else score_answers(tasks, answers)

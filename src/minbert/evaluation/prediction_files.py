@@ -24,6 +24,7 @@ def write_predictions(path: Path, column: str, ids: Sequence[str], predicted: Pr
     """Write a header and a line ``ID , VALUE`` a row.
 
     As in the course, a class is a whole number, yes and no are ``1.0`` and ``0.0``, and a score is a decimal number.
+    Several classes a row are their numbers with bars between, or ``none``.
     """
     values = [kind.course_value(value) for value in predicted.values]
     lines = [f"{row} , {value} \n" for row, value in zip(ids, values, strict=True)]

@@ -152,7 +152,7 @@ def _cells(predicted: Predictions, index: int) -> list[Any]:
     if predicted.probabilities is None:
         return [round(float(predicted.values[index]), 6)]
     shares = [round(float(share), 6) for share in predicted.probabilities[index]]
-    return [predicted.names[index], *shares]
+    return [predicted.names[index], *shares]  # a list of names where a row has several classes
 
 
 def _chunks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:

@@ -23,6 +23,7 @@ from minbert.files.json_text import read_json
 from minbert.multitask.adapters import Adapters
 from minbert.multitask.network import MultitaskNetwork
 from minbert.multitask.shared_layers import SharedLayer
+from minbert.tasks.kinds import Kind
 from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
 
@@ -74,6 +75,20 @@ def save_description(network: MultitaskNetwork, tokenizer: Tokenizer, max_length
     write_json(folder / "config.json", config_mapping(network.encoder.config) | {"minbert": ours})
     save_tokenizer(tokenizer, network.encoder, folder)
     _save_pooling_description(network.encoder.config.hidden_size, max_length, folder)
+
+
+def write_kinds(folder: Path, kinds: Mapping[str, Kind]) -> None:
+    """Write other settings of tasks' kinds into the description of the model in ``folder``.
+
+    Raises:
+        UserError: there is no such file, or it cannot be written.
+    """
+    path = folder / "config.json"
+    config = read_json(path)
+    for name, kind in kinds.items():
+        settings = kind.model_dump(mode="json")
+        config["minbert"]["tasks"][name] |= {key: settings[key] for key in settings.keys() - {"name"}}
+    write_json(path, config)
 
 
 def _save_pooling_description(width: int, max_length: int, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -109,6 +110,32 @@ class TaskRecipe(TaskFiles, TaskSettings):
         if len(set(names)) < len(names):
             raise ValueError(f"each regularization once; found {', '.join(names)}")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _columns_are_the_classes_by_default(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or value.get("kind") != "multilabel" or value.get("classes") is not None:
+            return value
+        if not isinstance(value.get("label"), list):
+            return value
+        given = value.get("labels")
+        names = [given.get(name) if isinstance(given, dict) else name for name in value["label"]]
+        return {**value, "classes": [name for name in dict.fromkeys(names) if name is not None]}
+
+    @model_validator(mode="after")
+    def _sets_of_labels_are_of_a_kind_that_has_them(self) -> Self:
+        files: list[Columns] = [self, *self.also_train_on]
+        for file in files:
+            for key, given in (("label", isinstance(file.label, list)), ("labels_separator", file.labels_separator)):
+                if given and not self.kind.several:
+                    what = "a list of columns" if key == "label" else "it"
+                    raise ValueError(f"'{key}': {what} goes with 'kind: multilabel', and only with it")
+            for name in file.label if isinstance(file.label, list) else ():
+                try:
+                    labels_of(file, self.kind).parse(json.dumps([name], ensure_ascii=False))
+                except ValueError as error:
+                    raise ValueError(f"'label': the column '{name}' is no class: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _pair_has_two_columns(self) -> Self:

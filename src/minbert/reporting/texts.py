@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from minbert.data.places import resolve_data
 from minbert.data.task_splits import read_task_split
 from minbert.errors import UserError
@@ -34,7 +36,7 @@ def answered_texts(run: RunRecords, task: str) -> list[Sequence[str]]:
     assert split.labels is not None
     rows = {row_id: row for row, row_id in enumerate(split.ids)}
     known = zip(answers.ids, answers.labels, strict=True)
-    if any(row_id not in rows or split.labels[rows[row_id]] != label for row_id, label in known):
+    if any(row_id not in rows or not np.array_equal(split.labels[rows[row_id]], label) for row_id, label in known):
         raise NoTexts(f"{split.path} has other rows or labels by now")
     texts = split.texts
     return [(text,) if isinstance(text := texts[rows[row_id]], str) else text for row_id in answers.ids]

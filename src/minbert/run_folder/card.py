@@ -15,6 +15,7 @@ from minbert.files.json_text import read_json
 from minbert.recipe.recipe import Recipe, TaskRecipe
 from minbert.run_folder.card_texts import Card, card_text
 from minbert.tasks.metrics import METRICS
+from minbert.tasks.settings import TaskSettings
 
 CARD = "README.md"
 
@@ -74,6 +75,10 @@ def write_model_card(folder: Path, name: str, recipe: Recipe, dev: Mapping[str, 
             scores={
                 task: {METRICS[metric].title: interval for metric, interval in intervals.items()}
                 for task, intervals in scores.items()
+            },
+            answers={
+                name: TaskSettings.model_validate(task).kind.answer_described
+                for name, task in config["minbert"]["tasks"].items()
             },
             overall=dev["overall"],
             max_length=config["minbert"]["max_length"],

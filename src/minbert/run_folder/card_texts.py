@@ -34,6 +34,8 @@ class Card:
     """How the model came about, a sentence."""
     scores: Mapping[str, Mapping[str, Interval]]
     """On dev: task, then the metric's name as people know it."""
+    answers: Mapping[str, str]
+    """What an answer to each task is."""
     overall: float
     max_length: int
     """In tokens."""
@@ -74,7 +76,7 @@ def _tasks(card: Card) -> str:
         else:
             how = {"bi": "each read by itself", "both": "each read by itself, and together"}
             row = f"two texts, {how.get(task.pair, 'read together')}"
-        lines.append(f"| `{name}` | {row} | {escaped(task.kind.answer_described)} |")
+        lines.append(f"| `{name}` | {row} | {escaped(card.answers[name])} |")
     return "\n".join(lines)
 
 

@@ -16,6 +16,7 @@ from minbert.display.console import terminal
 from minbert.display.progress import Display
 from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.baselines import Baseline, baseline
+from minbert.evaluation.deciding import decide_on_dev
 from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
 from minbert.files import write_json, write_text
 from minbert.files.json_text import read_json
@@ -240,7 +241,7 @@ def _finish(
     best_of = {**state.best_of_task, "overall": state.best_overall}
     rows = {("dev", name): part for name, part in prepared.dev.items()}
     rows |= {("test", name): part for name, part in prepared.test.items()}
-    predicted = _predict(recipe, rows, out, display)
+    predicted = decide_on_dev(out, recipe.tasks, rows, _predict(recipe, rows, out, display))
     write_predicted(out, recipe.tasks, rows, predicted)
     metrics: dict[str, Any] = {
         "dev": score_predictions(recipe.tasks, rows, predicted).as_json(),
@@ -269,6 +270,7 @@ def _finish(
         folder = out / BEST / name
         if best.step not in at_step:
             at_step[best.step] = _predict(recipe, rows, folder, display)
+        at_step[best.step] = decide_on_dev(folder, recipe.tasks, rows, at_step[best.step])
         write_predicted(folder, recipe.tasks, rows, at_step[best.step])
         dev = score_predictions(recipe.tasks, rows, at_step[best.step]).as_json()
         chosen = f"Of its run, the model that was best on dev by `{name}`, at step {best.step} of {state.step}."

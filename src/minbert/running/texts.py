@@ -80,7 +80,7 @@ def add_new_rows(recipe: Recipe, texts: Texts, device: torch.device, display: Di
             second=None if split.second is None else [*split.second, *(row.texts[1] for row in made)],
             labels=np.concatenate([split.labels, [split.labels[row.origin] for row in made]]),
         )
-        tables[name] = new_rows_table(made, split.ids, split.labels.tolist())
+        tables[name] = new_rows_table(made, split.ids, list(split.labels))
     return tables
 
 

@@ -22,12 +22,14 @@ from torch import Tensor
 from minbert.encoder.pooling import Pooling, Taken
 from minbert.errors import did_you_mean
 from minbert.methods import Settings
+from minbert.tasks import thresholds
 from minbert.tasks.clusters import duplicate_clusters
 from minbert.tasks.divergences import symmetric_kl
 from minbert.tasks.heads import Head, HeadOutput, Pair
 from minbert.tasks.heads.base import two_vectors
 from minbert.tasks.kinds import KINDS, Kind
 from minbert.tasks.losses import Loss
+from minbert.tasks.predictions import Predictions
 
 _LOSSES = TypeAdapter(Annotated[list[Loss], Field(min_length=1)])
 _BY_KIND: JsonDict = {"default": "follows from the kind"}
@@ -121,6 +123,8 @@ class TaskSettings(Settings):
                 raise ValueError(f"loss '{loss.name}' does not fit: {why}")
             if (key := self.kind.weights_key) and not loss.weighs_labels:
                 raise ValueError(f"'{key}' does not go with loss '{loss.name}': it is no mean of a loss of each label")
+        if self.kind.decides_on_dev and (why := thresholds.refusal(self.metric)):
+            raise ValueError(why)
         known = self.kind.known_metrics()
         if self.metric not in known:
             raise ValueError(f"metric '{self.metric}' is none of {', '.join(known)}{did_you_mean(self.metric, known)}")
@@ -181,6 +185,12 @@ class TaskSettings(Settings):
         if one.class_logits is not None and other.class_logits is not None:
             return symmetric_kl(one.class_logits, other.class_logits)
         return self.kind.divergences(one.logits, other.logits)
+
+    def fitted(self, predicted: Predictions, labels: NDArray[np.float64]) -> Self:
+        """Return the settings with what the kind leaves to dev chosen on these answers to labelled rows of dev."""
+        if not self.kind.decides_on_dev or predicted.probabilities is None:
+            return self
+        return self.model_copy(update={"kind": self.kind.fitted(predicted.probabilities, labels, self.metric)})
 
     def clusters(self, texts: NDArray[np.int64], labels: NDArray[np.float64]) -> Tensor | None:
         """Return the duplicate clusters (R, 2) of all training rows, or None where no loss asks for them.

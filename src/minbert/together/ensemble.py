@@ -12,6 +12,7 @@ import numpy as np
 from minbert.data.examples import Split
 from minbert.display.progress import Display
 from minbert.errors import UserError
+from minbert.evaluation.deciding import chosen_on_dev, decided
 from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
 from minbert.files import write_json
 from minbert.files.locks import claimed
@@ -140,6 +141,8 @@ def _write(
         (split, name): average([answers[m.folder][split, name] for m in by_task[name]], counts[name], tasks[name].kind)
         for split, name in rows
     }
+    chosen = chosen_on_dev(tasks, rows, averaged)
+    averaged = decided(chosen, averaged)
     dev = score_predictions(tasks, rows, averaged)
     alone = {member.folder: score_predictions(tasks, rows, answers[member.folder]) for member in members}
     ensemble = EnsembleFile(
@@ -159,6 +162,8 @@ def _write(
         "weights": weights,
         "members": {str(folder): scores.as_json() for folder, scores in alone.items()},
     }
+    if chosen:
+        metrics["decided_on_dev"] = {name: task.kind.model_dump(mode="json") for name, task in chosen.items()}
     if held_out:
         metrics["held_out"] = {
             name: {

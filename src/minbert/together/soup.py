@@ -11,6 +11,7 @@ from torch import Tensor
 from minbert.display.progress import Display
 from minbert.encoder.config import EncoderConfig
 from minbert.errors import UserError
+from minbert.evaluation.deciding import decide_on_dev
 from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
 from minbert.files import write_json, write_text
 from minbert.files.locks import claimed
@@ -71,6 +72,8 @@ def make_soup(folders: Sequence[Path], out: Path, data: str | None, display: Dis
 
 def _cook(members: Sequence[Member], out: Path, data: str | None, display: Display) -> SoupSummary:
     model = MultitaskModel.from_pretrained(members[0].folder).to(available_device())
+    for name, task in members[0].recipe.tasks.items():  # thresholds that were chosen on dev are chosen anew
+        model.tasks[name] = model.tasks[name].model_copy(update={"kind": task.kind})
     for member in members[1:]:
         _check_alike(members[0], model, member)
     if len(encoders := {member.recipe.encoder.name for member in members}) > 1:
@@ -203,6 +206,7 @@ def _write(
     ]
     write_json(out / SOUP, {"select": summary.select, "ingredients": ingredients, "uniform": summary.uniform.as_json()})
     model.save_pretrained(out)
+    predicted = decide_on_dev(out, model.tasks, rows, predicted)
     write_text(out / RECIPE, best.recipe.to_yaml())
     write_predicted(out, best.recipe.tasks, rows, predicted)
     taken = sum(each.taken for each in summary.ingredients)

@@ -44,6 +44,22 @@ class DevScores:
 
 
 def score_dev(tasks: Mapping[str, TaskSettings], answers: Mapping[str, tuple[Predictions, Labels]]) -> DevScores:
+    """Return the scores of predictions for dev; see ``score_answers``.
+
+    What a task leaves to dev, its thresholds, is chosen on these very answers.
+    """
+    return score_answers(
+        tasks, {task: (_decided_on_dev(tasks[task], *given), given[1]) for task, given in answers.items()}
+    )
+
+
+def _decided_on_dev(settings: TaskSettings, predicted: Predictions, labels: Labels) -> Predictions:
+    if not settings.kind.decides_on_dev or predicted.probabilities is None:
+        return predicted
+    return settings.fitted(predicted, labels).kind.decided(predicted.probabilities)
+
+
+def score_answers(tasks: Mapping[str, TaskSettings], answers: Mapping[str, tuple[Predictions, Labels]]) -> DevScores:
     """Return the scores of predictions against labels; ``answers`` maps each scored task to both.
 
     Raises:

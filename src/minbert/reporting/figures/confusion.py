@@ -24,10 +24,10 @@ def confusion(task: str, answers: Answers) -> Figure | None:
     """Draw the confusion matrix of a task with classes: counts, and shares of each row.
 
     Returns:
-        None where there are no rows, or the task has scores for labels.
+        None where there are no rows, or a label is a score or several classes.
     """
     names = answers.predictions.class_names
-    if not len(answers) or not names:
+    if not len(answers) or not names or answers.labels.ndim > 1:
         return None
     counts = confusion_counts(answers)
     totals = counts.sum(axis=1)

@@ -38,6 +38,7 @@ def errors_by_text(task: str, texts: Sequence[Sequence[str]], answers: Answers) 
         return None
     classes = answers.predictions.probabilities is not None
     off = np.abs(answers.predictions.values - answers.labels)
+    off = off.max(axis=1) if off.ndim == 2 else off  # of several classes one is enough to be wrong
     errors = (off > 0).astype(np.float64) if classes else off
     name = "share of wrong answers" if classes else "mean absolute error"
     pairs = len(texts[0]) == 2

@@ -12,6 +12,7 @@ from minbert.reporting.material import System
 from minbert.reporting.page import Block, Heading, Paragraph, Section, WrongAnswer, WrongAnswers
 from minbert.reporting.sections.drawing import unique_slugs
 from minbert.reporting.texts import NoTexts, answered_texts
+from minbert.tasks.kinds import Label
 
 WORST = 20
 
@@ -38,10 +39,11 @@ def worst_errors(detailed: Sequence[System]) -> Section:
 def worst_rows(answers: Answers, classes: bool) -> list[int]:
     """Return the rows of the worst answers, the worst first, as many as ``WORST``; right answers are never among them.
 
-    Classes: the wrong answers that gave least probability to the true class. Scores: those furthest from the truth.
+    Classes: the wrong answers that gave least probability to the true class, or to the true side of any of a row's
+    classes. Scores: those furthest from the truth.
     """
     if classes:
-        wrong = np.flatnonzero(answers.predictions.values != answers.labels)
+        wrong = np.unique(np.argwhere(answers.predictions.values != answers.labels)[:, 0])
         order = np.argsort(_true_probabilities(answers)[wrong], kind="stable")
     else:
         distances = np.abs(answers.predictions.values - answers.labels)
@@ -53,8 +55,18 @@ def worst_rows(answers: Answers, classes: bool) -> list[int]:
 def _true_probabilities(answers: Answers) -> NDArray[np.float64]:
     probabilities = answers.predictions.probabilities
     assert probabilities is not None
+    if answers.labels.ndim == 2:
+        true_sides: NDArray[np.float64] = np.where(answers.labels == 1, probabilities, 1 - probabilities).min(axis=1)
+        return true_sides
     chosen: NDArray[np.float64] = probabilities[np.arange(len(answers)), answers.labels.astype(int)]
     return chosen
+
+
+def _named(label: Label, names: Sequence[str]) -> str:
+    """Return the name of a class, or those of a row's classes."""
+    if isinstance(label, float):
+        return names[int(label)]
+    return ", ".join(names[place] for place in np.flatnonzero(label).tolist()) or "none"
 
 
 def _table(name: str, task: str, answers: Answers, texts: Sequence[Sequence[str]]) -> list[Block]:
@@ -66,21 +78,24 @@ def _table(name: str, task: str, answers: Answers, texts: Sequence[Sequence[str]
     probabilities = _true_probabilities(answers) if classes else None
     rows = []
     for row in worst:
-        truth, predicted = float(answers.labels[row]), float(answers.predictions.values[row])
+        truth, predicted = answers.labels[row], answers.predictions.values[row]
         rows.append(
             WrongAnswer(
                 id=answers.ids[row],
-                truth=names[int(truth)] if classes else f"{truth:g}",
-                predicted=names[int(predicted)] if classes else f"{predicted:.2f}",
+                truth=_named(truth, names) if classes else f"{truth:g}",
+                predicted=_named(predicted, names) if classes else f"{predicted:.2f}",
                 how_wrong=f"{probabilities[row]:.3f}" if probabilities is not None else f"{predicted - truth:+.2f}",
                 texts=texts[row],
             )
         )
+    measure = "probability of the true class" if classes else "difference"
+    if answers.labels.ndim == 2:
+        measure = "probability of the truth, of the worst class"
     return [
         WrongAnswers(
             name=f"worst-{name}",
             caption=f"{task}: the {len(rows)} worst of {len(answers):,} answers",
-            measure="probability of the true class" if classes else "difference",
+            measure=measure,
             rows=rows,
             classes=classes,
         )

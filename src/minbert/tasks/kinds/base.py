@@ -8,7 +8,7 @@ given them, and imports it then.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,8 @@ class Kind(Method):
     """The loss of tasks that name none."""
     metrics: ClassVar[tuple[str, ...]]
     """What is always scored: names from ``tasks.metrics.METRICS``. The first counts where a task names none."""
+    several: ClassVar[bool] = False
+    """Whether a label is a set of classes, written as a JSON list of their names."""
     ordered: ClassVar[bool] = False
     """Whether its classes have an order."""
     further_metrics: ClassVar[tuple[str, ...]] = ()
@@ -121,6 +123,15 @@ class Kind(Method):
     @abstractmethod
     def answers(self, logits: Tensor) -> Tensor:
         """Return what logits (R, outputs) say: probabilities (R, classes), or scores (R,)."""
+
+    @property
+    def decides_on_dev(self) -> bool:
+        """Whether something of its decision is still to be chosen on dev; until then it decides by its default."""
+        return False
+
+    def fitted(self, answers: Values, labels: Values, metric: str) -> Self:  # noqa: ARG002
+        """Return the kind with its decision chosen so that a metric of these answers to labels (R, ...) is best."""
+        return self
 
     @abstractmethod
     def decided(self, answers: Values) -> Predictions:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+from pydantic import Field, field_validator
 
 from minbert.tasks.divergences import bernoulli_symmetric_kl
 from minbert.tasks.kinds.over_classes import ClassesKind
 from minbert.tasks.metrics import Values
 from minbert.tasks.predictions import Predictions
+from minbert.tasks.thresholds import DEV, HALF, chosen_threshold, one_threshold
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +29,24 @@ class Binary(ClassesKind):
     default_loss: ClassVar[str] = "binary_cross_entropy"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
     further_metrics: ClassVar[tuple[str, ...]] = ("mcc", "macro_f1", "weighted_f1", "average_precision", "roc_auc")
+
+    threshold: float | str = Field(
+        HALF, description="yes is answered from this probability on; dev: chosen for the metric on dev"
+    )
+
+    @field_validator("threshold", mode="before")
+    @classmethod
+    def _a_probability(cls, value: Any) -> Any:
+        return one_threshold(value)
+
+    @property
+    def decides_on_dev(self) -> bool:
+        """Whether its threshold is still to be chosen."""
+        return self.threshold == DEV
+
+    def fitted(self, answers: Values, labels: Values, metric: str) -> Self:
+        """Return the kind with its threshold; see ``chosen_threshold``."""
+        return self.model_copy(update={"threshold": chosen_threshold(metric, labels, answers[:, 1])})
 
     @property
     def class_names(self) -> list[str]:
@@ -48,8 +68,10 @@ class Binary(ClassesKind):
 
     @property
     def answer_described(self) -> str:
-        """Both numbers."""
-        return "0 (no) or 1 (yes), with probabilities"
+        """Both numbers, and the threshold where it is no half."""
+        told = "0 (no) or 1 (yes), with probabilities"
+        plain = self.threshold in (HALF, DEV)
+        return told if plain else f"{told}; yes from a probability of {self.threshold:.2f} on"
 
     def answers(self, logits: Tensor) -> Tensor:
         """Return the probabilities (R, 2) of no and yes."""
@@ -59,8 +81,9 @@ class Binary(ClassesKind):
         return torch.stack([1 - yes, yes], dim=-1)
 
     def decided(self, answers: Values) -> Predictions:
-        """Return yes where its probability is at least one half."""
-        return Predictions((answers[:, 1] >= 0.5).astype(np.float64), answers, self.class_names)
+        """Return yes where its probability is at least the threshold."""
+        threshold = HALF if isinstance(self.threshold, str) else self.threshold
+        return Predictions((answers[:, 1] >= threshold).astype(np.float64), answers, self.class_names)
 
     def divergences(self, one: Tensor, other: Tensor) -> Tensor:
         """Return the symmetric KL divergence of the two Bernoulli distributions."""

@@ -1,0 +1,56 @@
+"""A row's label as one text, however the file's columns hold it."""
+
+from __future__ import annotations
+
+import json
+
+from minbert.data.row import Row
+from minbert.data.task_files import Columns
+from minbert.tasks.numbers import number
+
+_TRUTH_VALUES = {"false": 0, "true": 1}
+
+
+def has_labels(row: Row, columns: Columns, several: bool) -> bool:
+    """Return whether the row has all columns of labels, empty or not.
+
+    One column may hold lists where a row may have ``several`` classes.
+    """
+    lists = several and isinstance(columns.label, str)
+    return all(name in row.values or (lists and name in row.lists) for name in columns.label_columns)
+
+
+def raw_label(row: Row, columns: Columns) -> str:
+    """Return what stands in the label's column, a list as JSON; of several columns what all of them hold alike."""
+    cells = {row.lists.get(name) or row.values.get(name, "").strip() for name in columns.label_columns}
+    return cells.pop() if len(cells) == 1 else ", ".join(sorted(cells))
+
+
+def label_text(row: Row, columns: Columns) -> str:
+    """Return the label as its kind or a translation reads it: a set of classes is a JSON list of names.
+
+    Raises:
+        ValueError: a column of several holds neither 0 nor 1, or there is no name between two separators.
+    """
+    if isinstance(columns.label, list):
+        return _names([name for name in columns.label if _holds(name, row.values.get(name, "").strip())])
+    raw = raw_label(row, columns)
+    if columns.labels_separator is None or columns.label in row.lists:
+        return raw
+    mark = columns.labels_separator
+    names = [name.strip() for name in raw.split(mark)]
+    names = names[:-1] if not names[-1] else names  # some programs end every list with the mark
+    if not all(names):
+        raise ValueError(f"label '{raw}' is no list of classes: there is nothing between two '{mark}'")
+    return _names(names)
+
+
+def _holds(column: str, cell: str) -> bool:
+    value = _TRUTH_VALUES.get(cell.lower(), number(cell))
+    if value not in (0, 1):
+        raise ValueError(f"column '{column}' is neither 0 nor 1: '{cell}'")
+    return value == 1
+
+
+def _names(names: list[str]) -> str:
+    return json.dumps(names, ensure_ascii=False)

@@ -1,0 +1,83 @@
+"""From which probability on a class is answered: given, or chosen on labelled rows for a metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minbert.tasks.metrics import METRICS, Values, worth
+
+HALF = 0.5
+DEV = "dev"
+"""What a recipe writes where thresholds shall be chosen on dev."""
+
+_CANDIDATES = 100
+_ROUNDS = 2
+
+
+def one_threshold(value: Any) -> Any:
+    """Return a recipe's threshold: a number between 0 and 1, or ``dev``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if value == DEV:
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise ValueError(f"give a number between 0 and 1, or 'dev'; found {value!r}")
+    return float(value)
+
+
+def refusal(metric: str) -> str | None:
+    """Return why thresholds cannot be chosen for a metric, or None where they can."""
+    if METRICS[metric].of_probabilities:
+        return f"'{DEV}' chooses thresholds for the task's metric, and '{metric}' is the same whatever they are"
+    return None
+
+
+def chosen_threshold(metric: str, labels: Values, probabilities: Values) -> float:
+    """Return the threshold of yes for which a metric of labels (R,) is best, for its probabilities (R,).
+
+    Candidates lie midway between neighbouring probabilities, at most ``_CANDIDATES`` of them. Of equals the one nearest
+    to one half is taken.
+    """
+
+    def score(threshold: float) -> float:
+        return worth(metric, METRICS[metric].of_rows(labels, (probabilities >= threshold).astype(np.float64)))
+
+    return _best(_candidates(probabilities), score)
+
+
+def chosen_thresholds(metric: str, labels: Values, probabilities: Values) -> Values:
+    """Return a threshold (classes,) for each class for which a metric of labels (R, classes) is best.
+
+    Class by class, the others staying as they are, twice around ("SCut": Yang 2001, "A study on thresholding strategies
+    for text categorization"; for F1: Fan & Lin 2007). A class that no row has keeps one half.
+    """
+    scored = METRICS[metric]
+    thresholds = np.full(labels.shape[1], HALF)
+    decided = (probabilities >= thresholds).astype(np.float64)
+    for _ in range(_ROUNDS):
+        for number in np.flatnonzero(labels.any(0)).tolist():
+            of_class = probabilities[:, number]
+
+            def score(threshold: float, number: int = number, of_class: Values = of_class) -> float:
+                decided[:, number] = of_class >= threshold
+                return worth(metric, scored.of_rows(labels, decided))
+
+            thresholds[number] = _best(_candidates(of_class), score)
+            decided[:, number] = of_class >= thresholds[number]
+    return thresholds
+
+
+def _candidates(probabilities: Values) -> Values:
+    distinct = np.unique(probabilities)
+    between = (distinct[:-1] + distinct[1:]) / 2
+    if len(between) > _CANDIDATES:
+        between = between[np.linspace(0, len(between) - 1, _CANDIDATES).astype(np.int64)]
+    return np.append(between, HALF)
+
+
+def _best(candidates: Values, score: Any) -> float:
+    return float(max(candidates, key=lambda threshold: (score(threshold), -abs(threshold - HALF))))
