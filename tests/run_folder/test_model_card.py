@@ -77,12 +77,16 @@ def test_the_hub_reads_tasks_and_scores(run: Path) -> None:
 
 def test_scores_stand_with_their_intervals(run: Path) -> None:
     text = (run / "README.md").read_text()
+    before = json.loads((run / "metrics.json").read_text())["untrained"]
     for name, kind, metric, shown in (
         ("mood", "classification", "accuracy", "Accuracy"),
         ("close", "regression", "spearman", "Spearman rho"),
     ):
         score, low, high = score_interval(kind, metric, [read_answers(run, name, "dev")])
-        assert f"| `{name}` | {shown} | {score:.3f} | {low:.3f} to {high:.3f} |" in text
+        first = f"{before[name][metric]:.3f}"
+        assert f"| `{name}` | {shown} | {first} | {score:.3f} | {low:.3f} to {high:.3f} |" in text
+    assert "heads were solved over the vectors of the encoder as it was" in text
+    assert "| start of heads | probe |" in text
 
 
 def test_no_text_of_the_data_and_no_place_on_this_machine_is_in_it(run: Path, recipe: Recipe) -> None:

@@ -35,11 +35,11 @@ def test_the_note_names_the_step_of_the_weights(stopped: Path) -> None:
         (stopped, state.best.step),
         (stopped / "best/mood", state.best_of_task["mood"].step),
     ):
-        of = f"step {step}" if step else "step 0, which is untrained"
+        of = f"step {step}" if step else "step 0, before training"
         told = f"{folder}: this run is not finished (it is at step 6); its model is the one it has kept, of {of}"
         assert unfinished(folder) == told
     shutil.rmtree(stopped / "checkpoints")
-    assert "it is at step 0); its model is the one it has kept, of step 0, which" in str(unfinished(stopped))
+    assert "it is at step 0); its model is the one it has kept, of step 0, before" in str(unfinished(stopped))
 
 
 def test_a_finished_run_an_encoder_and_no_folder_need_no_note(tmp_path: Path, tiny_encoder: Path) -> None:

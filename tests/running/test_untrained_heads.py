@@ -126,7 +126,7 @@ def test_a_kept_model_of_step_0_is_told_of(
     two_tasks["optimizer"] = {"learning_rate": learning_rate, "head_learning_rate": learning_rate}
     two_tasks["training"]["select"] = "mood"
     recipe = parse_recipe(two_tasks, "test")
-    note = "step 0, the untrained model, is kept: no evaluation had a better mood"
+    note = "step 0, the model before training, is kept: no evaluation had a better mood"
     for resume in (False, True):  # a finished run is summed up once more
         said = told_by(lambda display, resume=resume: train_recipe(recipe, tmp_path / "run", resume, display))
         assert (note in said) == told

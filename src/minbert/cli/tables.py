@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def summary(run: RunSummary, recipe: Recipe) -> Table:
-    """Return the closing table: each task's dev score beside its baseline and beside untrained heads."""
+    """Return the closing table: each task's dev score beside its baseline and what it was before the first step."""
     table = Table(title="dev scores of the kept model", title_justify="left")
-    for column in ("task", "metric", "baseline", "untrained", "trained"):
+    for column in ("task", "metric", "baseline", "before training", "trained"):
         table.add_column(column, justify="left" if column in ("task", "metric", "baseline") else "right")
     for name, task in recipe.tasks.items():
         base = run.baselines[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,12 @@ class Sequences:
             template,
             max_length,
         )
+
+    def chosen(self, rows: Indices) -> Sequences:
+        """Return the sequences behind some of the rows alone."""
+        numbers, inverse = np.unique(self.rows[rows], return_inverse=True)
+        second = None if self.second is None else self.second[numbers]
+        return replace(self, first=self.first[numbers], second=second, rows=inverse.reshape(len(rows), -1))
 
     def __len__(self) -> int:
         """Return S."""

@@ -27,7 +27,14 @@ _ENGLISH = {
 """Encoders of which it is known that they read English."""
 
 
-def write_model_card(folder: Path, name: str, recipe: Recipe, dev: Mapping[str, Any], chosen: str) -> None:
+def write_model_card(
+    folder: Path,
+    name: str,
+    recipe: Recipe,
+    dev: Mapping[str, Any],
+    chosen: str,
+    before: Mapping[str, Any] | None = None,
+) -> None:
     """Write the card of the model in ``folder``.
 
     Intervals come from the folder's answers to dev rows. The same folder gives the same card, and no text of any data
@@ -39,6 +46,7 @@ def write_model_card(folder: Path, name: str, recipe: Recipe, dev: Mapping[str, 
         recipe: what it was trained by.
         dev: its scores, as ``metrics.json`` holds them.
         chosen: how it came about, a sentence.
+        before: its scores before training, likewise, where there was one.
 
     Raises:
         UserError: answers are missing or damaged, or the card cannot be written.
@@ -81,6 +89,10 @@ def write_model_card(folder: Path, name: str, recipe: Recipe, dev: Mapping[str, 
                 for name, task in config["minbert"]["tasks"].items()
             },
             overall=dev["overall"],
+            before=None
+            if before is None
+            else {task: {METRICS[metric].title: before[task][metric] for metric in scores[task]} for task in scores},
+            overall_before=None if before is None else before["overall"],
             max_length=config["minbert"]["max_length"],
         )
     )

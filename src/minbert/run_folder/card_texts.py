@@ -37,6 +37,9 @@ class Card:
     answers: Mapping[str, str]
     """What an answer to each task is."""
     overall: float
+    before: Mapping[str, Mapping[str, float]] | None
+    """Like ``scores``, before training; None where the model came about otherwise."""
+    overall_before: float | None
     max_length: int
     """In tokens."""
 
@@ -81,17 +84,29 @@ def _tasks(card: Card) -> str:
 
 
 def _scores(card: Card) -> str:
-    lines = ["| task | metric | dev | 95 % interval |", "|---|---|---:|---|"]
+    known = card.before is not None
+    lines = [
+        f"| task | metric |{' before training |' * known} dev | 95 % interval |",
+        f"|---|---|{'---:|' * known}---:|---|",
+    ]
     for name, metrics in card.scores.items():
         for metric, interval in metrics.items():
-            lines.append(f"| `{name}` | {metric} | {interval.score:.3f} | {interval.low:.3f} to {interval.high:.3f} |")
+            before = f" {card.before[name][metric]:.3f} |" if card.before is not None else ""
+            after = f"{interval.score:.3f} | {interval.low:.3f} to {interval.high:.3f}"
+            lines.append(f"| `{name}` | {metric} |{before} {after} |")
     if len(card.scores) > 1:
-        lines.append(f"| overall | mean of the tasks' own metrics | {card.overall:.3f} | |")
+        before = f" {card.overall_before:.3f} |" if known else ""
+        lines.append(f"| overall | mean of the tasks' own metrics |{before} {card.overall:.3f} | |")
+    probe = (
+        "Before training, heads were solved over the vectors of the encoder as it was (a linear probe). "
+        if known and card.recipe.training.head_start == "probe"
+        else ""
+    )
     return (
         "\n".join(lines)
-        + "\n\nThe intervals are bootstrapped over dev rows: how far a score of this very model might be off because "
-        "other rows might have been drawn. What another seed would give, they do not tell. Dev also chose the model, "
-        "so its scores are a little too good; a test split that chose nothing is what to report."
+        + f"\n\n{probe}The intervals are bootstrapped over dev rows: how far a score of this very model might be off "
+        "because other rows might have been drawn. What another seed would give, they do not tell. Dev also "
+        "chose the model, so its scores are a little too good; a test split that chose nothing is what to report."
     )
 
 
@@ -171,6 +186,7 @@ def _training(card: Card) -> str:
         "schedule": recipe.schedule.method.name,
         "combination of tasks": recipe.combination.name,
         "encoder": recipe.training.encoder,
+        "start of heads": recipe.training.head_start,
         "epochs": str(recipe.training.epochs),
         "precision": recipe.training.precision,
         "seed": str(recipe.seed),

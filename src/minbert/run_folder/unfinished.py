@@ -22,6 +22,6 @@ def unfinished(folder: Path) -> str | None:
     checkpoint = (folder.resolve().parent.parent if in_best else folder) / CHECKPOINT
     state = read_state(checkpoint) if checkpoint.is_file() else LoopState()
     best = {**state.best_of_task, "overall": state.best_overall}.get(folder.resolve().name) if in_best else state.best
-    step = "step 0, which is untrained" if best is None or best.step == 0 else f"step {best.step}"
+    step = "step 0, before training" if best is None or best.step == 0 else f"step {best.step}"
     where = f"{folder}: this run is not finished (it is at step {state.step})"
     return f"{where}; its model is the one it has kept, of {step}"

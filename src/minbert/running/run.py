@@ -39,6 +39,7 @@ from minbert.tasks.predictions import Predictions
 from minbert.together.teachers import teach
 from minbert.tracking import Tracker
 from minbert.training.checkpoint import CHECKPOINT
+from minbert.training.head_start import start_heads
 from minbert.training.head_tuning import tune_heads
 from minbert.training.history import read_history
 from minbert.training.loop import BEST, TrainingLoop
@@ -56,7 +57,7 @@ class RunSummary:
     metrics: dict[str, Any]
     """``metrics.json``."""
     untrained: dict[str, float]
-    """Each task's own metric before the first step."""
+    """Each task's own metric before the first step: with random heads, or those of the probe."""
     baselines: dict[str, Baseline]
 
 
@@ -92,9 +93,7 @@ def _train(
     on_evaluation: OnEvaluation | None,
     trackers: Sequence[Tracker],
 ) -> RunSummary:
-    chosen_by = (
-        fastest_precision(available_device())[1] if recipe.training.precision == "auto" else "as the recipe says"
-    )
+    why = fastest_precision(available_device())[1] if recipe.training.precision == "auto" else "as the recipe says"
     recipe = resolve(recipe)
     check_run_folder(out, recipe, resume, command="train", read=read_run)
     if not (resume and (out / METRICS).is_file()):
@@ -104,9 +103,9 @@ def _train(
         prepared = prepare(_pretrained(recipe, out, resume, display), display)
         inputs.add(model_files(recipe, prepared.teachers))
         learner = make_learner(recipe, prepared, display)
-        display.note(
-            f"training on {available_device()} in {recipe.training.precision} ({chosen_by}); {out} keeps the run"
-        )
+        display.note(f"training on {available_device()} in {recipe.training.precision} ({why}); {out} keeps the run")
+        if not resumed and recipe.training.head_start == "probe":
+            start_heads(learner, recipe.seed, display)
         loop = TrainingLoop(learner, prepared.dev, prepared.course, out, display, on_evaluation, trackers)
         if not resumed:
             write_text(out / RECIPE, recipe.to_yaml())
@@ -132,7 +131,7 @@ def _train(
     summary = _summary(recipe, out)
     if summary.metrics["best_step"] == 0:
         display.note(
-            "step 0, the untrained model, is kept: no evaluation had a better "
+            "step 0, the model before training, is kept: no evaluation had a better "
             f"{recipe.training.select}. Train longer, or try another learning rate"
         )
     for tracker in trackers:
@@ -274,13 +273,13 @@ def _finish(
         write_predicted(folder, recipe.tasks, rows, at_step[best.step])
         dev = score_predictions(recipe.tasks, rows, at_step[best.step]).as_json()
         chosen = f"Of its run, the model that was best on dev by `{name}`, at step {best.step} of {state.step}."
-        write_model_card(folder, f"{out.resolve().name}-best-{name}", recipe, dev, chosen)
+        write_model_card(folder, f"{out.resolve().name}-best-{name}", recipe, dev, chosen, metrics["untrained"])
         write_json(folder / METRICS, {**metrics, "dev": dev, "best_step": best.step, "best_of": name})
     chosen = f"It was the best on dev by `{recipe.training.select}`, at step {state.best.step} of {state.step}."
     if tuned is not None:
         metrics["head_tuning"] = tuned
         chosen += " Then each head was trained alone."
-    write_model_card(out, out.resolve().name, recipe, metrics["dev"], chosen)
+    write_model_card(out, out.resolve().name, recipe, metrics["dev"], chosen, metrics["untrained"])
     write_json(out / METRICS, metrics)
 
 

@@ -160,6 +160,20 @@ class TaskSettings(Settings):
         """Whether a loss of the task trains weights of its head."""
         return self.head.has_weights and any(loss.weight and not loss.over_vectors for loss in self.losses)
 
+    @property
+    def least_squares(self) -> bool:
+        """Whether the loss of a linear head is the squared difference of what its layer puts out and the label."""
+        return all(loss.least_squares for loss in self.losses) and not self.head.chooses_among_classes
+
+    def as_solved(self) -> TaskSettings:
+        """Return the task with the losses that its head can be solved by before training.
+
+        They are its own means over rows, else the kind's own loss: one that compares rows with each other has no scale
+        that a solution could be held to.
+        """
+        own = [loss for loss in self.losses if loss.weight and loss.over_rows and not loss.over_vectors]
+        return self.model_copy(update={"loss": own or Loss.model_validate(self.kind.default_loss)})
+
     def compute_loss(
         self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None, weights: Tensor | None = None
     ) -> Tensor:

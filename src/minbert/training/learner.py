@@ -16,6 +16,7 @@ from minbert.multitask.inference import Progress, head_logits, predictions_from,
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.network import Span
 from minbert.multitask.regularization import Passes, TwinPasses
+from minbert.multitask.sequences import Indices
 from minbert.packed import PackedBatch, concatenate
 from minbert.tasks.heads import HeadOutput
 from minbert.tasks.predictions import Predictions
@@ -75,6 +76,13 @@ class Learner(ABC):
 
         Of a task's mean loss over the step, rows count their share. Returns what that makes of each loss, detached and
         without the factor.
+        """
+
+    @abstractmethod
+    def training_vectors(self, task: str, rows: Indices, progress: Progress) -> Tensor:
+        """Return the sentence vectors of a task's training rows with these numbers, dropout off, as its head sees them.
+
+        ``progress`` is told of sequences that the encoder has read for it.
         """
 
     @abstractmethod
@@ -187,6 +195,12 @@ class FinetunedLearner(Learner):
         sequences = self.train[rows.task].sequences
         return sequences.pack(sequences.of(rows.numbers))
 
+    def training_vectors(self, task: str, rows: Indices, progress: Progress) -> Tensor:
+        """Read the rows' sequences, each once; see ``Learner.training_vectors``."""
+        sequences, taken = self.train[task].sequences.chosen(rows), self.model.tasks[task].taken
+        vectors = sentence_vectors(self.model, sequences, taken, self.precision, progress, task=task)
+        return vectors[torch.from_numpy(sequences.of(np.arange(len(rows))))]
+
     def logits(self, task: str, rows: Rows) -> Tensor:
         """Return a task's logits (R, outputs) for rows of any split, dropout off, on the CPU."""
         return task_logits(self.model, task, rows.sequences, self.precision)
@@ -234,6 +248,11 @@ class FrozenLearner(Learner):
         if total.requires_grad:  # not where no task of the step has a head to train
             total.backward()  # type: ignore[no-untyped-call]
         return [loss.detach() for loss in losses]
+
+    def training_vectors(self, task: str, rows: Indices, progress: Progress) -> Tensor:  # noqa: ARG002
+        """Take the vectors that are there; see ``Learner.training_vectors``."""
+        train = self.train[task]
+        return self._vectors(task, train)[torch.from_numpy(train.sequences.of(rows))]
 
     def logits(self, task: str, rows: Rows) -> Tensor:
         """Return a task's logits (R, outputs) for rows of any split, dropout off, on the CPU."""

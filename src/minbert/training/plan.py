@@ -7,6 +7,7 @@ import statistics
 import time
 from dataclasses import dataclass
 
+from minbert.training.head_start import head_start_tokens
 from minbert.training.loop import TrainingLoop
 from minbert.training.memory import expected_peak
 from minbert.training.micro_batches import row_lengths, step_tokens
@@ -67,7 +68,8 @@ def plan_run(loop: TrainingLoop) -> Plan:
     dev_tokens = sum(int(rows.sequences.lengths().sum()) for rows in loop.dev.values())
     # A forward pass is a third of the arithmetic of forward and backward.
     evaluated = dev_tokens if learner.encodes_once else dev_tokens * evaluations
-    seconds = seconds_per_token * (total + evaluated / 3)
+    start = head_start_tokens(learner, course.seed) if course.settings.head_start == "probe" else 0
+    seconds = seconds_per_token * (total + (evaluated + start) / 3)
     return Plan(tasks, course.steps_per_epoch, course.total_steps, total, evaluations, seconds, peak)
 
 

@@ -16,6 +16,10 @@ class TrainingSettings(Settings):
         "finetuned",
         description="'frozen' (the papers' \"pretrain\" mode) trains the heads alone: the encoder reads each text once",
     )
+    head_start: Literal["probe", "random"] = Field(
+        "probe",
+        description="'probe' solves the heads over the encoder's vectors before the first step; 'random' does not",
+    )
     epochs: int = Field(3, ge=1, le=1_000_000, description="how many epochs; what an epoch is, the schedule says")
     head_epochs: int = Field(
         0,

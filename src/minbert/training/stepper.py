@@ -78,7 +78,7 @@ class TrainingResult:
 
     state: LoopState
     history: list[dict[str, Any]]
-    """What ``history.jsonl`` holds; the first entry is the untrained model."""
+    """What ``history.jsonl`` holds; the first entry is the model before training."""
 
 
 class Stepper(ABC, Generic[StepT]):

@@ -14,7 +14,7 @@ def learning_curves(history: Sequence[Mapping[str, Any]], metrics: Mapping[str, 
     """Draw training loss and dev score of every task, a row a task, and the overall score where there are several.
 
     Args:
-        history: the lines of ``history.jsonl``; the first is the untrained model.
+        history: the lines of ``history.jsonl``; the first is the model before training.
         metrics: each task's own metric.
         best_step: where the kept model stood.
 
@@ -58,9 +58,9 @@ def learning_curves(history: Sequence[Mapping[str, Any]], metrics: Mapping[str, 
         "learning-curves",
         "Learning curves",
         "Left: each task's loss in training, the mean over the steps between two evaluations. Right: its dev score at "
-        f"every evaluation, from the untrained model on. The dashed line is the kept model's step ({best_step}); a "
+        f"every evaluation, the first before training. The dashed line is the kept model's step ({best_step}); a "
         "ring is where the score itself is best.",
-        f"Learning curves over {steps[-1]} steps. Dev scores, untrained to kept model: {'; '.join(told)}.",
+        f"Learning curves over {steps[-1]} steps. Dev scores, before training to kept model: {'; '.join(told)}.",
         drawing,
     )
 

@@ -145,7 +145,7 @@ def _constant(measure: Measure) -> str:
 
 
 def _before_and_after(detailed: Sequence[System]) -> Table:
-    header = ["task", "metric", "untrained", "kept model", "at step", "best of the task", "at step"]
+    header = ["task", "metric", "before training", "kept model", "at step", "best of the task", "at step"]
     rows = []
     for system in detailed:
         for task, facts in system.tasks.items():

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
 from minbert.methods import Method
+from minbert.tasks.heads.features import full_precision
 from minbert.tasks.kinds import Kind
+
+if TYPE_CHECKING:
+    from minbert.tasks.heads.solving import Problem
 
 Pair = Literal["bi", "cross", "joint", "both"]
 """How the two texts of a pair meet the encoder: as two sequences, joined into one with segments, joined and yet with a
@@ -45,10 +49,15 @@ class HeadModule(nn.Module):
 
     def forward(self, vectors: Tensor) -> HeadOutput:
         """Return the logits (R, outputs), and the vectors of both texts where there are two."""
+        parts = self.parts(vectors)
+        output = self.output(self.logits(*parts))
+        return output._replace(vectors=(parts[0], parts[1])) if two_vectors(self.pair) else output
+
+    def parts(self, vectors: Tensor) -> tuple[Tensor, ...]:
+        """Return the sentence vectors of ``R`` rows as ``logits`` takes them, each (R, width)."""
         if not two_vectors(self.pair):
-            return HeadOutput(self.logits(vectors).float(), None)
-        parts = vectors.chunk(2, dim=1) if self.pair == "joint" else vectors.chunk(3 if self.pair == "both" else 2)
-        return HeadOutput(self.logits(*parts).float(), (parts[0], parts[1]))
+            return (vectors,)
+        return vectors.chunk(2, dim=1) if self.pair == "joint" else vectors.chunk(3 if self.pair == "both" else 2)
 
     def logits(self, *vectors: Tensor) -> Tensor:
         """Return logits (R, outputs) from a row's sentence vectors, each (R, width).
@@ -56,6 +65,17 @@ class HeadModule(nn.Module):
         One, or those of the first and the second text, or these and that of both joined.
         """
         raise NotImplementedError
+
+    def output(self, logits: Tensor) -> HeadOutput:
+        """Return what the head says where its ``logits`` are these (R, outputs)."""
+        return HeadOutput(full_precision(logits), None)
+
+    def solve(self, vectors: Tensor, problem: Problem) -> bool:  # noqa: ARG002
+        """Set the weights to those that answer the problem's rows best, and return whether there is a way to.
+
+        ``vectors`` are the rows' as ``forward`` takes them. A head that does not say how it is solved keeps its start.
+        """
+        return False
 
 
 class Head(Method):

@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from minbert.tasks.heads.base import Pair
+from minbert.tasks.heads.features import full_precision
 from minbert.tasks.heads.over_features import FeaturesModule, OrderedHead
 from minbert.tasks.kinds import Kind
 
@@ -35,18 +36,26 @@ class CoralHead(FeaturesModule):
 
     def __init__(self, settings: Coral, width: int, outputs: int, pair: Pair | None) -> None:
         super().__init__(settings, width, pair)
-        self.dropout = nn.Dropout(settings.dropout)
         self.linear = nn.Linear(self.input_width, 1, bias=False)
         above = torch.arange(outputs - 1, 0, -1) / outputs
         thresholds = above.logit()
         self.first = nn.Parameter(thresholds[:1].clone())
         self.gaps = nn.Parameter((thresholds[:-1] - thresholds[1:]).expm1().log())  # what softplus undoes
 
-    def logits(self, *vectors: Tensor) -> Tensor:
+    @property
+    def last(self) -> nn.Linear:
+        """The one layer."""
+        return self.linear
+
+    def above(self) -> list[nn.Parameter]:
+        """Return the thresholds."""
+        return [self.first, self.gaps]
+
+    def read_off(self, scores: Tensor) -> Tensor:
         """Return the logarithms of the classes' probabilities (R, classes)."""
         gaps = F.softplus(self.gaps)
         thresholds = torch.cat([self.first, self.first - gaps.cumsum(0)])
-        logits = self.linear(self.dropout(self.inputs(*vectors))).float() + thresholds
+        logits = full_precision(scores) + thresholds
         # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), with no difference of like numbers
         above, not_above = F.logsigmoid(logits), F.logsigmoid(-logits)
         between = above[:, :-1] + not_above[:, 1:] + (-(-gaps).expm1()).log()

@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from minbert.tasks.heads.base import Pair
+from minbert.tasks.heads.features import full_precision
 from minbert.tasks.heads.over_features import FeaturesModule, OrderedHead
 from minbert.tasks.kinds import Kind
 
@@ -34,12 +35,16 @@ class CornHead(FeaturesModule):
 
     def __init__(self, settings: Corn, width: int, outputs: int, pair: Pair | None) -> None:
         super().__init__(settings, width, pair)
-        self.dropout = nn.Dropout(settings.dropout)
         self.linear = nn.Linear(self.input_width, outputs - 1)
 
-    def logits(self, *vectors: Tensor) -> Tensor:
+    @property
+    def last(self) -> nn.Linear:
+        """The one layer."""
+        return self.linear
+
+    def read_off(self, scores: Tensor) -> Tensor:
         """Return the logarithms of the classes' probabilities (R, classes)."""
-        logits = self.linear(self.dropout(self.inputs(*vectors))).float()
+        logits = full_precision(scores)
         none = torch.zeros_like(logits[:, :1])
         reached = torch.cat([none, F.logsigmoid(logits).cumsum(-1)], dim=-1)
         return reached + torch.cat([F.logsigmoid(-logits), none], dim=-1)

@@ -49,9 +49,9 @@ class CosineLinearHead(LinearHead):
         self.label_range = label_range
         self.lowest_cosine = settings.lowest_cosine
 
-    def logits(self, *vectors: Tensor) -> Tensor:
-        """Return logits (R, 1)."""
+    def offset(self, *vectors: Tensor) -> Tensor:
+        """Return the stretched cosine (R, 1)."""
         similar = cosine(vectors[0], vectors[1])
         if self.label_range is not None:
             similar = stretched(similar, *self.label_range, self.lowest_cosine)
-        return similar.unsqueeze(-1) + super().logits(*vectors)
+        return similar.unsqueeze(-1)

@@ -36,16 +36,18 @@ class DepthHead(FeaturesModule):
 
     def __init__(self, settings: Depth, width: int, outputs: int, pair: Pair | None) -> None:
         super().__init__(settings, width, pair)
-        self.dropout = nn.Dropout(settings.dropout)
         self.layers = nn.ModuleList(nn.Linear(self.input_width, self.input_width) for _ in range(settings.blocks))
         # BERT's own epsilon
         self.norms = nn.ModuleList(nn.LayerNorm(self.input_width, eps=1e-12) for _ in range(settings.blocks))
         self.linear = nn.Linear(self.input_width, outputs)
 
-    def logits(self, *vectors: Tensor) -> Tensor:
-        """Return logits (R, outputs)."""
-        x = self.inputs(*vectors)
+    @property
+    def last(self) -> nn.Linear:
+        """The layer after the blocks."""
+        return self.linear
+
+    def hidden(self, inputs: Tensor) -> Tensor:
+        """Return what the blocks make of ``inputs``."""
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = norm(x + self.dropout(layer(x).relu()))
-        logits: Tensor = self.linear(self.dropout(x))
-        return logits
+            inputs = norm(inputs + self.dropout(layer(inputs).relu()))
+        return inputs

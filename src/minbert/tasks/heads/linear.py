@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
 from minbert.tasks.heads.base import Pair
 from minbert.tasks.heads.over_features import FeaturesHead, FeaturesModule
@@ -28,10 +28,9 @@ class LinearHead(FeaturesModule):
 
     def __init__(self, settings: FeaturesHead, width: int, outputs: int, pair: Pair | None) -> None:
         super().__init__(settings, width, pair)
-        self.dropout = nn.Dropout(settings.dropout)
         self.linear = nn.Linear(self.input_width, outputs)
 
-    def logits(self, *vectors: Tensor) -> Tensor:
-        """Return logits (R, outputs)."""
-        logits: Tensor = self.linear(self.dropout(self.inputs(*vectors)))
-        return logits
+    @property
+    def last(self) -> nn.Linear:
+        """The one layer."""
+        return self.linear

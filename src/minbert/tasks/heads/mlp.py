@@ -63,13 +63,18 @@ class MlpHead(FeaturesModule):
 
     def __init__(self, settings: Mlp, width: int, outputs: int, pair: Pair | None) -> None:
         super().__init__(settings, width, pair)
-        self.dropout = nn.Dropout(settings.dropout)
         widths = [self.input_width, *settings.hidden_widths(width, pair), outputs]
         self.layers = nn.ModuleList(nn.Linear(inner, outer) for inner, outer in pairwise(widths))
 
-    def logits(self, *vectors: Tensor) -> Tensor:
-        """Return logits (R, outputs)."""
-        x = self.inputs(*vectors)
-        for number, layer in enumerate(self.layers):
-            x = layer(self.dropout(x.relu() if number else x))
-        return x
+    @property
+    def last(self) -> nn.Linear:
+        """The layer after the hidden ones."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        return last
+
+    def hidden(self, inputs: Tensor) -> Tensor:
+        """Return what the hidden layers make of ``inputs``."""
+        for layer in self.layers[:-1]:
+            inputs = layer(self.dropout(inputs)).relu()
+        return inputs

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import torch
 from pydantic import Field, field_validator
-from torch import Tensor
+from torch import Tensor, nn
 
-from minbert.tasks.heads.base import Head, HeadModule, Pair, two_vectors
+from minbert.tasks.heads.base import Head, HeadModule, HeadOutput, Pair, two_vectors
 from minbert.tasks.heads.features import Feature, features_width, pair_features
+from minbert.tasks.heads.solving import LayerRows, Problem, solve_layer, train_layers
 from minbert.tasks.kinds import Kind
 
 
@@ -37,10 +39,14 @@ class FeaturesHead(Head):
 
 
 class FeaturesModule(HeadModule):
-    """See ``FeaturesHead``."""
+    """See ``FeaturesHead``: ``logits = read_off(W dropout(hidden(x)) + b)``, ``x`` being the ``inputs`` of a row.
+
+    A subclass builds the layer of ``W`` and ``b``, and hands it out as ``last``.
+    """
 
     def __init__(self, settings: FeaturesHead, width: int, pair: Pair | None) -> None:
         super().__init__(pair)
+        self.dropout = nn.Dropout(settings.dropout)
         self.features = settings.features
         self.input_width = features_width(self.features, width) if two_vectors(pair) else width
         if pair == "both":
@@ -52,6 +58,55 @@ class FeaturesModule(HeadModule):
             return vectors[0]
         first, second, *joined = vectors
         return torch.cat([pair_features(self.features, first, second), *joined], dim=-1)
+
+    def hidden(self, inputs: Tensor) -> Tensor:
+        """Return what the layers below the last make of ``inputs``: nothing, where there are none."""
+        return inputs
+
+    def seen(self, inputs: Tensor) -> Tensor:
+        """Return what the last layer sees."""
+        seen: Tensor = self.dropout(self.hidden(inputs))
+        return seen
+
+    @property
+    def last(self) -> nn.Linear:
+        """The last layer."""
+        raise NotImplementedError
+
+    def above(self) -> list[nn.Parameter]:
+        """Return the weights that ``read_off`` uses."""
+        return []
+
+    def offset(self, *vectors: Tensor) -> Tensor | None:  # noqa: ARG002
+        """Return what is added to the last layer's output, (R, outputs), and no weight has a part in; None: nothing."""
+        return None
+
+    def logits(self, *vectors: Tensor) -> Tensor:
+        """Return logits (R, outputs)."""
+        scores: Tensor = self.last(self.seen(self.inputs(*vectors)))
+        offset = self.offset(*vectors)
+        return self.read_off(scores if offset is None else offset + scores)
+
+    def read_off(self, scores: Tensor) -> Tensor:
+        """Return the logits (R, outputs) that follow from what the last layer puts out: the same, as a rule."""
+        return scores
+
+    def answer(self, scores: Tensor) -> HeadOutput:
+        """Return what the head says where its last layer puts out these scores."""
+        return self.output(self.read_off(scores))
+
+    def solve(self, vectors: Tensor, problem: Problem) -> bool:
+        """Solve the last layer over what it sees; layers below it are trained with it for a short while."""
+        head = deepcopy(self).double().train()
+        with torch.no_grad():
+            parts = head.parts(vectors.double())
+            rows = LayerRows(head.inputs(*parts), head.offset(*parts), head.answer, head.above(), problem)
+        if set(head.parameters()) > {*head.last.parameters(), *head.above()}:
+            train_layers(head, head.seen, head.last, rows)
+        else:
+            solve_layer(head.last, rows)
+        self.load_state_dict(head.state_dict())
+        return True
 
 
 class OrderedHead(FeaturesHead):

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from minbert.tasks.heads.base import HeadOutput, Pair
+from minbert.tasks.heads.features import full_precision
 from minbert.tasks.heads.linear import LinearHead
 from minbert.tasks.heads.over_features import FeaturesHead
 from minbert.tasks.kinds import Kind
@@ -57,12 +58,11 @@ class ScaleSoftmaxHead(LinearHead):
         self.decode = settings.decode
         self.register_buffer("scores", torch.arange(low, high + 1, dtype=torch.float32), persistent=False)
 
-    def forward(self, vectors: Tensor) -> HeadOutput:
-        """Return the scores (R, 1), with the classes' logits and the two sides' vectors of a ``bi`` pair."""
-        output = super().forward(vectors)
-        classes = output.logits
+    def output(self, logits: Tensor) -> HeadOutput:
+        """Return the scores (R, 1), with the classes' logits."""
+        classes = full_precision(logits)
         if self.decode == "argmax" and not self.training:
             scores = self.scores[classes.argmax(-1)]
         else:
             scores = (classes.softmax(-1) * self.scores).sum(-1)  # a matrix product would be bf16 under autocast
-        return HeadOutput(scores.unsqueeze(-1), output.vectors, classes)
+        return HeadOutput(scores.unsqueeze(-1), None, classes)

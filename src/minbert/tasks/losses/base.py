@@ -23,6 +23,8 @@ class Loss(Method):
     """Whether it is the mean of a loss of each row, so that a batch cut into micro-batches has the same gradient."""
     weighs_labels: ClassVar[bool] = False
     """Whether it is a mean over labels of what ``of_labels`` returns, so that labels can count more or less."""
+    least_squares: ClassVar[bool] = False
+    """Whether it is the squared difference of logit and label, so that the best linear head has a closed form."""
     over_vectors: ClassVar[bool] = False
     """Whether it compares the two sentence vectors of a pair, and so leaves the head alone."""
 

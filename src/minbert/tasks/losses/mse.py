@@ -19,6 +19,7 @@ class MeanSquaredError(Loss):
     title: ClassVar[str] = "mean squared error in the labels' units"
     source: ClassVar[str] = "least squares; used for similarity by Phan and by Goel et al."
     kinds: ClassVar[tuple[str, ...]] = ("regression",)
+    least_squares: ClassVar[bool] = True
 
     def task_weight(self, kind: Kind) -> float:
         """Return 1 / (highest - lowest)^2: the errors count in widths of the range. 1 where there is none."""
