@@ -10,15 +10,12 @@ from minbert.recipe.recipe import load_recipe
 from minbert.running.checking import check_source
 from minbert.schema_inference.commented_recipe import recipe_text, understood
 from minbert.schema_inference.infer import infer_folder
-from minbert.tasks.kinds import KINDS
 from schema_inference.folders import CASES, Case, write
 
-# The kinds to come: their cases are tried as soon as a recipe can name them.
-_KNOWN = [case for case in CASES if case.settings.get("kind", "binary") in KINDS]
 _MAY_BE_TOLD = ("fewer than 5 rows", "pieces on average")
 
 
-@pytest.mark.parametrize("case", _KNOWN, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_folder_is_understood_and_every_row_read(case: Case, tmp_path: Path, tiny_encoder: Path) -> None:
     folder = write(tmp_path / "hub", case.files)
     inferred = infer_folder([folder], str(tiny_encoder))

@@ -53,6 +53,10 @@ def remarks(folder: Path) -> str:
             "first line seems to be",
         ),
         ({"a.csv": table({"1": of(1, 2), "text": text()})}, r"first line seems to be a row \('1'\)"),
+        (
+            {"a.csv": table({"text": text(), "label": of("['a']", "['a', 'b']", "[]")})},
+            r"seems to hold lists, but \[.* JSON",
+        ),
         ({"a.csv": table({"text": text(), "label": of("a")})}, "a.csv: no column holds labels"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

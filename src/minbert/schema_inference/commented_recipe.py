@@ -103,6 +103,5 @@ def _in_words(value: Any) -> str:
 _KIND_DETAILS: dict[str, Callable[[Any], str]] = {
     "classes": lambda classes: f" of {classes} classes" if isinstance(classes, int) else f" of {_in_words(classes)}",
     "range": lambda ends: f" from {ends[0]} to {ends[1]}",
-    "labels_separator": lambda separator: f", separated by '{separator}'",
 }
 """How the terminal tells what stands beside a kind."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from minbert.errors import UserError
 from minbert.schema_inference.class_names import read_class_names
 from minbert.schema_inference.found import Ask, Findings
 from minbert.schema_inference.label_sets import read_lists, read_separated, read_several_columns
 from minbert.schema_inference.labels import Labels
 from minbert.schema_inference.numeric_labels import read_numbers
 from minbert.schema_inference.truth_values import read_truth_values
-from minbert.tasks.kinds import KINDS
 
 _READINGS: list[Callable[[Labels, Findings, Ask], bool]] = [
     lambda labels, findings, _: read_several_columns(labels, findings),
@@ -30,8 +28,6 @@ def infer_kind(labels: Labels, findings: Findings, ask: Ask) -> None:
         UserError: no kind of task fits the labels.
     """
     assert any(reading(labels, findings, ask) for reading in _READINGS)
-    if findings.settings["kind"] not in KINDS:
-        raise UserError(f"no task of the kind '{findings.settings['kind']}' can be learnt yet")
     if findings.settings["kind"] != "multilabel" and labels.empty:
         rows = "1 row has" if labels.empty == 1 else f"{labels.empty:,} rows have"
         findings.set("skip_unlabelled", True, f"{rows} no label")

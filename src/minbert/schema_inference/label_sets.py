@@ -26,14 +26,21 @@ def read_several_columns(labels: Labels, findings: Findings) -> bool:
 
 
 def read_lists(labels: Labels, findings: Findings) -> bool:
-    """Set ``kind: multilabel`` where labels are lists; return whether it is so."""
-    if not labels.all or not (labels.lists or all(value.startswith("[") for value in labels.known)):
+    """Set ``kind: multilabel`` where labels are lists; return whether it is so.
+
+    Raises:
+        UserError: they are lists, but not as JSON writes them.
+    """
+    if not labels.all or not (labels.lists or all(value[0] + value[-1] == "[]" for value in labels.known)):
         return False
     counts: Counter[str] = Counter()
     for value, times in labels.all.items():
         names = _of_list(value)
         if names is None:
-            return False
+            raise UserError(
+                f"column '{shown(labels.headers[0])}' seems to hold lists, but {shown(value)} is no JSON; "
+                'write ["a", "b"], or a|b'
+            )
         counts.update(dict.fromkeys(names, times))
     if len(counts) < 2:
         return False
@@ -54,7 +61,9 @@ def read_separated(labels: Labels, findings: Findings) -> bool:
             "Where they are several codes, put another separator between them"
         )
     for separator in _SEPARATORS:
-        parts = {value: [part.strip() for part in value.split(separator)] for value in labels.known}
+        parts = {
+            value: [part.strip() for part in value.removesuffix(separator).split(separator)] for value in labels.known
+        }
         names_hold_it = separator == " " and any(number(name) is None for names in parts.values() for name in names)
         if not names_hold_it and _recombine(parts, labels):
             counts: Counter[str] = Counter()

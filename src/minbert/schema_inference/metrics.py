@@ -34,12 +34,12 @@ def choose_metric(labels: Labels, findings: Findings) -> None:
         if largest > total * (1 - _LOPSIDED):
             metric, reason = (
                 "macro_f1",
-                f"{_percent(largest / total)} of the rows are '{most}': accuracy would say little",
+                f"{_percent(largest / total)} of rows are '{most}': accuracy would say little",
             )
         elif smallest < total * _RARE / len(counts) and len(counts) <= _FEW_CLASSES:
             metric, reason = (
                 "macro_f1",
-                f"{_percent(smallest / total)} of the rows are '{least}': accuracy would hide it",
+                f"{_percent(smallest / total)} of rows are '{least}': accuracy would hide it",
             )
     findings.set("metric", metric, reason)
     if kind in ("classification", "ordinal") and (rare := [name for name in counts if counts[name] < _FEW_ROWS]):

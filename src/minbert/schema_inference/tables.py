@@ -32,7 +32,7 @@ class Column:
     name: str
     values: Sequence[str]
     lists: bool = False
-    """Whether the values are lists, or objects, rather than texts and numbers."""
+    """Whether the file's own type of the values is a list; they are JSON then."""
 
     @cached_property
     def counts(self) -> Counter[str]:
@@ -113,9 +113,9 @@ def read_table(path: Path) -> Table:
         if isinstance(row, Problem):
             bad += 1
             continue
-        rows.append(row.values)
+        rows.append({**row.values, **row.lists})
         characters += sum(map(len, row.values.values()))
-        names |= dict.fromkeys(row.unusable, True) | {name: names.get(name, False) for name in row.values}
+        names |= {name: names.get(name, False) for name in row.values} | dict.fromkeys(row.lists, True)
     if not rows:
         raise UserError(f"{path}: " + (f"none of its {bad:,} rows can be read." if bad else "holds no rows."))
     columns = {name: Column(name, [row.get(name, "").strip() for row in rows], lists) for name, lists in names.items()}
