@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from minbert.data.early_facts import label_facts
 from minbert.data.examples import Labels, Split, advice_on, examine_split, same_content
 from minbert.data.relabelling import labels_of
 from minbert.data.task_files import Columns, TaskFiles
 from minbert.data.task_splits import held_out_part
-from minbert.data.unseen_classes import unseen_classes
 from minbert.errors import UserError
 from minbert.tasks.kinds import Kind
 
@@ -78,14 +78,8 @@ class TaskReport:
     name: str
     splits: list[SplitReport]
     overlaps: list[Overlap]
-
-    @property
-    def unseen(self) -> str | None:
-        """Which classes no row to train on has; see ``unseen_classes``."""
-        counts: dict[str, Counter[str]] = {}
-        for split in self.splits:  # "train (more.tsv)" is more of train
-            counts.setdefault(split.name.partition(" ")[0], Counter()).update(split.classes or {})
-        return unseen_classes(counts)
+    facts: list[str] = field(default_factory=list)
+    """What is worth knowing of the labels; see ``label_facts``."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +156,7 @@ def _check_task(
                 advice=advice_on(problems),
             )
         )
-    return TaskReport(name, reports, _overlaps(contents))
+    return TaskReport(name, reports, _overlaps(contents), _label_facts(reports, kind))
 
 
 def _all_files(files: TaskFiles, kind: Kind, folder: Path) -> Iterator[tuple[str, Path, Columns, Labels]]:
@@ -172,6 +166,13 @@ def _all_files(files: TaskFiles, kind: Kind, folder: Path) -> Iterator[tuple[str
         if split == "train":
             for shared in files.also_train_on:
                 yield f"train ({shared.file})", folder / shared.file, shared, labels_of(shared, kind)
+
+
+def _label_facts(splits: Sequence[SplitReport], kind: Kind) -> list[str]:
+    counts: dict[str, Counter[str]] = {}
+    for split in splits:  # "train (more.tsv)" is more of train
+        counts.setdefault(split.name.partition(" ")[0], Counter()).update(split.classes or {})
+    return label_facts(kind, counts, sum(split.rows for split in splits if split.name.startswith("train")))
 
 
 def _classes(split: Split, kind: Kind) -> dict[str, int] | None:
@@ -214,7 +215,7 @@ def render(report: Report) -> list[str]:
             f"  warning: {_count(overlap.rows, 'row')} of {overlap.later} also in {overlap.earlier}"
             for overlap in task.overlaps
         ]
-        lines += [f"  warning: {task.unseen}"] if task.unseen else []
+        lines += [f"  warning: {fact}" for fact in task.facts]
     count = len(report.problems)
     return [*lines, f"{_count(count, 'problem')} found." if count else "No problems found."]
 

@@ -10,13 +10,13 @@ import torch
 
 from minbert.augmentation.rows import RowAugmenter
 from minbert.augmentation.tables import new_rows_table
+from minbert.data.early_facts import label_facts, shared_texts
 from minbert.data.examples import Split
 from minbert.data.places import resolve_data
 from minbert.data.schedules import TaskSize
 from minbert.data.shared_rows import joined, read_shared
 from minbert.data.subsample import subsample
 from minbert.data.task_splits import read_task_split
-from minbert.data.unseen_classes import unseen_classes
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.recipe import Recipe
@@ -53,10 +53,10 @@ def read_texts(recipe: Recipe, display: Display) -> Texts:
             display.note(f"{parts[-1].path}: every label is empty or -1, so its labels are taken as withheld")
         for note in dict.fromkeys(part.left_out for part in parts if part.left_out):
             display.note(note)
-        labels = {split: texts[split, name].labels for split in ("train", "dev", "test") if (split, name) in texts}
-        known = {split: task.kind.class_counts(given) for split, given in labels.items() if given is not None}
-        if unseen := unseen_classes(known):
-            display.note(f"{name}: {unseen}")
+        own = {split: texts[split, name] for split in ("train", "dev", "test") if (split, name) in texts}
+        known = {split: task.kind.class_counts(rows.labels) for split, rows in own.items() if rows.labels is not None}
+        for fact in [*label_facts(task.kind, known, len(own["train"]), task.metric), *shared_texts(own)]:
+            display.note(f"{name}: {fact}")
     return texts
 
 

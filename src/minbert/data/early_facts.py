@@ -1,0 +1,77 @@
+"""What is worth knowing of a task's rows before anything is trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from minbert.data.examples import Split, same_content
+from minbert.tasks.kinds import Kind
+
+FEW_ROWS = 5
+MOST_SHARE = 0.95
+_TOLD = 5
+
+Counts = Mapping[str, Mapping[str, int]]
+"""The rows of each class (``Kind.class_counts``) by split; training rows stand under ``train``."""
+
+
+def label_facts(kind: Kind, counts: Counts, rows: int, metric: str | None = None) -> list[str]:
+    """Return what to know of the labels of so many training ``rows``; ``metric`` is the task's, where it is known."""
+    facts = [unseen_classes(counts), _rare_classes(counts), None if kind.several else _one_class(kind, counts, metric)]
+    return [fact for fact in facts if fact is not None] if rows else []
+
+
+def unseen_classes(counts: Counts) -> str | None:
+    """Return which classes no training row has, and which of them other splits have; None where there are none."""
+    unseen = [name for name, rows in counts.get("train", {}).items() if not rows]
+    if not unseen:
+        return None
+    told = f"no train row has the label {' or '.join(unseen)}, so the model never learns to answer it"
+    for split, of_split in counts.items():
+        if having := [name for name in unseen if of_split.get(name)]:
+            told += f"; {split} has {', '.join(f'{of_split[name]:,} of {name}' for name in having)}"
+    return told
+
+
+def _rare_classes(counts: Counts) -> str | None:
+    """Return which classes have training rows, but fewer than ``FEW_ROWS``; None where there are none."""
+    rare = {name: rows for name, rows in counts.get("train", {}).items() if 0 < rows < FEW_ROWS}
+    if not rare:
+        return None
+    told = ", ".join(f"{name} ({rows})" for name, rows in [*rare.items()][:_TOLD])
+    more = f", and {len(rare) - _TOLD} more" if len(rare) > _TOLD else ""
+    return f"fewer than {FEW_ROWS} train rows have the label {told}{more}: too few to learn it from"
+
+
+def _one_class(kind: Kind, counts: Counts, metric: str | None) -> str | None:
+    """Return that nearly all training rows have one class, and what to consider; None where they do not."""
+    train = counts.get("train", {})
+    total = sum(train.values())
+    if not total or max(train.values()) < MOST_SHARE * total:
+        return None
+    name = max(train, key=lambda label: train[label])
+    fair = [known for known in ("macro_f1", "mcc") if known in kind.known_metrics()]
+    advice = [f"metric: {' or '.join(fair)}"] if fair and metric not in fair else []
+    advice += ["class_weights: balanced"] if kind.weights_key is None else []
+    told = (
+        f"{train[name] / total:.1%} of the train rows have the label {name}, so a model that always says so looks good"
+    )
+    return f"{told}. Consider {' and '.join(advice)}" if advice else told
+
+
+def shared_texts(splits: Mapping[str, Split]) -> Iterator[str]:
+    """Yield how many rows of other splits have the texts of a training row, for those that have any.
+
+    Texts are the same that only case, white space or the order of a pair tells apart.
+    """
+    others = {name: _contents(split) for name, split in splits.items() if name != "train"}
+    wanted = set().union(*others.values())
+    known = wanted.intersection(_contents(splits["train"]))
+    for name, contents in others.items():
+        if rows := sum(content in known for content in contents):
+            told = "1 row" if rows == 1 else f"{rows:,} rows"
+            yield f"{told} of {name} also in train, so its scores are a little too good"
+
+
+def _contents(split: Split) -> Sequence[str]:
+    return [same_content(texts) for texts in zip(split.first, split.second or split.first, strict=True)]
