@@ -46,4 +46,5 @@ def test_each_choice_is_taken_and_the_first_without_a_terminal(
         assert [len(question.choices) for question in asked] == [len(choices)]
     found, unsure, asked = settings(tmp_path, columns, None, tiny_encoder)
     assert found[key] == choices[0]
-    assert any(asked[0].text in doubt and "It may be" in doubt for doubt in unsure)
+    assert asked[0].text.startswith("notes: ")
+    assert any(asked[0].text.removeprefix("notes: ") in doubt and "It may be" in doubt for doubt in unsure)

@@ -101,7 +101,7 @@ def test_a_file_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> None
     assert [task.name for task in inferred.tasks] == ["good", "part"]
     assert inferred.tasks[1].findings.settings["files"] == {"train": "part-train.csv", "dev": "part-dev.csv"}
     told = "\n".join(inferred.remarks)
-    assert "bad.parquet: is no Parquet file" in told
+    assert f"\n{tmp_path / 'bad.parquet'}: is no Parquet file" in f"\n{told}"
     assert "part-test.csv: is UTF-16 text" in told
 
 

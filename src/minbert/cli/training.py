@@ -20,7 +20,7 @@ def train(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RECIPE | FOLDER...]",
+            metavar="RECIPE|FOLDER",
             help="A shipped recipe's name (see 'minbert recipes'), a YAML file, or folders of files, for which a "
             "recipe is worked out (see 'minbert new').  [default: cs224n/best]",
         ),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def new(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", parser=to_path, help="Where the files of your tasks are.")
+        list[Path], typer.Argument(metavar="FOLDER", parser=to_path, help="Where the files of your tasks are.")
     ],
     out: Annotated[Path, typer.Option(parser=to_path, help="The recipe to write.")] = Path("recipe.yaml"),
     encoder: Annotated[str, typer.Option(help="'minilm', a folder, or an id on the hub.")] = "minilm",

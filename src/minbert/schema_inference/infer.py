@@ -8,7 +8,7 @@ from pathlib import Path
 from minbert.data.lines import read_lines
 from minbert.errors import UserError, printable
 from minbert.schema_inference.finding_files import FoundTask, find_files
-from minbert.schema_inference.found import Ask, Findings, InferredFolder, InferredTask, nobody
+from minbert.schema_inference.found import Ask, Findings, InferredFolder, InferredTask, Question, nobody
 from minbert.schema_inference.label_columns import find_id, find_labels
 from minbert.schema_inference.label_kinds import infer_kind
 from minbert.schema_inference.labels import gather_labels
@@ -42,7 +42,8 @@ def infer_folder(folders: Sequence[Path], encoder: str = "minilm", ask: Ask = no
         try:
             tasks.append(_infer_task(task, found.data, remarks, ask))
         except UserError as error:
-            faults.append(f"{printable(task.files['train'])}: {str(error).removesuffix('.')}")
+            told = str(error).removesuffix(".")  # a reader's message begins with the path
+            faults.append(told if told.startswith(str(found.data)) else f"{printable(task.files['train'])}: {told}")
     if not tasks:
         raise UserError("no task can be made of these files:\n" + "\n".join(f"  {fault}" for fault in faults))
     remarks += [f"{fault}; left out" for fault in faults]
@@ -59,9 +60,12 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     Raises:
         UserError: the train file cannot be read, or its columns make no task.
     """
+
+    def ask_of_task(question: Question) -> int | None:
+        return ask(Question(f"{task.name}: {question.text}", question.choices))
+
     tables = _read(task, data, remarks)
     findings = Findings()
-    findings.set("kind", None)  # what is found later stands where a reader looks for it
     findings.set("files", {split: task.files[split] for split in tables})
     train = tables["train"]
     if "dev" not in tables:
@@ -76,13 +80,13 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
             findings.unsure.append(
                 f"{table.bad:,} rows of the {split} file cannot be read; 'minbert data check' shows them"
             )
-    texts = find_texts(tables, findings, ask)
+    texts = find_texts(tables, findings, ask_of_task)
     row_id = find_id(tables, texts, findings)
-    columns = find_labels(tables, texts, row_id, findings, ask)
+    columns = find_labels(tables, texts, row_id, findings, ask_of_task)
     listed = _listed(task.class_list)
     parts = [read_table(data / file) for file in task.more_train]
     labels = gather_labels(tables, parts, columns, listed)
-    infer_kind(labels, findings, ask)
+    infer_kind(labels, findings, ask_of_task)
     choose_metric(labels, findings)
     if task.more_train:
         findings.set("also_train_on", [{"file": file} for file in task.more_train], "further parts of the train file")
