@@ -447,6 +447,26 @@ CASES = [
         ["'sentence1_parse' holds texts, too"],
     ),
     Case(
+        "labels of the test file are all -1",
+        splits({"text": text(), "label": of("calm", "wild")})
+        | {"reviews-test.csv": table({"text": text(), "label": of(-1)}, 20)},
+        "reviews",
+        {"kind": "classification", "classes": ["calm", "wild"]},
+    ),
+    Case(
+        "yes, no and no answer",
+        one({"text": text(), "spam": of(1, 0, "?")}),
+        "notes",
+        {"kind": "binary", "labels": {"1": "1", "0": "0", "?": None}},
+    ),
+    Case(
+        "a pair whose headers say nothing, one of them what a label may be called",
+        one({"w": of("for", "against"), "y": text(), "z": text(9)}),
+        "notes",
+        {"kind": "classification", "text": ["y", "z"]},
+        ["Columns y, z hold texts"],
+    ),
+    Case(
         "few yes make accuracy say little",
         one({"text": text(), "label": of(0, 0, 0, 0, 1)}),
         "notes",

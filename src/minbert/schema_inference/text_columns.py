@@ -64,7 +64,8 @@ def _prose(columns: Sequence[Column]) -> list[Column]:
         and len(column.counts) > 1
         and (column.prose >= 0.4 or column.words >= 4)
         and max(column.numbers, column.dates) < 0.5
-        and (says(column.name, "text") or not says(column.name, "about", "label"))
+        and (says(column.name, "text") or not says(column.name, "about"))
+        and (column.distinct_share > 0.5 or not says(column.name, "label"))
     ]
     most = max((column.distinct_share for column in prose), default=0)
     return [
