@@ -33,9 +33,7 @@ def test_a_single_run_has_scipys_percentile_interval(kind: str, metric: str) -> 
         method="percentile",
         rng=np.random.default_rng(0),
     )
-    assert ours.score == pytest.approx(
-        KINDS[kind].scores(labels, predictions_of(metric, predictions[0]), metric)[metric]
-    )
+    assert ours.score == pytest.approx(METRICS[metric].score(labels, predictions_of(metric, predictions[0])))
     tolerance = 0.25 * float(theirs.standard_error)  # of the ends, over which 2000 resamples scatter by 0.06
     assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=tolerance)
     assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=tolerance)
@@ -82,7 +80,8 @@ def test_seeds_that_scatter_widen_the_interval_and_few_seeds_more_so() -> None:
 @pytest.mark.parametrize(("kind", "metric"), CASES)
 def test_defined_for_constants_and_few_rows(kind: str, metric: str, rows: int) -> None:
     labels, predictions = outputs(kind, metric, rows, 2, np.random.default_rng(0))
-    truth = labels if predictions.ndim == 2 else (labels[:, None] == np.arange(predictions.shape[-1])).astype(float)
+    of_labels = predictions.shape[1:] == labels.shape
+    truth = labels if of_labels else (labels[:, None] == np.arange(predictions.shape[-1])).astype(float)
     least, greatest = METRICS[metric].bounds
     for answered in (predictions, np.ones_like(predictions), np.repeat(truth[None], 2, axis=0)):
         score, low, high = score_interval(kind, metric, as_runs(labels, answered, metric))

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from minbert.tasks.metrics.base import Metric, Values
-from minbert.tasks.metrics.ranks import grouped, ranked
+from minbert.tasks.metrics.ranks import ranked
+
+
+class Levels(NamedTuple):
+    """The distinct probabilities (L) that rows of a class have, the highest first, in each of S resamples."""
+
+    true: Values
+    """(S, L) rows of the class that have it."""
+    above: Values
+    """(S, L) rows of any class that have a higher one."""
+    level: Values
+    """(S, L) rows of any class that have it."""
+    rows: Values
+    """(S,) all rows."""
 
 
 class Ranking(Metric):
@@ -23,25 +36,20 @@ class Ranking(Metric):
     """The score where no class has one."""
 
     @abstractmethod
-    def ranks(self, values: Values, true: Values, false: Values) -> Values:
-        """Return the score (S,) of probabilities (R,) in S resamples; no number where it is not defined.
-
-        ``true`` and ``false`` (S, R) are how often a resample holds each row of the class, and each of the others.
-        """
+    def ranks(self, levels: Levels) -> Values:
+        """Return the score (S,) of a class in S resamples; no number where it is not defined."""
 
     def of_counts(self, labels: Values, outputs: Values, counts: Values) -> Values:
         """Return the scores (S, runs) of resamples, all at once; see ``Metric.of_counts``."""
         scores = np.empty((len(counts), len(outputs)))
         for run, probabilities in enumerate(outputs):
-            of_classes = np.stack(
-                [
-                    self.ranks(values, counts * true, counts * (1 - true))
-                    for true, values in _classes(labels, probabilities)
-                ]
-            )
-            known = np.isfinite(of_classes)
-            total = np.where(known, of_classes, 0.0).sum(0)
-            scores[:, run] = np.where(known.any(0), total / np.maximum(known.sum(0), 1), self.by_nobody)
+            total, known = np.zeros(len(counts)), np.zeros(len(counts))
+            for true, values in _classes(labels, probabilities):
+                if true.any():
+                    of_class = self.ranks(_levels(true, values, counts))
+                    total += np.nan_to_num(of_class)
+                    known += np.isfinite(of_class)
+            scores[:, run] = np.where(known > 0, total / np.maximum(known, 1), self.by_nobody)
         return scores
 
     def of_rows(self, labels: Values, outputs: Values) -> float:
@@ -62,12 +70,15 @@ class AreaUnderCurve(Ranking):
     hub: ClassVar[str] = "roc_auc"
     by_nobody: ClassVar[float] = 0.5
 
-    def ranks(self, values: Values, true: Values, false: Values) -> Values:
+    def ranks(self, levels: Levels) -> Values:
         """Return the area; no number where there are no rows of the class, or no others."""
-        _, of_true, of_false = grouped(values, true, false)
-        below = np.cumsum(of_false, axis=1) - of_false / 2
-        pairs = true.sum(1) * false.sum(1)
-        return np.where(pairs > 0, (of_true * below).sum(1) / np.where(pairs > 0, pairs, 1.0), np.nan)
+        rows = levels.true.sum(1)
+        others = levels.rows - rows
+        true_above = levels.true.cumsum(1) - levels.true
+        not_below = levels.above - true_above + (levels.level - levels.true) / 2  # others, ties by half
+        pairs = rows * others
+        below = (levels.true * (others[:, None] - not_below)).sum(1)
+        return np.where(pairs > 0, below / np.where(pairs > 0, pairs, 1.0), np.nan)
 
 
 class AveragePrecision(Ranking):
@@ -80,12 +91,25 @@ class AveragePrecision(Ranking):
     hub_arguments: ClassVar[Mapping[str, str]] = {"average": "macro"}
     by_nobody: ClassVar[float] = 0.0
 
-    def ranks(self, values: Values, true: Values, false: Values) -> Values:
+    def ranks(self, levels: Levels) -> Values:
         """Return average precision; no number where there are no rows of the class."""
-        _, of_true, of_all = grouped(-values, true, true + false)
-        precision = np.cumsum(of_true, axis=1) / np.maximum(np.cumsum(of_all, axis=1), 1)
-        rows = true.sum(1)
-        return np.where(rows > 0, (of_true * precision).sum(1) / np.where(rows > 0, rows, 1.0), np.nan)
+        precision = levels.true.cumsum(1) / np.maximum(levels.above + levels.level, 1)
+        rows = levels.true.sum(1)
+        return np.where(rows > 0, (levels.true * precision).sum(1) / np.where(rows > 0, rows, 1.0), np.nan)
+
+
+def _levels(true: Values, values: Values, counts: Values) -> Levels:
+    """Return the levels of the rows that are ``true`` (R,), by their values (R,), in resamples of counts (S, R)."""
+    held = np.flatnonzero(true)
+    order = np.argsort(-values, kind="stable")
+    distinct, group = np.unique(-values[held], return_inverse=True)
+    above, up_to = (np.searchsorted(-values[order], distinct, side) for side in ("left", "right"))
+    passed = np.zeros((len(counts), len(values) + 1))
+    np.cumsum(counts[:, order], axis=1, out=passed[:, 1:])
+    by_group = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[by_group], np.arange(len(distinct)))
+    of_true = np.add.reduceat(counts[:, held[by_group]], starts, axis=1)
+    return Levels(of_true, passed[:, above], passed[:, up_to] - passed[:, above], passed[:, -1])
 
 
 def _classes(labels: Values, probabilities: Values) -> Iterator[tuple[Values, Values]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from minbert.tasks.metrics.base import Values
 
@@ -16,17 +15,9 @@ def ranked(values: Values) -> Values:
 
 def resampled_ranks(values: Values, counts: Values) -> Values:
     """Return the mean rank (resamples, R) of each row's value in each resample, ties sharing theirs."""
-    group, of_group = grouped(values, counts)
-    rank = np.cumsum(of_group, axis=1) - (of_group - 1) / 2
-    return np.asarray(rank[:, group])
-
-
-def grouped(values: Values, *counts: Values) -> tuple[NDArray[np.int64], ...]:
-    """Return which group (R,) each row is in, rows of equal value sharing one, and of each ``counts`` the groups' sums.
-
-    Groups are in the order of their values; sums are (resamples, groups), of counts (resamples, R).
-    """
     distinct, group = np.unique(values, return_inverse=True)
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(len(distinct)))
-    return group, *(np.add.reduceat(count[:, order], starts, axis=1) for count in counts)
+    of_group = np.add.reduceat(counts[:, order], starts, axis=1)
+    rank = np.cumsum(of_group, axis=1) - (of_group - 1) / 2
+    return np.asarray(rank[:, group])
