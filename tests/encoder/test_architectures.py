@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from minbert.encoder.architectures import Architecture
+from minbert.encoder.architectures.electra import ElectraConfig
 from minbert.encoder.attention.layout import AttentionLayout
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.encoder import Encoder
@@ -136,6 +137,15 @@ def test_states_and_gradients_are_those_of_transformers(
         ours = gradients(encoder)
         assert ours.keys() == dict(theirs.named_parameters()).keys()
         assert_gradients_equal(ours, {name: parameter.grad for name, parameter in theirs.named_parameters()})
+
+
+def test_an_electra_whose_embeddings_fit_has_no_projection(small_config: EncoderConfig, tmp_path: Path) -> None:
+    sizes = small_config.model_dump() | {"model_type": "electra", "embedding_size": small_config.hidden_size}
+    encoder = Encoder(ElectraConfig(**sizes)).eval()
+    assert not [name for name, _ in encoder.named_parameters() if "projection" in name]
+    twin_of(encoder, tmp_path)  # which misses nothing
+    again = load_encoder(str(tmp_path))
+    assert again.config == encoder.config
 
 
 def test_files_of_transformers_are_read(encoder: Encoder, theirs: nn.Module, tmp_path: Path) -> None:

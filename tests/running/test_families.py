@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from minbert.display.progress import Display
 from minbert.encoder.architectures import Architecture
@@ -19,6 +21,7 @@ from minbert.multitask.model import MultitaskModel
 from minbert.pretraining.recipe import parse_pretraining_recipe
 from minbert.pretraining.run import pretrain_recipe
 from minbert.recipe.recipe import parse_recipe
+from minbert.running.checking import check_source
 from minbert.running.run import plan_recipe, train_recipe
 from minbert.text.tokenizer import Tokenizer
 
@@ -58,6 +61,21 @@ def test_transformers_and_sentence_transformers_load_what_a_run_leaves(
         states = model.eval()(**inputs).last_hidden_state[0]
         found = ours.encoder(ours.sequences("close", [pair]).pack(np.arange(1))).hidden_states
     torch.testing.assert_close(found, states, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("family", "special"), [("bert", 3), ("roberta", 4)])
+def test_the_check_of_data_counts_the_tokens_that_join_two_texts(
+    encoder: Path, special: int, two_tasks: dict[str, Any], tmp_path: Path
+) -> None:
+    two_tasks["encoder"] = {"name": str(encoder), "max_length": 60}
+    two_tasks["tasks"]["close"]["pair"] = "cross"
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(two_tasks))
+    rows = [json.loads(line) for line in (Path(two_tasks["data"]) / "close-test.jsonl").read_text().splitlines()]
+    read = Tokenizer.from_files(encoder).token_ids
+    lengths = sorted(len(a) + len(b) + special for row in rows for a, b in [read([row["a"], row["b"]])])
+    lines, _ = check_source(str(tmp_path / "recipe.yaml"), None, None)
+    (told,) = [line for line in lines[lines.index("close") :] if "tokens a sequence" in line][2:3]
+    assert f"tokens a sequence: {lengths[0]} to {lengths[-1]}," in told
 
 
 def test_masked_lm_pretraining_goes_on_to_training_or_is_refused(
