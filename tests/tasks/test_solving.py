@@ -90,6 +90,24 @@ def test_classes_are_solved_as_softmax_regression_does(
     np.testing.assert_allclose(ours, theirs.predict_proba(standardised(inputs)), atol=1e-5)
 
 
+@pytest.mark.parametrize("pos_weight", [None, "balanced"])
+def test_several_classes_a_row_are_a_logistic_regression_each(
+    inputs: Tensor, pos_weight: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss is a mean over classes, so each one's penalty counts as many times as there are classes."""
+    labels = torch.stack([inputs[:, place] > inputs[:, place].quantile(0.7) for place in (1, 6, 9)], dim=1).long()
+    labels[:20] = 1 - labels[:20]
+    settings = TaskSettings.model_validate({"kind": "multilabel", "classes": 3, "pos_weight": pos_weight})
+    layer = solved(settings, inputs, labels, monkeypatch, outputs=3)
+    ours = (inputs @ layer.weight.T + layer.bias).detach().numpy()
+    for place in range(3):
+        own = labels[:, place].numpy()
+        weights = {0: 1, 1: (own == 0).sum() / own.sum() if pos_weight else 1}
+        theirs = LogisticRegression(C=1 / (3 * PENALTY), class_weight=weights, tol=1e-10, max_iter=10_000)
+        decided = theirs.fit(standardised(inputs), own).decision_function(standardised(inputs))
+        np.testing.assert_allclose(ours[:, place], decided, atol=1e-4)
+
+
 def test_a_cosine_beside_the_layer_is_taken_off_before_the_layer_is_solved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("minbert.tasks.heads.solving._best_penalty", Mock(return_value=PENALTY))
     torch.manual_seed(4)

@@ -22,7 +22,7 @@ from minbert.tasks.heads.solving import Problem
 from minbert.training.learner import Learner
 
 MOST_ROWS = 10_000
-"""Of a task with more rows, so many are drawn: see docs/experiments.md."""
+"""Of a task with more rows, so many are drawn. With the 1,536 features of a pair they take 120 MB in float64."""
 
 
 def start_heads(learner: Learner, seed: int, display: Display) -> None:
