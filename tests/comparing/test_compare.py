@@ -227,6 +227,32 @@ def test_names_are_as_short_as_tells_apart(tmp_path: Path) -> None:
     assert [s.name for s in compare([tmp_path / "x" / "run"]).systems] == ["run"]
 
 
+@pytest.mark.parametrize(
+    ("folders", "name"),
+    [
+        (["a", "b"], "a, b"),
+        (["a", "b", "c", "d"], "a and 3 more"),
+        (["cs224n-best", "cs224n-best-2", "cs224n-best-3"], "cs224n-best"),
+        (["longer_one", "longer_two"], "longer"),
+        (["base", "best"], "base, best"),
+        (["mine/first", "mine/second"], "mine"),
+        (["seed-1/base", "seed-2/base"], "base"),
+        (["monday/base", "friday/base"], "base"),
+        (["base/seed-1", "base/seed-2"], "base"),
+    ],
+)
+def test_a_system_is_called_by_what_its_runs_have_in_common(tmp_path: Path, folders: list[str], name: str) -> None:
+    for seed, folder in enumerate(folders):
+        finished_run(tmp_path / folder, seed)
+    assert [s.name for s in compare([tmp_path]).systems] == [name]
+
+
+def test_systems_whose_runs_lie_side_by_side_list_them(tmp_path: Path) -> None:
+    for seed, folder in enumerate("abcd"):
+        finished_run(tmp_path / "all" / folder, seed, combination="sum" if folder in "ac" else "pcgrad")
+    assert [s.name for s in compare([tmp_path]).systems] == ["all/a, all/c", "all/b, all/d"]
+
+
 def test_the_baseline_may_be_a_name_a_run_or_elsewhere(runs: Path) -> None:
     base, surgery = runs / "base", runs / "surgery"
     assert compare([runs], "surgery").baseline == "surgery"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from minbert.tasks.kinds import Label
 from minbert.together.ensemble_file import ENSEMBLE
 from minbert.together.members import Member, ensemble_recipe, find_member, members_of_tasks, trained_tasks
 
-_SEED = re.compile(r"(^|[/,_ -])seed[-=_]?\d+$")
+_SEED = re.compile(r"(^|[/,_ -])seed[-=_]?\d+(?=$|/)")
+_BETWEEN_WORDS = re.compile(r"([/,_ -]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,27 +163,46 @@ def _run_folders(folder: Path) -> list[Path]:
 
 
 def short_names(groups: Sequence[Sequence[tuple[Path, Path]]]) -> list[str]:
-    """Return names for groups of runs, as short as tells them apart: the first run's path without its seed.
+    """Return names for groups of runs, as short as tells them apart: what the runs' paths have in common.
 
-    A run is given by the folder it was found in and its own.
+    A run is given by the folder it was found in and its own. Its seed is no part of the name.
     """
 
     def short(given: Path, run: Path) -> str:
-        return _SEED.sub("", run.relative_to(given).as_posix()).strip(".") or longer(given, Path(given.name))
+        return _SEED.sub("", run.relative_to(given).as_posix()).strip("./") or longer(given, Path(given.name))
 
     def longer(given: Path, run: Path) -> str:
         whole = given.resolve()
         inside = whole / run.relative_to(given) if run.is_relative_to(given) else whole
-        return _SEED.sub("", inside.relative_to(whole.parent).as_posix()) or whole.parent.name
+        return _SEED.sub("", inside.relative_to(whole.parent).as_posix()).strip("/") or whole.parent.name
 
     def full(_: Path, run: Path) -> str:
         return _SEED.sub("", str(run))
 
     for name in (short, longer, full):
-        names = [name(*group[0]) for group in groups]
-        if len(set(names)) == len(names):
-            return names
+        of_runs = [list(dict.fromkeys(name(*run) for run in group)) for group in groups]
+        for joined in (_shared_words, _listed):
+            names = [joined(group) for group in of_runs]
+            if len(set(names)) == len(names):
+                return names
     return [str(group[0][1]) for group in groups]
+
+
+def _shared_words(names: Sequence[str]) -> str:
+    """Return the words that all names begin with, else those that all end with, else the names."""
+    words = [_BETWEEN_WORDS.split(name) for name in names]
+    begin, end = _leading(words), _leading([name[::-1] for name in words])[::-1]
+    return "".join(begin or end).strip("/,_ -") or _listed(names)
+
+
+def _leading(words: Sequence[Sequence[str]]) -> list[str]:
+    """Return what all lists begin with."""
+    alike = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False))
+    return [column[0] for column in alike]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _check_seeds_differ(system: System) -> None:
