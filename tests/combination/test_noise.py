@@ -96,3 +96,32 @@ def test_bargains_are_exact_near_singular(distance: float) -> None:
         for name, power in (("nash_mtl", 1.0), ("fairgrad", 0.5)):
             weights = weights_of(name, gramian)
             assert gramian @ weights == pytest.approx(weights**-power, rel=1e-4)
+
+
+@pytest.mark.parametrize("distance", [1e-2, 1e-3, 3e-4])
+@pytest.mark.parametrize(("name", "power"), [("nash_mtl", 1.0), ("fairgrad", 0.5), ("fairgrad", 0.1)])
+def test_bargains_of_two_nearly_opposed_grow_as_said(name: str, power: float, distance: float) -> None:
+    """Two gradients of length 1 have equal weights ``w`` with ``(1 - cosine) / |G| w = w^-power``."""
+    least = distance**2 / 2
+    gramian = np.array([[1.0, least - 1], [least - 1, 1.0]])
+    weights = weights_of(name, gramian, **({} if name == "nash_mtl" else {"alpha": 1 / power}))
+    expected = (np.linalg.norm(gramian) / least) ** (1 / (1 + power))
+    assert weights == pytest.approx([expected, expected], rel=1e-6)
+
+
+@pytest.mark.parametrize(("name", "power"), [("nash_mtl", 1.0), ("fairgrad", 0.5), ("fairgrad", 0.1)])
+def test_bargains_stay_within_what_their_docstrings_say(name: str, power: float) -> None:
+    settings = {} if name == "nash_mtl" else {"alpha": 1 / power}
+    for gradients, noisy in near_singular((1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8), 14):
+        sizes = lengths(gradients) ** ((power - 1) / (power + 1))
+        for gramian in (gradients @ gradients.T, noisy):
+            alone = lengths(gradients) ** (-2 / (1 + power)) * np.linalg.norm(gramian) ** (1 / (1 + power))
+            units = weights_of(name, gramian, **settings) / alone
+            assert np.linalg.norm(sizes * units) <= 1.001e8 ** (1 / (1 + power)) * np.linalg.norm(sizes)
+
+
+def test_bargains_of_gradients_nearly_alike_are_those_of_the_same() -> None:
+    for distance in (1e-4, 1e-6, 1e-8):
+        for name in ("nash_mtl", "fairgrad"):
+            gramian = np.array([[1.0, 1 - distance**2 / 2], [1 - distance**2 / 2, 1.0]])
+            assert weights_of(name, gramian) == pytest.approx([1, 1], rel=1e-6)

@@ -22,16 +22,26 @@ class FairGrad(Combination):
     ``t^((1 - alpha) / (1 + alpha))``. Here ``G`` is divided by its Frobenius norm first, as for Nash-MTL, so that the
     direction is times ``t``, and gradients alike give the plain sum: these weights are
     ``|G|^(alpha / (1 + alpha))`` times theirs. Both leave ``alpha`` to the user; 2 is what the authors' code has for
-    QM9. Solved exactly, as a convex problem, where both minimise squared errors from a fixed start. Where gradients
-    cancel no finite answer exists: weights then are at most about ``1e8^(alpha / (1 + alpha))`` times what the task
-    alone would get, of a direction of next to 0. A gradient of 0 gets weight 0.
+    QM9. Solved exactly, as a convex problem, where both minimise squared errors from a fixed start.
+
+    Where gradients nearly oppose each other the solution itself is long, and the longer the larger ``alpha``: with
+    ``l`` the least eigenvalue of their cosines, weights grow as ``l^(-alpha / (1 + alpha))`` and the direction's length
+    as ``l^(-(alpha - 1) / (2 alpha + 2))``. Two opposed but for 1e-3 get 34 times the longest gradient at ``alpha`` 2,
+    and 1,800 times at 10. ``optimizer.max_gradient_norm`` bounds that; the authors' code clips the direction to length
+    1. Below ``l = 1e-8`` nothing can be known from float32 products, so weights there are in the mean square at most
+    ``1e8^(alpha / (1 + alpha))`` times what the task alone would get. A gradient of 0 gets weight 0.
     """
 
     name: ClassVar[str] = "fairgrad"
     title: ClassVar[str] = "alpha-fair shares of the step's gains (FairGrad)"
     source: ClassVar[str] = "Ban & Ji 2024, 'Fair Resource Allocation in Multi-Task Learning', equation 4"
 
-    alpha: float = Field(2.0, ge=0.01, le=10, description="from no care for fairness (near 0) to the worst task only")
+    alpha: float = Field(
+        2.0,
+        ge=0.01,
+        le=10,
+        description="from no care for fairness (near 0) to the worst task only; above 1, long steps where tasks oppose",
+    )
 
     def start(self, tasks: int) -> Surgeon:
         """Return a surgeon that remembers nothing."""

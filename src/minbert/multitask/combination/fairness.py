@@ -18,8 +18,9 @@ def solve(gramian: Array, power: float, start: Array | None = None) -> tuple[Arr
     ``w = 0``, so Newton's method with an exact search along each step finds it from anywhere. ``w_i`` is counted in
     units of what task ``i`` alone would get, ``G_ii^(-1 / (1 + power))``, so that no task is too large or too small.
 
-    Where gradients cancel there is no finite answer, so an eigenvalue of the cosines below ``1e-8`` counts as that: at
-    most ``1e8^(1 / (1 + power))`` units a task. A gradient of 0 gets weight 0.
+    Where gradients cancel there is no finite answer, so an eigenvalue of the cosines below ``1e-8`` counts as that:
+    units are then at most ``1e8^(1 / (1 + power))`` for ``power`` up to 1, in the mean square, each counted by
+    ``G_ii^((power - 1) / (power + 1))``. A gradient of 0 gets weight 0.
 
     Args:
         gramian: (K, K).
