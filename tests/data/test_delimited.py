@@ -151,6 +151,8 @@ def test_a_bad_row_is_told_and_reading_goes_on(tsv: Path, bad: bytes, message: s
             "1: not UTF-8 .byte 0xf6, number 3.*, in the header. .*iconv -f WINDOWS-1252",
         ),
         (b'"text,id\n', "1: a quote in the header does not close"),
+        (b"<!DOCTYPE html>\n<p>Sign in, please\n", "1: is a page of the web .HTML., not a file of rows"),
+        (b'\n <HTML lang="en">\n', "2: is a page of the web"),
     ],
 )
 def test_bad_headers(comma: Path, content: bytes, message: str) -> None:
@@ -224,6 +226,19 @@ def test_advice_on_a_delimiter_can_be_followed(comma: Path, content: str, advice
     [row] = read(comma, mended)
     assert isinstance(row, Row)
     assert next(iter(row.values.values())) == "x"
+
+
+def failing_after(*texts: str) -> Iterator[Line]:
+    for number, text in enumerate(texts, start=1):
+        yield Line(number, text, None)
+    raise AssertionError("read ahead")
+
+
+def test_a_header_of_one_name_over_rows_with_tabs(comma: Path) -> None:
+    with pytest.raises(UserError, match=r"1 field \(line 1: text\), but every row has 3, separated by tabs"):
+        read(comma, "text\na\t1\tx\nb\t0\ty\n")
+    assert len(read(comma, "text\na\tb\nc\n")) == 2  # a tab within a text
+    assert next(read_delimited(failing_after("text\n", "a b\n"), comma, ",")) == Row(2, {"text": "a b"})
 
 
 def test_one_column_of_texts_with_commas_is_better_kept_as_tsv(comma: Path, tsv: Path) -> None:

@@ -66,6 +66,24 @@ def test_what_makes_no_task_is_told(files: dict[str, Any], told: str, tmp_path: 
         infer([write(tmp_path, files)])
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("a.csv", "text,label\n", "a.csv: holds no rows, only the names of its columns$"),
+        ("a.jsonl", "\n", "a.jsonl: holds no rows$"),
+        ("a.csv", "<!DOCTYPE html>\n<p>Sign in, please\n", "a.csv:1: is a page of the web"),
+        ("a.jsonl", "<html>\n", "a.jsonl:1: is a page of the web"),
+        ("a.csv", "text\n" + "so it was\t1\n" * 9, "a.csv: the header has 1 field .* separated by tabs"),
+    ],
+)
+def test_files_that_hold_no_rows(file: str, content: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=told):
+        infer([tmp_path])
+    write(tmp_path, one(GOOD, file="good.csv"))
+    assert file in remarks(tmp_path)
+
+
 def test_a_folder_of_other_files(tmp_path: Path) -> None:
     for name in ("rows.json", "table.xlsx", "notes.md"):
         (tmp_path / name).write_text("{}", encoding="utf-8")

@@ -22,6 +22,7 @@ from minbert.data.delimiters import advice_on_row, advice_on_width, likely_delim
 from minbert.data.jsonl import is_json
 from minbert.data.lines import Line, without_break
 from minbert.data.row import Flaw, Problem, Row
+from minbert.data.web_pages import refuse_web_page
 from minbert.errors import UserError, shown
 
 # A quote that is still open after so many lines was never meant to open a field; looking on would read the whole file.
@@ -63,7 +64,8 @@ def read_delimited(
 
     Raises:
         UserError: there is no header, it names a column twice or none at all, it has another delimiter instead of this
-            one, or of the first rows (up to a hundred) none can be used, all for the same reason.
+            one, or of the first rows (up to a hundred) none can be used, all for the same reason; or it is a page of
+            the web.
     """
     header = next((line for line in lines if line.text.strip()), None)
     if header is not None and (said := said_delimiter(header.content)) is not None:
@@ -73,6 +75,7 @@ def read_delimited(
         said = None
     if header is None:
         raise UserError(f"{path}: the file is empty. Its first line must name the columns.")
+    refuse_web_page(header, path)
     if is_json(header.text):
         raise UserError(f"{path}:{header.number}: is JSON; give the file a name that ends in .jsonl.")
     likely = said or likely_delimiter(header.content)
@@ -122,12 +125,18 @@ def _fitting(records: Iterator[_Record], path: Path, line: int, names: list[str]
     width, first = len(names), list[_Record]()
     for record in islice(records, 100):
         first.append(record)
-        if len(record.fields) == width and record.flaw is None:
+        if len(record.fields) == width and record.flaw is None and not (width == 1 and "\t" in record.fields[0]):
             break
     if first and quoted_whole(names, first[0].fields):
         raise UserError(
             f"{path}:{line}: quotes stand around whole lines, so there is one column, '{shown(names[0])}'. "
             "Remove the first and the last quote of each line."
+        )
+    tabs = {sum(field.count("\t") for field in record.fields) for record in first}
+    if width == 1 and delimiter != "\t" and len(tabs) == 1 and tabs != {0}:
+        raise UserError(
+            f"{path}: the header has 1 field (line {line}: {shown(names[0])}), but every row has {tabs.pop() + 1}, "
+            f"separated by tabs (see line {first[0].line}). Give the header a name for each, separated by tabs."
         )
     reasons = {record.flaw or len(record.fields) for record in first}
     if len(reasons) == 1 and width not in reasons:

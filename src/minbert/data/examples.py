@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from minbert.data.label_cells import has_labels, label_text, raw_label
 from minbert.data.row import Flaw, Problem, Row, missing_column
-from minbert.data.rows import read_rows
+from minbert.data.rows import read_rows, told_empty
 from minbert.data.task_files import Columns
 from minbert.errors import UserError, shown
 from minbert.tasks.kinds import Label
@@ -147,7 +147,7 @@ def examine_split(
             advice = " ".join(fault.advice for fault in faults).strip()
             problems.append(Problem(path, row.line, "; ".join(fault.message for fault in faults), advice))
     if number == 0:
-        raise UserError(f"{path}: holds no rows.")
+        raise UserError(told_empty(path))
     if labelled is None and collected is not None and collected.withheld == number:
         split, problems = examine_split(path, columns, labels, labelled=False)
         return replace(split, withheld=True), problems

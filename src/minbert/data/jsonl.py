@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from minbert.data.lines import Line
 from minbert.data.row import Problem, Row, as_text, checked_row, list_text
+from minbert.data.web_pages import refuse_web_page
 from minbert.errors import UserError, shown
 
 MOST_DIGITS = 300
@@ -27,13 +28,15 @@ def read_jsonl(lines: Iterator[Line], path: Path) -> Iterator[Row | Problem]:
     """Yield the rows; blank lines are passed over.
 
     Raises:
-        UserError: the file is one JSON array, or its objects go over several lines.
+        UserError: the file is one JSON array, its objects go over several lines, or it is a page of the web.
     """
     first = True
     for line in lines:
         if line.flaw is not None:
             yield Problem(path, line.number, *line.flaw)
         elif line.text.strip():
+            if first:
+                refuse_web_page(line, path)
             if first and _SPREAD.fullmatch(line.text):
                 array = line.text.lstrip().startswith("[")
                 what, program = ("one array", ".[]") if array else ("spread over lines", ".")

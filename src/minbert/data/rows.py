@@ -14,12 +14,12 @@ from typing import BinaryIO
 from minbert.data.delimited import read_delimited
 from minbert.data.jsonl import is_json, read_jsonl
 from minbert.data.lines import Line, read_lines
-from minbert.data.opened import PARQUET, opened, opened_standard_input
+from minbert.data.opened import PACKED, PARQUET, opened, opened_standard_input
 from minbert.data.parquet import read_parquet
 from minbert.data.row import Problem, Row
 from minbert.errors import UserError
 
-__all__ = ["FORMATS", "Problem", "Row", "read_rows"]
+__all__ = ["FORMATS", "Problem", "Row", "read_rows", "told_empty"]
 
 standard_input = Path("-")
 
@@ -54,6 +54,12 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
             hint = " JSON goes in a .jsonl file, one object a line." if suffix == ".json" else ""
             raise UserError(f"{path}: the name must end in one of: {known}, which say the file's format.{hint}")
         yield from _readers[suffix](stream, path)
+
+
+def told_empty(path: Path) -> str:
+    """Return what is wrong with a file in which no row was read."""
+    only = "" if path.name.lower().removesuffix(PACKED).endswith(".jsonl") else ", only the names of its columns"
+    return f"{path}: holds no rows{only}."
 
 
 def _read_standard_input(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from minbert.data.rows import Problem, read_rows
+from minbert.data.rows import Problem, read_rows, told_empty
 from minbert.errors import UserError
 from minbert.tasks.numbers import number
 
@@ -117,7 +117,7 @@ def read_table(path: Path) -> Table:
         characters += sum(map(len, row.values.values()))
         names |= {name: names.get(name, False) for name in row.values} | dict.fromkeys(row.lists, True)
     if not rows:
-        raise UserError(f"{path}: " + (f"none of its {bad:,} rows can be read." if bad else "holds no rows."))
+        raise UserError(f"{path}: none of its {bad:,} rows can be read." if bad else told_empty(path))
     columns = {name: Column(name, [row.get(name, "").strip() for row in rows], lists) for name, lists in names.items()}
     return Table(path, len(rows), columns, bad, whole)
 
