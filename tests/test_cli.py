@@ -13,6 +13,7 @@ import yaml
 
 from command_line import complains, minbert, started, wait_for
 from full_disk import full_disk
+from minbert.files.locks import claimed
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +208,20 @@ def test_dry_run_prints_a_plan_and_writes_nothing(trained: Path, tmp_path: Path)
     assert result.returncode == 0, result.stderr
     assert "real tokens" in result.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_looks_at_out_as_training_would(trained: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
+    plan = ("train", trained / "recipe.yaml", "--dry-run", "--out")
+    complains(minbert(*plan, trained / "run"), "holds a finished run of this recipe; add --resume")
+    complains(minbert(*plan, trained / "run", "--set", "training.epochs=9"), "holds a run of another recipe")
+    complains(minbert(*plan, trained.parent), "is not empty and no run of minbert's")
+    complains(minbert(*plan, trained / "recipe.yaml"), "recipe.yaml: is a file; choose another --out")
+    with claimed(trained / "run"):
+        complains(minbert(*plan, trained / "run", "--resume"), "another process works in it")
+    assert minbert(*plan, tmp_path / "new/run").returncode == 0
+    assert not list(tmp_path.iterdir())
+    assert {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()} == before
 
 
 def test_data_check_tells_every_bad_row_and_exits_2(trained: Path) -> None:

@@ -128,6 +128,24 @@ def test_pretraining_too(
         pretrain_recipe(recipe, tmp_path / "run", True, quiet)
 
 
+def test_a_finished_pretraining_tells_of_files_that_changed_since(
+    tiny_encoder: Path, tmp_path: Path, quiet: Display
+) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("".join(f"the film is good {n}\n" for n in range(30)))
+    tree = {
+        "data": str(tmp_path),
+        "encoder": {"name": str(tiny_encoder)},
+        "corpora": {"mine": {"files": ["texts.txt"]}},
+    }
+    recipe = parse_pretraining_recipe(tree | {"held_out": {"share": 0.4}, "training": {"epochs": 1}}, "test")
+    pretrain_recipe(recipe, tmp_path / "run", False, quiet)
+    append(texts)
+    written = io.StringIO()
+    pretrain_recipe(recipe, tmp_path / "run", True, Display(Console(file=written, width=1000)))
+    assert f"corpora.mine.texts.txt ({texts}) changed since" in written.getvalue()
+
+
 def test_a_finished_run_tells_of_files_that_changed_since(two_tasks: dict[str, Any], tmp_path: Path) -> None:
     two_tasks["training"] |= {"epochs": 1}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(two_tasks))
@@ -140,3 +158,20 @@ def test_a_finished_run_tells_of_files_that_changed_since(two_tasks: dict[str, A
     dev.write_text(dev.read_text() + "new\tgood film\t1\n")
     told = minbert(*words, "--resume").stdout
     assert f"a run of what files held before: tasks.mood.files.dev ({dev}) changed since" in told
+
+
+def test_a_finished_run_tells_of_another_encoder_and_teacher(recipe: Recipe, tmp_path: Path) -> None:
+    def told() -> str:
+        written = io.StringIO()
+        train_recipe(recipe, tmp_path / "run", True, Display(Console(file=written, width=1000)))
+        return written.getvalue()
+
+    told()
+    assert "changed since" not in told()
+    encoder, teacher = tmp_path / "encoder/config.json", tmp_path / "teacher/model.safetensors"
+    append(encoder)
+    append(teacher)
+    expected = f"distillation.teachers.{tmp_path / 'teacher'} ({teacher}); encoder.name.config.json ({encoder})"
+    assert f"a run of what files held before: {expected} changed since" in told()
+    shutil.rmtree(tmp_path / "teacher")
+    assert f"before: encoder.name.config.json ({encoder}) changed since" in told()

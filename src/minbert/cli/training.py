@@ -67,7 +67,7 @@ def train(
     display = Display(terminal())
     find_trackers(track or [], out or Path())  # what is wrong with a name is told before anything is read
     if dry_run:
-        display.show(tables.plan(plan_recipe(loaded, display)))
+        display.show(tables.plan(plan_recipe(loaded, display, out, resume)))
         return
 
     def run(folder: Path) -> RunSummary:

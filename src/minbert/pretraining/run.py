@@ -61,6 +61,8 @@ def _pretrain(recipe: PretrainingRecipe, out: Path, resume: bool, display: Displ
         keep_new_rows(out / NEW_ROWS, prepared.new_texts, resumed)
         loop.run(resumed)
         write_json(out / METRICS, _metrics(recipe, prepared, loop))
+    else:
+        RunInputs(out, True, display).tell_changed()
     metrics: dict[str, Any] = read_json(out / METRICS)
     if metrics["kept_step"] == 0:
         display.note(

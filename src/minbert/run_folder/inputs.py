@@ -35,7 +35,7 @@ class RunInputs:
         Raises:
             UserError: the record is damaged.
         """
-        self._path = folder / INPUTS
+        self._path, self._display = folder / INPUTS, display
         self._hashes: dict[str, InputFile] = {}
         self._began_with: dict[str, InputFile] = {}
         if resumed and self._path.is_file():
@@ -60,9 +60,12 @@ class RunInputs:
             )
         self._hashes |= here
 
-    def changed(self, files: Mapping[str, Path]) -> str:
-        """Return those files that are not what the run began with, for a message; an empty text if all are."""
-        return self._changed(_hashed(files))
+    def tell_changed(self) -> None:
+        """Note which files are no longer what the run, which is finished, began with; not those that are gone."""
+        if told := self._changed(_hashed({key: Path(was.file) for key, was in self._began_with.items()})):
+            self._display.note(
+                f"it is a run of what files held before: {told} changed since. Choose another --out for them"
+            )
 
     def _changed(self, here: Mapping[str, InputFile]) -> str:
         changed = [key for key in here if self._began_with.get(key, here[key]).sha256 != here[key].sha256]

@@ -122,10 +122,7 @@ def _train(
         _finish(recipe, prepared, result, tuned, out, display)
     else:
         display.note(f"{out} is finished: nothing is trained")
-        if changed := RunInputs(out, True, display).changed(data_files(recipe)):
-            display.note(
-                f"it is a run of what files held before: {changed} changed since. Choose another --out for them"
-            )
+        RunInputs(out, True, display).tell_changed()
         if trackers:
             _tell_again(recipe, out, trackers)
     summary = _summary(recipe, out)
@@ -139,8 +136,11 @@ def _train(
     return summary
 
 
-def plan_recipe(recipe: Recipe, display: Display) -> Plan:
-    """Return what training ``recipe`` would do and cost here; writes nothing, and refuses what training would."""
+def plan_recipe(recipe: Recipe, display: Display, out: Path | None = None, resume: bool = False) -> Plan:
+    """Return what training ``recipe`` in ``out`` would do and cost; refuses what training would, and writes nothing."""
+    if out is not None:
+        with claimed(out):
+            check_run_folder(out, resolve(recipe), resume, command="train", read=read_run)
     prepared = prepare(recipe, display)
     learner = make_learner(recipe, prepared, display)
     return plan_run(TrainingLoop(learner, prepared.dev, prepared.course, Path(), display))
