@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch.nn import functional
 
-from command_line import press_ctrl_c
 from minbert.display.progress import Display
 from minbert.encoder.sources import load_encoder
 from minbert.errors import UserError
@@ -25,8 +24,8 @@ from minbert.randomness import generator
 from minbert.text.masking import mask_tokens
 from minbert.training.checkpoint import CHECKPOINT
 from minbert.training.history import HISTORY
-from minbert.training.interrupt import Interrupted
 from minbert.training.stepper import NotFiniteError
+from stopped_runs import assert_same_records, assert_same_weights, run_until_signal
 
 
 def text(random: np.random.Generator) -> str:
@@ -60,11 +59,6 @@ def loop_of(recipe: PretrainingRecipe, folder: Path, display: Display) -> Pretra
 
 def weights(loop: PretrainingLoop) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in loop.model.state_dict().items()}
-
-
-def assert_same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
-    assert left.keys() == right.keys()
-    assert not [name for name in left if not torch.equal(left[name], right[name])]
 
 
 def test_the_held_out_loss_goes_down(tree: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
@@ -161,25 +155,14 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(
     assert whole.state.step > 30
 
     first = loop_of(recipe, tmp_path / "cut", quiet)
-    take = first._step
-
-    def step_and_signal(numbers: Any) -> None:
-        take(numbers)
-        if first.state.step == stop_at:
-            press_ctrl_c()
-
-    monkeypatch.setattr(first, "_step", step_and_signal)
-    with pytest.raises(Interrupted):
-        first.run(resume=False)
+    run_until_signal(first, stop_at, monkeypatch)
     second = loop_of(recipe, tmp_path / "cut", quiet)
     torch.manual_seed(999)  # whatever was drawn before must not matter
     second.run(resume=True)
 
-    assert_same(weights(second), weights(whole))
-    assert (tmp_path / "cut/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
-    for a, b in zip(second.history, whole.history, strict=True):
-        assert {k: v for k, v in a.items() if k != "seconds"} == {k: v for k, v in b.items() if k != "seconds"}
-    assert (second.state.examples, second.state.tokens) == (whole.state.examples, whole.state.tokens)
+    assert_same_weights(weights(second), weights(whole))
+    assert_same_records(second, whole, tmp_path / "cut", tmp_path / "whole")
+    assert second.state.tokens == whole.state.tokens
 
 
 def test_every_pass_hides_other_tokens_and_scoring_always_the_same(
@@ -301,7 +284,7 @@ def test_numbers_that_are_not_finite_stop_the_run(
     ) as caught:
         loop.run(resume=False)
     assert str(tmp_path / CHECKPOINT) in str(caught.value)
-    assert_same(weights(loop), before)
+    assert_same_weights(weights(loop), before)
 
 
 @pytest.mark.parametrize("head", ["bert", "two_layer"])

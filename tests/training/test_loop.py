@@ -23,6 +23,7 @@ from minbert.training.history import HISTORY
 from minbert.training.interrupt import Interrupted
 from minbert.training.loop import TrainingLoop
 from minbert.training.stepper import NotFiniteError
+from stopped_runs import assert_same_records, assert_same_weights, run_until_signal
 
 SMOOTH = {"name": "linear", "dropout": 0.0, "features": ["u", "v", "u*v"]}
 """No |u-v|: for two equal texts its slope is the sign of a rounding error."""
@@ -41,12 +42,6 @@ def loop_of(recipe: Recipe, folder: Path, display: Display) -> TrainingLoop:
 
 def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def assert_same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
-    assert left.keys() == right.keys()
-    different = [name for name in left if not torch.equal(left[name], right[name])]
-    assert not different
 
 
 def test_training_equals_a_plain_loop(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
@@ -111,25 +106,13 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(
     whole.run(resume=False)
 
     first = loop_of(recipe, tmp_path / "cut", quiet)
-    take = first._step
-
-    def step_and_signal(step: Any) -> None:
-        take(step)
-        if first.state.step == stop_at:
-            press_ctrl_c()
-
-    monkeypatch.setattr(first, "_step", step_and_signal)
-    with pytest.raises(Interrupted):
-        first.run(resume=False)
+    run_until_signal(first, stop_at, monkeypatch)
     second = loop_of(recipe, tmp_path / "cut", quiet)
     torch.manual_seed(999)  # whatever was drawn before must not matter
     second.run(resume=True)
 
-    assert_same(weights(second.model), weights(whole.model))
-    assert (tmp_path / "cut/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
-    for a, b in zip(second.history, whole.history, strict=True):
-        assert {k: v for k, v in a.items() if k != "seconds"} == {k: v for k, v in b.items() if k != "seconds"}
-    assert second.state.examples == whole.state.examples
+    assert_same_weights(weights(second.model), weights(whole.model))
+    assert_same_records(second, whole, tmp_path / "cut", tmp_path / "whole")
     assert second.state.best == whole.state.best
 
 
@@ -152,7 +135,7 @@ def test_a_signal_before_the_first_step_leaves_a_checkpoint(
     again = loop_of(recipe, tmp_path / "cut", quiet)
     again.run(resume=True)
     assert cut.state.step == 0
-    assert_same(weights(again.model), weights(whole.model))
+    assert_same_weights(weights(again.model), weights(whole.model))
 
 
 def test_a_run_killed_between_checkpoints_resumes_to_the_same_bits(
@@ -180,7 +163,7 @@ def test_a_run_killed_between_checkpoints_resumes_to_the_same_bits(
     assert json.loads((tmp_path / "cut" / HISTORY).read_text().splitlines()[-1])["step"] == 6
     again = loop_of(recipe, tmp_path / "cut", quiet)
     again.run(resume=True)
-    assert_same(weights(again.model), weights(whole.model))
+    assert_same_weights(weights(again.model), weights(whole.model))
     assert [line["step"] for line in again.history] == [line["step"] for line in whole.history]
     assert (tmp_path / "cut/model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
 
@@ -254,10 +237,10 @@ def test_numbers_that_are_not_finite_stop_the_run(
     assert ("loss of task 'close' is nan" if where == "loss" else "gradient's norm is inf") in message
     assert "ctrain" in message  # the rows' ids
     assert str(tmp_path / CHECKPOINT) in message
-    assert_same(weights(loop.model), before)
+    assert_same_weights(weights(loop.model), before)
     fresh = loop_of(recipe, tmp_path, quiet)
     assert load_checkpoint(tmp_path / CHECKPOINT, fresh.model, fresh.optimizer).step == 0
-    assert_same(weights(fresh.model), before)
+    assert_same_weights(weights(fresh.model), before)
 
 
 def test_micro_batches_change_memory_not_gradients(two_tasks: dict[str, Any], quiet: Display) -> None:

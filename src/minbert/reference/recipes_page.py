@@ -55,9 +55,14 @@ def recipes_page() -> str:
     for family, base in sorted(families.items()):
         keys = " and ".join(f"`{key}`" for key in _keys_that_choose(base))
         parts.append(f"\n### {family}\n\nChosen by {keys}. The code is in `{_room(base)}`.\n")
-        parts += ["| name | what it does | source |", "|---|---|---|"]
-        parts += [f"| `{name}` | {member.title} | {member.source} |" for name, member in sorted(base.members.items())]
-        settings = [row for name, member in sorted(base.members.items()) for row in _rows(f"{name}: ", member)]
+        members = sorted(base.members.items())
+        parts += [
+            "| name | what it does |",
+            "|---|---|",
+            *(f"| `{name}` | {member.title} |" for name, member in members),
+        ]
+        parts += ["\nSources:\n", *(f"- `{name}`: {member.source}" for name, member in members)]
+        settings = [row for name, member in members for row in _rows(f"{name}: ", member)]
         parts += ["", *_TABLE, *settings] if settings else []
     parts.append("\n## Recipes of pretraining\n\nKeys of a recipe of `minbert pretrain`.")
     parts.append("`encoder` and `optimizer` have the keys that they have above.\n")
