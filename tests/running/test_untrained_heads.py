@@ -26,7 +26,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantP
 KINDS: dict[str, dict[str, Any]] = {"binary": {"kind": "binary"}, "regression": {"kind": "regression", "range": [0, 5]}}
 BEST = {"binary": "binary_cross_entropy", "regression": "mse"}
 HEADS = {
-    kind: sorted(set(Head.members) - ({"cosine", "scale_softmax"} if kind == "binary" else set())) for kind in KINDS
+    kind: sorted(
+        name
+        for name in Head.members
+        if not Head.model_validate(name).refusal(TaskSettings.model_validate(task).kind, "bi")
+    )
+    for kind, task in KINDS.items()
 }
 OVER_VECTORS = {
     kind: sorted(name for name, loss in Loss.members.items() if loss.over_vectors and kind in loss.kinds)
