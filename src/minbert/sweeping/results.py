@@ -159,10 +159,10 @@ def remarks(results: Results) -> list[str]:
         told.append(f"The difference is that of the mean {results.score} from the base row's.")
     finished = sum(row.complete for row in results.rows)
     if finished > 1:
-        told.append(
-            f"The best of {finished} was picked by its score on dev, so that score is too good: part of it is luck. "
-            "Compare it with the base again on new seeds, and on labels that had no part in the choice."
-        )
+        told += [
+            f"The best of {finished} was picked by its score on dev, so that score is too good: part of it is luck.",
+            "Compare it with the base again on new seeds, and on labels that had no part in the choice.",
+        ]
     return told
 
 
