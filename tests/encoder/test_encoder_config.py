@@ -100,12 +100,38 @@ def test_a_modernbert_of_older_and_of_newer_files() -> None:
     assert read_config(newer, "config.json") == config
 
 
+def test_a_modernbert_s_window_is_twice_its_half() -> None:
+    """As transformers has it, where a file says both."""
+    config = read_config(MODERN | {"local_attention": 128, "sliding_window": 2}, "config.json")
+    assert isinstance(config, ModernBertConfig)
+    assert config.local_attention == 4
+
+
+@pytest.mark.parametrize("turns", [None, {}, {GLOBAL: None}, {LOCAL: {"rope_type": "default", "rope_theta": None}}])
+def test_a_modernbert_whose_rope_parameters_say_nothing_keeps_its_own(turns: Any) -> None:
+    changed = MODERN | {"global_rope_theta": 5.0, "local_rope_theta": 7.0, "rope_parameters": turns}
+    config = read_config(changed, "config.json")
+    assert isinstance(config, ModernBertConfig)
+    assert (config.global_base, config.local_base) == (5.0, 7.0)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"layer_types": [GLOBAL, GLOBAL, LOCAL, LOCAL, GLOBAL]}, "layer_types is .* whose first layer, and every"),
         ({"layer_types": [LOCAL] * 5}, "layer_types is"),
         ({"layer_types": 3}, "layer_types is 3"),
+        ({"layer_types": [GLOBAL, LOCAL, LOCAL, GLOBAL]}, "kinds of 4 layers, and num_hidden_layers is 5"),
+        ({"sliding_window": "2"}, "sliding_window is '2', not a number"),
+        ({"sliding_window": 0}, "local_attention is 0"),
+        (
+            {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 5.0}},
+            "rope_parameters is .*'linear'",
+        ),
+        ({"rope_parameters": {"rope_theta": 5.0}}, "rope_parameters is .*'full_attention' and of 'sliding_attention'"),
+        ({"rope_parameters": [1]}, r"rope_parameters is \[1\]"),
+        ({"rope_parameters": {GLOBAL: 5}}, "rope_parameters is {'full_attention': 5}"),
+        ({"rope_parameters": {LOCAL: {"type": "linear", "factor": 2.0}}}, "rope_type is 'linear', so its RoPE"),
         ({"rope_parameters": {GLOBAL: {"rope_type": "yarn", "rope_theta": 5.0}}}, "rope_type is 'yarn', so its RoPE"),
         ({"rope_parameters": {LOCAL: {"rope_theta": "far"}}}, "local_rope_theta is 'far'"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling is .*, so its RoPE is stretched"),

@@ -184,19 +184,15 @@ class ModernBert(Bert):
     def settings(self, given: Mapping[str, Any], where: object) -> Mapping[str, Any]:
         """Return ``given`` with the layers' kinds and RoPE as older files write them."""
         settings = dict(given)
-        kinds, turns = given.get("layer_types"), given.get("rope_parameters")
-        if kinds is not None:
-            settings["global_attn_every_n_layers"] = _interval(kinds, where)
-        for kind, key in ((_GLOBAL, "global_rope_theta"), (_LOCAL, "local_rope_theta")):
-            part = turns.get(kind) if isinstance(turns, Mapping) else None
-            if isinstance(part, Mapping):
-                if part.get("rope_type", "default") != "default":
-                    raise UserError(
-                        f"{where}: rope_parameters: rope_type is {part['rope_type']!r}, so its RoPE is stretched, as "
-                        "this encoder's is not. Choose a plain encoder (rope_type: 'default')."
-                    )
-                settings[key] = part.get("rope_theta", given.get(key))
-        return settings
+        if (kinds := given.get("layer_types")) is not None:
+            settings["global_attn_every_n_layers"] = _interval(kinds, given.get("num_hidden_layers"), where)
+        if (half := given.get("sliding_window")) is not None:
+            if type(half) is not int:
+                raise UserError(
+                    f"{where}: sliding_window is {half!r:.80}, not a number of tokens. Is the file damaged?"
+                )
+            settings["local_attention"] = 2 * half
+        return settings | _bases(given.get("rope_parameters"), where)
 
     def embeddings(self, config: EncoderConfig) -> EmbeddingModule:
         """See ``Architecture``."""
@@ -224,8 +220,37 @@ def _own(config: EncoderConfig) -> ModernBertConfig:
     return config
 
 
-def _interval(kinds: Any, where: object) -> int:
+def _bases(turns: Any, where: object) -> dict[str, Any]:
+    """Return what newer files say of RoPE, under older files' keys."""
+    parts = {} if turns is None else turns
+    if not isinstance(parts, Mapping) or not all(
+        kind in (_GLOBAL, _LOCAL) and isinstance(part, Mapping | None) for kind, part in parts.items()
+    ):
+        raise UserError(
+            f"{where}: rope_parameters is {turns!r:.200}; minbert reads settings of {_GLOBAL!r} and of "
+            f"{_LOCAL!r} there, and nothing else."
+        )
+    bases = {}
+    for kind, key in ((_GLOBAL, "global_rope_theta"), (_LOCAL, "local_rope_theta")):
+        part = parts.get(kind) or {}
+        rope_type = part.get("rope_type", part.get("type", "default"))
+        if rope_type != "default":
+            raise UserError(
+                f"{where}: rope_parameters: rope_type is {rope_type!r}, so its RoPE is stretched, as "
+                "this encoder's is not. Choose a plain encoder (rope_type: 'default')."
+            )
+        if part.get("rope_theta") is not None:
+            bases[key] = part["rope_theta"]
+    return bases
+
+
+def _interval(kinds: Any, layers: Any, where: object) -> int:
     """Return how many layers it is from one that attends to all tokens to the next."""
+    if isinstance(kinds, list) and layers is not None and len(kinds) != layers:
+        raise UserError(
+            f"{where}: layer_types names the kinds of {len(kinds)} layers, and num_hidden_layers is {layers!r:.80}. "
+            "Do the two belong together?"
+        )
     for every in range(1, len(kinds) + 1) if isinstance(kinds, list) else ():
         if kinds == [_LOCAL if number % every else _GLOBAL for number in range(len(kinds))]:
             return every
