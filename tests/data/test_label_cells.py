@@ -68,8 +68,22 @@ def test_names_with_a_separator(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tsv", "text\tlabel", "x\tjoy", "y\t", "z\tlove| joy |")
     np.testing.assert_array_equal(read(path, labels_separator="|").labels, SETS)
     skipped = read(path, labels_separator="|", skip_unlabelled=True)
-    np.testing.assert_array_equal(skipped.labels, [SETS[0], SETS[2]])
-    assert skipped.unlabelled == [3]
+    np.testing.assert_array_equal(skipped.labels, SETS)
+    assert skipped.unlabelled == []
+
+
+def test_with_a_separator_an_empty_text_is_no_class_but_null_is_a_missing_label(tmp_path: Path) -> None:
+    rows = [{"label": "joy"}, {"label": ""}, {"label": None}, {}, {"label": ["love"]}]
+    path = write(tmp_path / "a.jsonl", *(json.dumps({"text": f"t{n}", **row}) for n, row in enumerate(rows)))
+    with pytest.raises(BadDataError) as caught:
+        read(path, labels_separator="|")
+    assert [problem.line for problem in caught.value.problems] == [3, 4]
+    assert "no label in column 'label'" in str(caught.value)
+    skipped = read(path, labels_separator="|", skip_unlabelled=True)
+    np.testing.assert_array_equal(skipped.labels, [[1, 0, 0], [0, 0, 0], [0, 0, 1]])
+    assert skipped.unlabelled == [3, 4]
+    parquet.write_table(pyarrow.table({"text": ["x", "y", "z"], "label": ["joy", "", None]}), tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet", labels_separator="|", skip_unlabelled=True).unlabelled == [3]
 
 
 def test_json_text_in_a_table(tmp_path: Path) -> None:

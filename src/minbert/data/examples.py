@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from minbert.data.label_cells import has_labels, label_text, raw_label
+from minbert.data.label_cells import has_labels, is_unlabelled, label_text, raw_label
 from minbert.data.row import Flaw, Problem, Row, missing_column
 from minbert.data.rows import read_rows, told_empty
 from minbert.data.task_files import Columns
@@ -190,7 +190,7 @@ class _Collected:
         if self.labels is not None:
             label = raw_label(row, self.columns)
             self.withheld += not label
-            if not label and self.columns.skip_unlabelled:
+            if self.columns.skip_unlabelled and is_unlabelled(row, self.columns):
                 self.unlabelled.append(row.line)
                 return []
             try:

@@ -75,7 +75,8 @@ def _row(line: Line, path: Path) -> Row | Problem:
             unusable[key] = "a list" if isinstance(item, list) else "an object"
             if isinstance(item, list) and (inner := list_text(item)) is not None:
                 lists[key] = inner
-    return checked_row(path, line.number, texts, unusable, lists)
+    nulls = [key for key, item in value.items() if item is None]
+    return checked_row(path, line.number, texts, unusable, lists, nulls)
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

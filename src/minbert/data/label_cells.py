@@ -26,6 +26,17 @@ def raw_label(row: Row, columns: Columns) -> str:
     return cells.pop() if len(cells) == 1 else ", ".join(sorted(cells))
 
 
+def is_unlabelled(row: Row, columns: Columns) -> bool:
+    """Return whether the row has no label: nothing stands in its column, or in any of them.
+
+    With a separator, an empty text is the label of no class. A null and a missing key are no label.
+    """
+    if columns.labels_separator is None:
+        return not raw_label(row, columns)
+    name = columns.label_columns[0]
+    return name not in row.lists and (name not in row.values or name in row.nulls)
+
+
 def label_text(row: Row, columns: Columns) -> str:
     """Return the label as its kind or a translation reads it: a set of classes is a JSON list of names.
 
@@ -35,7 +46,7 @@ def label_text(row: Row, columns: Columns) -> str:
     if isinstance(columns.label, list):
         return _names([name for name in columns.label if _holds(name, row.values.get(name, "").strip())])
     raw = raw_label(row, columns)
-    if columns.labels_separator is None or columns.label in row.lists:
+    if columns.labels_separator is None or columns.label in row.lists or is_unlabelled(row, columns):
         return raw
     mark = columns.labels_separator
     names = [name.strip() for name in raw.split(mark)]

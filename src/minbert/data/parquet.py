@@ -101,4 +101,5 @@ def _row(path: Path, line: int, values: dict[str, Any], unusable: Mapping[str, s
                 lists[name] = inner
         except UnicodeDecodeError:
             return Problem(path, line, f"not UTF-8, in column '{shown(name)}'")
-    return checked_row(path, line, texts, unusable, lists)
+    nulls = [name for name, value in values.items() if value is None]
+    return checked_row(path, line, texts, unusable, lists, nulls)

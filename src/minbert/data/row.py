@@ -28,6 +28,8 @@ class Row:
     unusable: Mapping[str, str] = field(default_factory=dict, compare=False)
     lists: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Lists of texts or numbers, which are unusable but as labels, as JSON lists of texts."""
+    nulls: Collection[str] = field(default=(), compare=False)
+    """The columns that hold null, where the format tells it from an empty text; it is one in ``values``."""
 
 
 class Flaw(NamedTuple):
@@ -51,7 +53,12 @@ class Problem:
 
 
 def checked_row(
-    path: Path, line: int, values: dict[str, str], unusable: Mapping[str, str], lists: Mapping[str, str]
+    path: Path,
+    line: int,
+    values: dict[str, str],
+    unusable: Mapping[str, str],
+    lists: Mapping[str, str],
+    nulls: Collection[str],
 ) -> Row | Problem:
     """Return the row, or a problem where a value is not proper text (formats that can hold such values use this)."""
     for column, value in chain(values.items(), lists.items()):
@@ -62,7 +69,7 @@ def checked_row(
                 value.encode()
             except UnicodeEncodeError:
                 return Problem(path, line, f"half of a surrogate pair in column '{shown(column)}'")
-    return Row(line, values, unusable, lists)
+    return Row(line, values, unusable, lists, nulls)
 
 
 def as_text(value: object) -> str | None:
