@@ -346,6 +346,27 @@ CASES = [
         {"kind": "multilabel", "classes": ["land", "sea", "sky"], "labels_separator": ","},
     ),
     Case(
+        "few sets of names",
+        one({"text": text(), "label": lambda row: ("x|y", "x", "", "z|x")[row % 4]}, 30),
+        "notes",
+        {"kind": "multilabel", "classes": ["x", "y", "z"], "labels_separator": "|"},
+        ["'label' holds 'x|y'. What is it? Taken: several names (kind: multilabel)"],
+    ),
+    Case(
+        "few sets of names after commas",
+        one({"text": text(), "label": lambda row: ("x, y", "x", "y", "z,x")[row % 4]}, 30),
+        "notes",
+        {"kind": "multilabel", "classes": ["x", "y", "z"], "labels_separator": ","},
+        ["'label' holds 'x, y'. What is it?"],
+    ),
+    Case(
+        "one name that two others make",
+        one({"text": text(), "label": of("north", "east", "north/east")}, 30),
+        "notes",
+        {"kind": "classification", "classes": ["east", "north", "north/east"], "labels_separator": None},
+        ["Taken: one name (kind: classification). It may be: several names"],
+    ),
+    Case(
         "a column a class",
         one(
             {

@@ -188,3 +188,19 @@ def test_classes_are_those_of_all_files_in_the_order_of_a_list(tmp_path: Path) -
     (tmp_path / "moods" / "labels.txt").write_text("b\nc\na\nd\n", encoding="utf-8")
     (task,) = infer([tmp_path]).tasks
     assert task.findings.settings["classes"] == ["b", "c", "a", "d"]
+
+
+@pytest.mark.parametrize("odd", ["a|a", "a||b", "|a"])
+def test_an_odd_set_among_many_is_told_and_makes_no_other_kind(odd: str, tmp_path: Path) -> None:
+    sets = of("a", "b|c", "a|d", "", "c|d|a", "b")
+    columns = {"text": text(), "label": lambda row: odd if row == 200 else sets(row)}
+    (task,) = infer([write(tmp_path, one(columns, 321))]).tasks
+    settings = task.findings.settings
+    assert (settings["kind"], settings["classes"]) == ("multilabel", ["a", "b", "c", "d"])
+    assert f"1 row holds no set of names ('{odd}'), and training refuses that" in "\n".join(task.findings.unsure)
+
+
+def test_names_that_end_in_a_separator_are_no_sets(tmp_path: Path) -> None:
+    (task,) = infer([write(tmp_path, one({"text": text(), "label": of("C", "C++", "Go", "C+")}))]).tasks
+    assert task.findings.settings["kind"] == "classification"
+    assert task.findings.settings["classes"] == ["C", "C+", "C++", "Go"]

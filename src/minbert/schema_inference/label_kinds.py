@@ -16,7 +16,7 @@ _READINGS: list[Callable[[Labels, Findings, Ask], bool]] = [
     lambda labels, findings, _: read_lists(labels, findings),
     lambda labels, findings, _: read_truth_values(labels, findings),
     read_numbers,
-    lambda labels, findings, _: read_separated(labels, findings),
+    read_separated,
     lambda labels, findings, _: read_class_names(labels, findings),
 ]
 

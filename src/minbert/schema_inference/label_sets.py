@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 from minbert.errors import UserError, shown
-from minbert.schema_inference.found import Findings
+from minbert.schema_inference.found import Ask, Findings, Question
 from minbert.schema_inference.labels import Labels
 from minbert.tasks.numbers import number
 
 _SEPARATORS = ("|", ";", ",", "/", "+", " ")
 """The likelier first. A space separates numbers alone: names may hold it."""
+_WITHIN_NAMES = ("/", "+")
+"""Those that a name may as well hold."""
+_MOST = 0.7
+"""The share of the names in sets that stand in other sets, too."""
+_MOST_ODD = 0.1
+"""Of the rows with a separator, so many may be no set."""
 _DECIMAL = re.compile(r"[-+]?\d+(,\d+)?")
 
 
@@ -49,7 +58,7 @@ def read_lists(labels: Labels, findings: Findings) -> bool:
     return True
 
 
-def read_separated(labels: Labels, findings: Findings) -> bool:
+def read_separated(labels: Labels, findings: Findings, ask: Ask) -> bool:
     """Set ``kind: multilabel`` where labels are names with a separator; return whether it is so.
 
     Raises:
@@ -60,37 +69,91 @@ def read_separated(labels: Labels, findings: Findings) -> bool:
             f"column '{shown(labels.headers[0])}' seems to have decimal commas; write numbers with points (3.5). "
             "Where they are several codes, put another separator between them"
         )
-    for separator in _SEPARATORS:
-        parts = {
-            value: [part.strip() for part in value.removesuffix(separator).split(separator)] for value in labels.known
-        }
-        names_hold_it = separator == " " and any(number(name) is None for names in parts.values() for name in names)
-        if not names_hold_it and _recombine(parts, labels):
-            counts: Counter[str] = Counter()
-            for value, names in parts.items():
-                counts.update(dict.fromkeys(names, labels.all[value]))
-            none = f"; {labels.empty:,} empty ones are rows of no class" if labels.empty else ""
-            findings.set("kind", "multilabel", f"several names with '{separator}' between them{none}")
-            _classes(counts, labels, findings)
-            findings.set("labels_separator", separator)
-            return True
-    return False
+    ways = [_Parts.of(separator, labels) for separator in _SEPARATORS]
+    ways = [parts for parts in ways if parts.separator != " " or all(number(name) is not None for name in parts.where)]
+    taken = next((parts for parts in ways if parts.recombine), None)
+    if taken is None:
+        taken = next((parts for parts in ways if parts.may_recombine), None)
+        if taken is None or not _are_sets(taken, labels, findings, ask):
+            return False
+    _separated(taken, labels, findings)
+    return True
 
 
-def _recombine(parts: Mapping[str, list[str]], labels: Labels) -> bool:
-    """Return whether values are sets of the same few names: most parts of those that have a separator stand elsewhere,
-    too, and no value has an empty part or one part twice."""
-    split = {value: names for value, names in parts.items() if len(names) > 1}
-    if len(split) < 2 or any(not name for names in parts.values() for name in names):
-        return False
-    if any(len(set(names)) < len(names) for names in split.values()):
-        return False
-    where = Counter(name for names in parts.values() for name in names)
-    of_split = {name for names in split.values() for name in names}
-    elsewhere = sum(where[name] > 1 for name in of_split)
-    return (
-        elsewhere >= 0.7 * len(of_split) and len(where) < max(len(parts), 3) and len(where) <= 0.5 * labels.all.total()
-    )
+@dataclass(frozen=True)
+class _Parts:
+    """The values of the labels, cut at a separator."""
+
+    separator: str
+    names: Mapping[str, Sequence[str]]
+    """What stands between the separators, by the value."""
+    odd: Sequence[str]
+    """The values that are no set: nothing stands between two separators, or a name stands twice."""
+    odd_rows: int
+    split_rows: int
+    """How many rows have a separator."""
+    rows: int
+
+    @classmethod
+    def of(cls, separator: str, labels: Labels) -> Self:
+        """Cut the values of labels."""
+        cut = {value: value.removesuffix(separator).split(separator) for value in labels.known}
+        names = {value: [part.strip() for part in parts] for value, parts in cut.items()}
+        odd = [value for value, parts in names.items() if len(set(parts) - {""}) < len(parts)]
+        names = {value: list(filter(None, dict.fromkeys(parts))) for value, parts in names.items()}
+        split_rows = sum(labels.all[value] for value, parts in cut.items() if len(parts) > 1)
+        return cls(separator, names, odd, sum(labels.all[value] for value in odd), split_rows, labels.all.total())
+
+    @cached_property
+    def where(self) -> Counter[str]:
+        """In how many values a name stands."""
+        return Counter(name for names in self.names.values() for name in names)
+
+    @cached_property
+    def elsewhere(self) -> float:
+        """Of the names that have a separator beside them, the share that stand in another value, too."""
+        of_split = {name for names in self.names.values() if len(names) > 1 for name in names}
+        return sum(self.where[name] > 1 for name in of_split) / max(len(of_split), 1)
+
+    @property
+    def recombine(self) -> bool:
+        """Whether values are sets of the same few names, and no more than a few rows are none."""
+        several = sum(len(names) > 1 for names in self.names.values()) > 1
+        return several and self.elsewhere >= _MOST and len(self.where) < max(len(self.names), 3) and self._are_few
+
+    @property
+    def may_recombine(self) -> bool:
+        """Whether some names stand elsewhere, too, as in the sets of few rows."""
+        return self.elsewhere > 0 and 2 <= len(self.where) <= len(self.names) and self._are_few
+
+    @property
+    def _are_few(self) -> bool:
+        return self.odd_rows <= _MOST_ODD * self.split_rows and len(self.where) <= 0.5 * self.rows
+
+
+def _are_sets(parts: _Parts, labels: Labels, findings: Findings, ask: Ask) -> bool:
+    """Return whether labels of which few have a separator are taken for sets of names."""
+    example = next(value for value, names in parts.names.items() if len(names) > 1)
+    choices = ["several names (kind: multilabel)", "one name (kind: classification)"]
+    sets_first = parts.separator not in _WITHIN_NAMES
+    header, text = shown(labels.headers[0]), f"'{shown(example)}'"
+    question = Question(f"'{header}' holds {text}. What is it?", choices if sets_first else choices[::-1])
+    return (findings.decide(question, ask) == 0) == sets_first
+
+
+def _separated(parts: _Parts, labels: Labels, findings: Findings) -> None:
+    counts: Counter[str] = Counter()
+    for value, names in parts.names.items():
+        counts.update(dict.fromkeys(names, labels.all[value]))
+    none = f"; {labels.empty:,} empty ones are rows of no class" if labels.empty else ""
+    findings.set("kind", "multilabel", f"several names with '{parts.separator}' between them{none}")
+    _classes(counts, labels, findings)
+    findings.set("labels_separator", parts.separator)
+    if parts.odd:
+        rows = "1 row holds" if parts.odd_rows == 1 else f"{parts.odd_rows:,} rows hold"
+        findings.unsure.append(
+            f"{rows} no set of names ('{shown(parts.odd[0])}'), and training refuses that: mend it in the file"
+        )
 
 
 def _classes(counts: Mapping[str, int], labels: Labels, findings: Findings) -> None:
