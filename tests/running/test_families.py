@@ -53,6 +53,7 @@ def test_transformers_and_sentence_transformers_load_what_a_run_leaves(
     ours = MultitaskModel.from_pretrained(run)
     expected = ours.encode(TEXTS)
     np.testing.assert_allclose(sentence_transformers.SentenceTransformer(str(run)).encode(TEXTS), expected, atol=1e-5)
+    agree_on_special_tokens(transformers, run)
     model, told = transformers.AutoModel.from_pretrained(run, output_loading_info=True)
     assert not told["missing_keys"]
     pair = ("hello world", "the lazy dogs")
@@ -61,6 +62,18 @@ def test_transformers_and_sentence_transformers_load_what_a_run_leaves(
         states = model.eval()(**inputs).last_hidden_state[0]
         found = ours.encoder(ours.sequences("close", [pair]).pack(np.arange(1))).hidden_states
     torch.testing.assert_close(found, states, rtol=0, atol=1e-5)
+
+
+def agree_on_special_tokens(transformers: Any, folder: Path) -> None:
+    """Hold the ids that ``AutoConfig`` finds to those of ``AutoTokenizer``, and to the vocabulary."""
+    config = transformers.AutoConfig.from_pretrained(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    token_of = {"bos": "cls", "cls": "cls", "eos": "sep", "sep": "sep", "pad": "pad"}
+    found = {name: getattr(config, f"{name}_token_id", None) for name in token_of}
+    expected = {name: getattr(tokenizer, f"{token}_token_id") for name, token in token_of.items()}
+    assert found["pad"] is not None
+    assert {name: index for name, index in found.items() if index not in (None, expected[name])} == {}
+    assert max(index for index in found.values() if index is not None) < config.vocab_size
 
 
 @pytest.mark.parametrize(("family", "special"), [("bert", 3), ("roberta", 4)])
@@ -97,6 +110,7 @@ def test_masked_lm_pretraining_goes_on_to_training_or_is_refused(
             pretrain_recipe(recipe, run, False, quiet)
         return
     assert pretrain_recipe(recipe, run, False, quiet)
+    agree_on_special_tokens(pytest.importorskip("transformers"), run)
     two_tasks["encoder"]["name"] = str(run)
     two_tasks["training"]["epochs"] = 1
     train_recipe(parse_recipe(two_tasks, "test"), tmp_path / "run", False, quiet)

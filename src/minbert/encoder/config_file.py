@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from minbert.encoder.architectures import Architecture, architecture_of
 from minbert.encoder.config import EncoderConfig
 from minbert.errors import UserError
+from minbert.text.tokenizer import Tokenizer
 
 _UNSAID = "bert"
 """The family of files that name none: BERT's first ones."""
@@ -53,14 +54,19 @@ def read_config(mapping: Any, where: object) -> EncoderConfig:
         raise UserError(f"{where}: {problems}. Is the file damaged?") from None
 
 
-def config_mapping(config: EncoderConfig) -> dict[str, Any]:
-    """Return the content of a ``config.json`` that transformers' ``AutoModel`` reads."""
+def config_mapping(config: EncoderConfig, tokenizer: Tokenizer | None = None) -> dict[str, Any]:
+    """Return the content of a ``config.json`` that transformers' ``AutoModel`` reads.
+
+    ``tokenizer`` gives the special tokens' ids: those that a file leaves out, transformers takes from the family's
+    first model, whose vocabulary is another.
+    """
     family = architecture_of(config)
     return {
         "architectures": [family.model_class],
         "model_type": family.model_type,
         **{key: expected for key, (expected, _) in family.fixed_keys.items()},
         **{theirs: getattr(config, ours) for ours, theirs in family.config_keys.items()},
+        **({key: getattr(tokenizer, token) for key, token in family.special_ids.items()} if tokenizer else {}),
     }
 
 

@@ -17,6 +17,7 @@ from minbert.encoder.tensor_files import is_sound, read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, unwrapped
 from minbert.errors import UserError
 from minbert.files import write_json
+from minbert.text.tokenizer import Tokenizer
 
 # transformers knows no second head, so its names are ours, where encoders look for nothing.
 _TWO_LAYERS = {
@@ -93,15 +94,17 @@ def load_masked_lm(
     return model, import_head(model, read_tensors(files.weights), files.weights)
 
 
-def save_masked_lm(model: MaskedLM, folder: Path) -> None:
+def save_masked_lm(model: MaskedLM, folder: Path, tokenizer: Tokenizer | None = None) -> None:
     """Write weights and configuration for ``load_encoder``, and for transformers' ``AutoModelForMaskedLM``.
+
+    ``tokenizer`` is as for ``config_mapping``.
 
     Raises:
         UserError: the folder cannot be written to.
     """
     save_masked_lm_weights(model, folder)
     classes = [model.encoder.architecture.masked_lm_class]
-    write_json(folder / CONFIG, config_mapping(model.encoder.config) | {"architectures": classes})
+    write_json(folder / CONFIG, config_mapping(model.encoder.config, tokenizer) | {"architectures": classes})
 
 
 def save_masked_lm_weights(model: MaskedLM, folder: Path) -> None:

@@ -72,7 +72,7 @@ def save_description(network: MultitaskNetwork, tokenizer: Tokenizer, max_length
         ours["adapters"] = network.adapters_settings.model_dump(mode="json")
     if network.shared_layer is not None:
         ours["shared_layer"] = network.shared_layer_settings.model_dump(mode="json")
-    write_json(folder / "config.json", config_mapping(network.encoder.config) | {"minbert": ours})
+    write_json(folder / "config.json", config_mapping(network.encoder.config, tokenizer) | {"minbert": ours})
     save_tokenizer(tokenizer, network.encoder, folder)
     _save_pooling_description(network.encoder.config.hidden_size, max_length, folder)
 

@@ -57,7 +57,7 @@ def _pretrain(recipe: PretrainingRecipe, out: Path, resume: bool, display: Displ
             write_text(out / RECIPE, recipe.to_yaml())
             inputs.write()
             save_tokenizer(prepared.tokenizer, prepared.model.encoder, out)
-            save_masked_lm(prepared.model, out)
+            save_masked_lm(prepared.model, out, prepared.tokenizer)
         keep_new_rows(out / NEW_ROWS, prepared.new_texts, resumed)
         loop.run(resumed)
         write_json(out / METRICS, _metrics(recipe, prepared, loop))

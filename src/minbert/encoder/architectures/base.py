@@ -32,6 +32,8 @@ class Architecture(ABC):
     """Those that nobody can guess. The others have one value in nearly every file, and older files leave them out."""
     fixed_keys: ClassVar[Mapping[str, tuple[Any, str]]]
     """What the format lets a file choose and ours does not: key -> (our value, what another value means)."""
+    special_ids: ClassVar[Mapping[str, str]] = {}
+    """Ids of special tokens beside padding's, for which transformers' class has values of its own: key -> our token."""
     model_class: ClassVar[str]
     """The encoder's class in transformers."""
     masked_lm_class: ClassVar[str]

@@ -156,6 +156,12 @@ class ModernBert(Bert):
         "embedding_dropout": (0.0, "a dropout that this encoder does not have"),
         "rope_scaling": (None, "so its RoPE is stretched, as this encoder's is not"),
     }
+    special_ids: ClassVar[Mapping[str, str]] = {
+        "bos_token_id": "classification_id",
+        "cls_token_id": "classification_id",
+        "eos_token_id": "separator_id",
+        "sep_token_id": "separator_id",
+    }
     model_class = "ModernBertModel"
     masked_lm_class = "ModernBertForMaskedLM"
 

@@ -37,6 +37,10 @@ class Roberta(Bert):
     model_type = "roberta"
 
     config_class = RobertaConfig
+    special_ids: ClassVar[Mapping[str, str]] = {
+        "bos_token_id": "classification_id",
+        "eos_token_id": "separator_id",
+    }
     model_class = "RobertaModel"
     masked_lm_class = "RobertaForMaskedLM"
 
