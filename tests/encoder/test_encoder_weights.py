@@ -82,6 +82,21 @@ def test_two_encoders_in_a_file_are_told(tensors: dict[str, Tensor], empty: Enco
         import_tensors(empty, file, "file")
 
 
+def test_an_encoder_that_stands_twice_in_a_file_is_read_if_both_are_the_same(
+    tensors: dict[str, Tensor], empty: Encoder, small_config: EncoderConfig
+) -> None:
+    file = tensors | {f"bert.{name}": tensor.clone() for name, tensor in tensors.items()}
+    fresh_encoder(small_config, shapes(file), "file")
+    import_tensors(empty, file, "file")
+    assert torch.equal(export_tensors(empty)[KEY], tensors[KEY])
+    file[f"bert.{KEY}"] *= 2
+    with pytest.raises(UserError, match=r"file: holds several encoders, under no prefix and bert\."):
+        import_tensors(empty, file, "file")
+    file[f"bert.{KEY}"] = torch.zeros(48, 47)
+    with pytest.raises(UserError, match="holds several encoders"):
+        fresh_encoder(small_config, shapes(file), "file")
+
+
 def change(tensors: dict[str, Tensor], name: str, tensor: Tensor) -> None:
     assert name in tensors
     tensors[name] = tensor

@@ -77,7 +77,9 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path, monkeypatch: py
     assert not (tmp_path / "harm").exists()
 
 
-@pytest.mark.parametrize("content", [[torch.zeros(2)], {"model": {"weight": torch.zeros(2)}, "step": 3}])
+@pytest.mark.parametrize(
+    "content", [[torch.zeros(2)], {"model": {"weight": torch.zeros(2)}, "step": 3}, {1: torch.zeros(2)}]
+)
 def test_a_pickle_of_something_else_is_refused(tmp_path: Path, content: object) -> None:
     path = tmp_path / "pytorch_model.bin"
     torch.save(content, path)

@@ -134,18 +134,30 @@ def unwrapped(family: Architecture, named: Mapping[str, Value], where: object) -
     """
     words = _words(family)
     places = {name.removesuffix(words) for name in named if f".{name}".endswith(f".{words}")}
+    # Some files hold their one encoder twice, with its prefix and without.
+    copies = places == {"", family.prefix} and all(
+        _are_equal(named[bare], value)
+        for name, value in named.items()
+        if (bare := name.removeprefix(family.prefix)) != name and bare in named
+    )
+    if len(places) > 1 and not copies:
+        told = " and ".join(place or "no prefix" for place in sorted(places)[:3])
+        raise UserError(f"{where}: holds several encoders, under {told}. Save the one you mean alone.")
     if not places or "" in places:
         return dict(named)
-    if len(places) > 1:
-        raise UserError(
-            f"{where}: holds several encoders, under {' and '.join(sorted(places)[:3])}. Save the one you mean alone."
-        )
     (place,) = places
     wrapper = place.removesuffix(family.prefix) if f".{place}".endswith(f".{family.prefix}") else place
     others = tuple(f".{model_type}." for model_type in Architecture.members if f"{model_type}." != family.prefix)
     if f".{wrapper}".endswith(others):  # weights of another family, told as such by their names
         return dict(named)
     return {name.removeprefix(wrapper): value for name, value in named.items() if name.startswith(wrapper)}
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    """Return whether two shapes, or two tensors, are the same."""
+    if not isinstance(one, Tensor):
+        return tuple(one) == tuple(other)
+    return one.dtype == other.dtype and _is_plain(one) and _is_plain(other) and torch.equal(one, other)
 
 
 def _words(family: Architecture) -> str:
