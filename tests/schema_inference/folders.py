@@ -265,6 +265,30 @@ CASES = [
         },
     ),
     Case(
+        "codes with leading zeros stay as they are",
+        one({"text": text(), "zip": of("01234", "90210", "00501")}),
+        "notes",
+        {"kind": "classification", "classes": ["00501", "01234", "90210"], "labels": None},
+    ),
+    Case(
+        "01 and 1 are two classes",
+        one({"text": text(), "label": of("01", "1", "2")}),
+        "notes",
+        {"kind": "classification", "classes": ["01", "1", "2"], "labels": None},
+    ),
+    Case(
+        "names that could be numbers stay as they are",
+        one({"text": text(), "label": of("1e5", "1.10", "x")}),
+        "notes",
+        {"kind": "classification", "classes": ["1.10", "1e5", "x"], "labels": None},
+    ),
+    Case(
+        "scores with exponents are numbers",
+        one({"text": text(), "score": of("1e-05", "0.25", "1.0", "7e-1")}),
+        "notes",
+        {"kind": "regression", "range": [0, 1]},
+    ),
+    Case(
         "rows without a label",
         one({"text": text(), "label": of("east", "west", "", "east", "west")}),
         "notes",

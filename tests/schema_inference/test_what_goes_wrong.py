@@ -100,6 +100,25 @@ def test_no_folder_and_the_folder_of_a_run(tmp_path: Path) -> None:
         infer([tmp_path])
 
 
+def test_a_folder_that_links_to_itself_is_read_once(tmp_path: Path) -> None:
+    write(tmp_path, one(GOOD))
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "again.csv").symlink_to(tmp_path / "notes.csv")
+    (task,) = infer([tmp_path, tmp_path / "loop"]).tasks
+    assert task.findings.settings["files"] == {"train": "notes.csv"}
+    assert "again.csv in " in remarks(tmp_path)
+    assert "left out; a link to a file that is read already" in remarks(tmp_path)
+
+
+def test_a_link_to_a_file_elsewhere_is_read(tmp_path: Path) -> None:
+    write(tmp_path, one(GOOD, file="store/blob.csv"))
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "notes.csv").symlink_to(tmp_path / "store" / "blob.csv")
+    (task,) = infer([tmp_path / "own"]).tasks
+    assert task.name == "notes"
+    assert remarks(tmp_path / "own") == ""
+
+
 def test_somebody_s_disk(tmp_path: Path) -> None:
     write(tmp_path, {f"{number}/t{number}.csv": table(GOOD, 2) for number in range(101)})
     with pytest.raises(UserError, match=r"holds files for 101 tasks\. Give the folders of those to train on"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 from minbert.errors import UserError, shown
 from minbert.schema_inference.found import Findings
@@ -43,20 +44,29 @@ def read_class_names(labels: Labels, findings: Findings) -> bool:
     findings.set("classes", names, why)
     if labels.missing or any(len(each) > 1 for each in spellings.values()):
         translated = {labels.known[value]: name for name, each in spellings.items() for value in each}
-        findings.set(
-            "labels", translated | dict.fromkeys(labels.missing), "what differs in capitals alone is one class"
-        )
+        findings.set("labels", translated | dict.fromkeys(labels.missing), _why_translated(labels, spellings))
     if any(name.isdigit() for name in names) and not all(name.isdigit() for name in names):
         findings.unsure.append("some labels are numbers and some are names; each is a class of its own")
     return True
 
 
 def _spellings(labels: Labels) -> dict[str, list[str]]:
-    """Return the values of each class by its commonest spelling; capitals alone make no other class."""
+    """Return the values of each class by its commonest spelling; capitals and final zeros make no other class."""
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for value, name in labels.known.items():
         alike[name.casefold()].append(value)
-    return {labels.known[max(values, key=lambda value: labels.all[value])]: values for values in alike.values()}
+    return {max(values, key=lambda value: labels.all[value]): values for values in alike.values()}
+
+
+def _why_translated(labels: Labels, spellings: Mapping[str, Sequence[str]]) -> str:
+    """Return what the translation of labels does, in words."""
+    spelt = [{labels.known[value] for value in values} for values in spellings.values()]
+    reasons = ["what differs in capitals alone is one class"] if any(len(each) > 1 for each in spelt) else []
+    if any(len(values) > len(each) for values, each in zip(spellings.values(), spelt, strict=True)):
+        reasons.append("a number is one class however it is written")
+    if labels.missing:
+        reasons.append(f"{' and '.join(map(shown, labels.missing[:3]))} stands for no label")
+    return "; ".join(reasons)
 
 
 def _in_order(names: list[str], labels: Labels) -> tuple[list[str], str]:

@@ -84,7 +84,7 @@ def find_files(folders: Sequence[Path]) -> FoundFiles:
         _check(folder)
     data = Path(os.path.commonpath([folder.absolute() for folder in folders]))
     remarks: list[str] = []
-    paths = dict.fromkeys(path for folder in folders for path in _tables(folder.absolute(), remarks))
+    paths = _each_once([path for folder in folders for path in _tables(folder.absolute(), remarks)], remarks)
     by_task: dict[tuple[Path, str], list[_Part]] = {}
     for path in paths:
         part = _part(path)
@@ -136,8 +136,25 @@ def _tables(folder: Path, remarks: list[str]) -> Iterator[Path]:
             elif path.suffix.lower() in _OTHER_TABLES and path.name not in _CLASS_LISTS:
                 others.append(str(path.relative_to(folder)))
     if others:
-        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        remarks.append(f"{printable(', '.join(others[:5]))}{more}: not read; rows go in {', '.join(FORMATS)} files")
+        remarks.append(f"{_first(others)}: not read; rows go in {', '.join(FORMATS)} files")
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{printable(', '.join(names[:5]))}{more}"
+
+
+def _each_once(paths: Sequence[Path], remarks: list[str]) -> list[Path]:
+    """Return the paths without links that lead to a file that stands among them."""
+    by_file: dict[str, Path] = {}
+    links: list[str] = []
+    for path in sorted(paths, key=lambda path: os.path.realpath(path) != str(path)):
+        file = os.path.realpath(path)
+        if by_file.setdefault(file, path) != path:
+            links.append(f"{path.name} in {path.parent.name}")
+    if links:
+        remarks.append(f"{_first(links)}: left out; a link to a file that is read already")
+    return [path for path in dict.fromkeys(paths) if by_file[os.path.realpath(path)] == path]
 
 
 def _suffix(path: Path) -> str:

@@ -14,6 +14,7 @@ from minbert.tasks.numbers import number
 
 MISSING = frozenset(["na", "n/a", "nan", "null", "?", "#n/a", "unlabeled", "unlabelled"])
 """What files write where they have no label."""
+_PLAIN = re.compile(r"[-+]?(0|[1-9]\d*)?(\.\d*)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class Labels:
         return None if None in values or not values else sorted(value for value in values if value is not None)
 
 
+def is_plain(value: str) -> bool:
+    """Return whether a number is written without leading zeros and without an exponent, as no code needs to be."""
+    return _PLAIN.fullmatch(value) is not None
+
+
 def gather_labels(
     tables: Mapping[str, Table], parts: Sequence[Table], columns: Sequence[Column], listed: Sequence[str]
 ) -> Labels:
@@ -77,8 +83,8 @@ def gather_labels(
 
 
 def canonical(value: str) -> str:
-    """Return a number as short as it can be written, and any other value as it is."""
+    """Return a number as short as it can be written, and any other value as it is: ``01`` and ``1e5`` are names."""
     known = number(value)
-    if known is None or abs(known) > 10**15:
+    if known is None or not is_plain(value) or abs(known) > 10**15:
         return value
     return str(int(known)) if known == int(known) else re.sub(r"0+$", "", f"{known:f}")

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from minbert.errors import shown
 from minbert.schema_inference.found import Ask, Findings, Question
-from minbert.schema_inference.labels import Labels
+from minbert.schema_inference.labels import Labels, is_plain
 from minbert.schema_inference.words import says
 
 _SCALES = ((0, 1), (-1, 1), (1, 5), (0, 5), (1, 10), (0, 10), (0, 100))
@@ -20,14 +20,19 @@ _MOST_GRADES = 11
 
 
 def read_numbers(labels: Labels, findings: Findings, ask: Ask) -> bool:
-    """Set the kind that numbers mean, and what goes with it; return whether all labels are numbers."""
+    """Set the kind that numbers mean, and what goes with it; return whether all labels are numbers.
+
+    Whole numbers with leading zeros or exponents are names, but where the header says that they are scores.
+    """
     values = labels.numbers
     if values is None or len(values) < 2:
         return False
     if any(value != int(value) for value in values):
         _scores(values, findings, "numbers with decimals")
         return True
-    whole = [int(value) for value in values]
+    if not says(labels.headers[0], "score") and not all(map(is_plain, labels.names)):
+        return False  # 01234 and 1e5 are names of classes
+    whole = [int(value) for value in dict.fromkeys(values)]
     if labels.missing == [] and (codes := _without_minus_one(labels, whole)) is not None:
         whole = codes
         findings.unsure.append(
