@@ -85,6 +85,7 @@ def test_predict_texts_files_and_streams_agree(trained: Path, tmp_path: Path) ->
     table = tmp_path / "out.tsv"
     result = minbert("predict", run, "--task", "liked", "--input", source, "--id", "key", "--output", table)
     assert result.returncode == 0, result.stderr
+    assert f"{table}: 30 rows" in result.stderr
     lines = table.read_text().splitlines()
     assert lines[0].split("\t") == ["id", "prediction", "probability_no", "probability_yes"]
     assert [line.split("\t")[0] for line in lines[1:]] == [f"k{n}" for n in range(30)]
@@ -192,6 +193,15 @@ def test_cut_texts_are_told_beside_the_answers(trained: Path, tmp_path: Path) ->
     (tmp_path / "in.tsv").write_text(f"words\tlabel\n{'good film ' * 50}\tyes\nbad film\tno\n")
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     assert "1 sequence longer than 64 tokens, and so cut" in minbert("data", "check", tmp_path / "recipe.yaml").stdout
+
+
+def test_encode_says_that_it_takes_a_run_and_a_file(trained: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    complains(minbert("encode", trained / "run", "A text"), "encode reads texts from --input FILE only")
+    complains(minbert("encode", trained / "run"), "--input")
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "rice"}\n')
+    words = ["--input", source, "--output", tmp_path / "vectors.npy"]
+    complains(minbert("encode", tiny_encoder, *words), "an encoder without tasks", "sentence-transformers gives its")
 
 
 def test_evaluate_repeats_the_scores(trained: Path) -> None:

@@ -92,6 +92,16 @@ def predict(
         with display.counting(f"predicting {task}") as bar:
             answered = predict_file(model, task, source, chosen, id_column, output, number_format, bar.advance)
         _tell_cut(display, answered.cut, answered.sequences, model.max_length)
+        if output is not None:
+            display.note(f"{output}: {answered.rows} row{'' if answered.rows == 1 else 's'}")
+
+
+def _no_texts(texts: list[str] | None) -> None:
+    """Refuse texts on the command line, before options are missed."""
+    from minbert.errors import UserError
+
+    if texts:
+        raise UserError("encode reads texts from --input FILE only; a file's vectors go to --output FILE.npy.")
 
 
 def encode(
@@ -106,8 +116,9 @@ def encode(
     ] = "mean",
     force: Force = False,
     precision: PrecisionOption = "auto",
+    texts: Annotated[list[str] | None, typer.Argument(hidden=True, is_eager=True, callback=_no_texts)] = None,  # noqa: ARG001
 ) -> None:
-    """Write the sentence vector of every row of a file."""
+    """Write the sentence vector of every row of a file. RUN is a trained run, not a bare encoder."""
     from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.evaluation.streaming import encode_file

@@ -133,8 +133,8 @@ def read_description(source: str) -> ModelDescription:
     ours = config.get("minbert") if isinstance(config, dict) else None
     if not isinstance(ours, dict):
         raise UserError(
-            f"{source}: is an encoder without tasks, not a minbert model. "
-            f"Train one from it: {command_line('train', 'RECIPE', '--encoder', source)}"
+            f"{source}: is an encoder without tasks, not a minbert model. sentence-transformers gives its vectors as "
+            f"they are. Train one from it: {command_line('train', 'RECIPE', '--encoder', source)}"
         )
     if ours.get("format") != _FORMAT:
         found = ours.get("format")
