@@ -92,6 +92,14 @@ def test_the_report_as_text(report: Report) -> None:
     assert lines[-1] == "2 problems found."
 
 
+def test_the_last_line_counts_what_warns(tmp_path: Path) -> None:
+    (tmp_path / "mood-train.tsv").write_text("text\tlabel\n" + "a\t1\nb\t0\n" * 6)
+    (tmp_path / "mood-dev.tsv").write_text("text\tlabel\na\t1\n")
+    lines = render(check({"mood": (task_files("mood", "text", ["train", "dev"]), Binary())}, tmp_path))
+    assert len([line for line in lines if "warning: " in line]) == 2
+    assert lines[-1] == "No errors, 2 warnings."
+
+
 def test_without_tokens_or_problems(tmp_path: Path) -> None:
     (tmp_path / "mood-dev.tsv").write_text("text\tlabel\na\t1\n")
     report = check({"mood": (task_files("mood", "text", ["dev"]), Binary())}, tmp_path)

@@ -74,6 +74,8 @@ def test_classes_with_fewer_than_five_rows_are_told() -> None:
         ({}, "accuracy", "Consider metric: macro_f1 or mcc and class_weights: balanced"),
         ({"class_weights": "balanced"}, "accuracy", "Consider metric: macro_f1 or mcc"),
         ({}, "mcc", "Consider class_weights: balanced"),
+        ({}, "average_precision", "looks good. Consider class_weights: balanced"),
+        ({"class_weights": "balanced"}, "weighted_f1", None),
         ({"class_weights": {"1": 5}}, "mcc", None),
     ],
 )

@@ -187,6 +187,8 @@ def test_fitted_thresholds_stand_under_their_classes_and_decide() -> None:
         ({"thresholds": "best"}, "give a number between 0 and 1, or 'dev'; found 'best'"),
         ({"thresholds": {"joys": 0.5}}, "thresholds: 'joys' is none of: joy, anger, 2"),
         ({"thresholds": "dev", "metric": "average_precision"}, "'average_precision' is the same whatever they are"),
+        ({"thresholds": "dev", "metric": "average_precision"}, "Set metric: micro_f1 or macro_f1, or leave"),
+        ({"thresholds": "dev", "metric": "micro"}, "metric 'micro' is none of"),
         ({"pos_weight": -1}, "give a finite number of at least 0; found -1"),
         ({"pos_weight": {"sad": 2}}, "pos_weight: 'sad' is none of"),
         ({"class_weights": "balanced"}, "'class_weights' goes with"),

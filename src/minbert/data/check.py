@@ -94,6 +94,12 @@ class Report:
         """The problems of all files."""
         return [problem for task in self.tasks for split in task.splits for problem in split.problems]
 
+    @property
+    def warnings(self) -> int:
+        """How many lines of the report warn."""
+        repeated = sum(bool(split.repeated) for task in self.tasks for split in task.splits)
+        return repeated + sum(len(task.overlaps) + len(task.facts) for task in self.tasks)
+
 
 TokenCounter = Callable[[str, Split], Sequence[int]]
 """From a task's name and a split to the tokens of every sequence, special ones included."""
@@ -216,8 +222,9 @@ def render(report: Report) -> list[str]:
             for overlap in task.overlaps
         ]
         lines += [f"  warning: {fact}" for fact in task.facts]
-    count = len(report.problems)
-    return [*lines, f"{_count(count, 'problem')} found." if count else "No problems found."]
+    if report.problems:
+        return [*lines, f"{_count(len(report.problems), 'problem')} found."]
+    return [*lines, f"No errors, {_count(report.warnings, 'warning')}." if report.warnings else "No problems found."]
 
 
 def _render_split(split: SplitReport, max_length: int | None) -> list[str]:

@@ -51,7 +51,8 @@ def _one_class(kind: Kind, counts: Counts, metric: str | None) -> str | None:
         return None
     name = max(train, key=lambda label: train[label])
     fair = [known for known in ("macro_f1", "mcc") if known in kind.known_metrics()]
-    advice = [f"metric: {' or '.join(fair)}"] if fair and metric not in fair else []
+    unchosen = metric is None or metric == kind.metrics[0]
+    advice = [f"metric: {' or '.join(fair)}"] if fair and unchosen else []
     advice += ["class_weights: balanced"] if kind.weights_key is None else []
     told = (
         f"{train[name] / total:.1%} of the train rows have the label {name}, so a model that always says so looks good"

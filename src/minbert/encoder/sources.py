@@ -27,7 +27,8 @@ MINILM = "minilm"
 MINILM_DESCRIPTION = (
     "all-MiniLM-L6-v2 is a BERT of 6 layers of 384, distilled from a larger one, then trained by its authors to embed "
     "sentences on 1.17 billion pairs. Those include 103,663 from Quora's question pairs, beside Reddit, WikiAnswers, "
-    "Stack Exchange, MS MARCO, NLI and more. On Quora it has seen part of what it is scored on."
+    "Stack Exchange, MS MARCO, NLI and more. If your texts come from these, it has seen part of"
+    " what it is scored on."
 )
 MINILM_ON_THE_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

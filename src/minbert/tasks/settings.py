@@ -123,11 +123,11 @@ class TaskSettings(Settings):
                 raise ValueError(f"loss '{loss.name}' does not fit: {why}")
             if (key := self.kind.weights_key) and not loss.weighs_labels:
                 raise ValueError(f"'{key}' does not go with loss '{loss.name}': it is no mean of a loss of each label")
-        if self.kind.decides_on_dev and (why := thresholds.refusal(self.metric)):
-            raise ValueError(why)
         known = self.kind.known_metrics()
         if self.metric not in known:
             raise ValueError(f"metric '{self.metric}' is none of {', '.join(known)}{did_you_mean(self.metric, known)}")
+        if self.kind.decides_on_dev and (why := thresholds.refusal(self.metric, known)):
+            raise ValueError(why)
         return self
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ HALF = 0.5
 DEV = "dev"
 """What a recipe writes where thresholds shall be chosen on dev."""
 
+_OF_DECISIONS = ("f1", "mcc", "micro_f1", "macro_f1")
+"""Metrics worth choosing thresholds for."""
 _CANDIDATES = 60
 _ROUNDS = 2
 
@@ -31,11 +34,15 @@ def one_threshold(value: Any) -> Any:
     return float(value)
 
 
-def refusal(metric: str) -> str | None:
-    """Return why thresholds cannot be chosen for a metric, or None where they can."""
-    if METRICS[metric].of_probabilities:
-        return f"'{DEV}' chooses thresholds for the task's metric, and '{metric}' is the same whatever they are"
-    return None
+def refusal(metric: str, known: Sequence[str]) -> str | None:
+    """Return why thresholds cannot be chosen for a metric, or None where they can; ``known`` are those of the kind."""
+    if not METRICS[metric].of_probabilities:
+        return None
+    others = " or ".join(name for name in _OF_DECISIONS if name in known)
+    return (
+        f"'{DEV}' chooses thresholds for the task's metric, and '{metric}' is the same whatever they are. "
+        f"Set metric: {others}, or leave the threshold out"
+    )
 
 
 def chosen_threshold(metric: str, labels: Values, probabilities: Values) -> float:

@@ -62,7 +62,7 @@ def encoder_note(material: Material) -> str:
     """Return what must be known of the encoder beside any score of it; nothing of most."""
     encoders = {run.recipe.encoder.name for system in material.systems for run in system.runs if run.recipe is not None}
     encoders |= {str(run.metrics.get("encoder")) for system in material.systems for run in system.runs}
-    return f"The encoder minilm is {MINILM_DESCRIPTION}" if MINILM in encoders else ""
+    return f"The encoder minilm: {MINILM_DESCRIPTION}" if MINILM in encoders else ""
 
 
 def scores(material: Material, detailed: Sequence[System], known: Intervals) -> Section:
