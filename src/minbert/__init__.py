@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from minbert.errors import UserError
     from minbert.multitask.model import MultitaskModel
     from minbert.recipe.recipe import load_recipe
-    from minbert.running.run import evaluate_run, train_recipe
+    from minbert.running.evaluating import evaluate_run
+    from minbert.running.run import train_recipe
 
 __all__ = ["MultitaskModel", "UserError", "compare", "evaluate_run", "load_recipe", "train_recipe"]
 
@@ -21,7 +22,7 @@ _HOMES = {
     "MultitaskModel": "minbert.multitask.model",
     "UserError": "minbert.errors",
     "compare": "minbert.comparing.compare",
-    "evaluate_run": "minbert.running.run",
+    "evaluate_run": "minbert.running.evaluating",
     "load_recipe": "minbert.recipe.recipe",
     "train_recipe": "minbert.running.run",
 }

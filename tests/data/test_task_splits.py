@@ -17,7 +17,8 @@ from minbert.pretraining.recipe import PretrainingRecipe
 from minbert.recipe.recipe import TaskRecipe, load_recipe, parse_recipe
 from minbert.reporting.records import read_records
 from minbert.reporting.texts import answered_texts
-from minbert.running.run import evaluate_run, train_recipe
+from minbert.running.evaluating import evaluate_run
+from minbert.running.run import train_recipe
 from minbert.together.members import common_rows, find_members
 
 

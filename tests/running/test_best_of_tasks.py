@@ -17,7 +17,8 @@ from minbert.files import link_or_copy, write_text
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.run_folder.folder import drop_weights
-from minbert.running.run import evaluate_run, train_recipe
+from minbert.running.evaluating import evaluate_run
+from minbert.running.run import train_recipe
 from minbert.together.members import find_members, members_of_tasks
 from minbert.training.loop import TrainingLoop
 from minbert.training.scoring import DevScores

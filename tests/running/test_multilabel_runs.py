@@ -17,7 +17,8 @@ from minbert.display.progress import Display
 from minbert.evaluation.answers import read_answers
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import parse_recipe
-from minbert.running.run import evaluate_run, train_recipe
+from minbert.running.evaluating import evaluate_run
+from minbert.running.run import train_recipe
 from minbert.tasks.metrics import METRICS
 from minbert.together.ensemble import make_ensemble
 from minbert.together.soup import make_soup

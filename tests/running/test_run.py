@@ -15,8 +15,9 @@ from minbert.evaluation.baselines import baseline
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe, load_recipe, parse_recipe
 from minbert.run_folder.folder import read_run
+from minbert.running.evaluating import evaluate_run, text_columns
 from minbert.running.prepare import resolve
-from minbert.running.run import evaluate_run, plan_recipe, text_columns, train_recipe
+from minbert.running.run import plan_recipe, train_recipe
 from minbert.tasks.settings import TaskSettings
 
 

@@ -19,7 +19,8 @@ from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
 from minbert.run_folder.folder import read_run
-from minbert.running.run import evaluate_run, train_recipe
+from minbert.running.evaluating import evaluate_run
+from minbert.running.run import train_recipe
 from minbert.together.soup import make_soup
 from short_runs import trained
 

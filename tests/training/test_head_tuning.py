@@ -14,7 +14,8 @@ from command_line import press_ctrl_c
 from minbert.display.progress import Display
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe, parse_recipe
-from minbert.running.run import evaluate_run, train_recipe
+from minbert.running.evaluating import evaluate_run
+from minbert.running.run import train_recipe
 from minbert.training import head_tuning
 from minbert.training.checkpoint import CHECKPOINT
 from minbert.training.head_tuning import HEADS

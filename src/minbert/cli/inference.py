@@ -32,7 +32,7 @@ def evaluate(
     from minbert.cli import tables
     from minbert.display.console import terminal
     from minbert.display.progress import Display
-    from minbert.running.run import evaluate_run
+    from minbert.running.evaluating import evaluate_run
 
     display = Display(terminal())
     display.show(tables.scores(evaluate_run(run, data, split, display), split))
@@ -68,7 +68,8 @@ def predict(
     from minbert.evaluation.streaming import predict_file
     from minbert.files.outputs import new_file
     from minbert.machine.precision import chosen_precision
-    from minbert.running.run import text_columns
+    from minbert.run_folder.unfinished import undecided
+    from minbert.running.evaluating import text_columns
 
     if bool(texts) == (source is not None):
         raise UserError("give either texts or --input FILE.")
@@ -79,6 +80,8 @@ def predict(
         if source is not None and output is not None:
             held.enter_context(new_file(output, [source, to_path(run)], force=force, suffixes=ROW_FORMATS))
         model = _load(run, display)
+        if note := undecided(to_path(run), model.tasks):
+            display.note(note)
         task = _only_task(run, model) if task is None else task
         pairs = model.task(task).pair is not None
         if source is None:

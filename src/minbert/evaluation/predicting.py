@@ -12,7 +12,7 @@ from minbert.multitask.model import MultitaskModel
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 from minbert.training.rows import Rows
-from minbert.training.scoring import DevScores, score_answers, score_dev
+from minbert.training.scoring import DevScores, score_dev
 
 SplitTask = tuple[str, str]
 """A split and a task, by their names."""
@@ -37,13 +37,12 @@ def score_predictions(
     tasks: Mapping[str, TaskSettings],
     rows: Mapping[SplitTask, Rows] | Mapping[SplitTask, Split],
     predicted: Mapping[SplitTask, Predictions],
-    split: str = "dev",
 ) -> DevScores:
-    """Return the scores of what was predicted for the labelled rows of ``split``."""
+    """Return the scores of what was predicted for the rows of dev; see ``score_dev``."""
     answers = {}
-    for (of_split, task), values in predicted.items():
-        if of_split == split:
-            labels = rows[of_split, task].labels
+    for (split, task), values in predicted.items():
+        if split == "dev":
+            labels = rows[split, task].labels
             assert labels is not None
             answers[task] = (values, labels)
-    return score_dev(tasks, answers) if split == "dev" else score_answers(tasks, answers)
+    return score_dev(tasks, answers)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from minbert.run_folder.folder import BEST_OF, METRICS, RECIPE, SOUP
+from minbert.tasks.settings import TaskSettings
 from minbert.training.checkpoint import CHECKPOINT, LoopState, read_state
 
 
@@ -25,3 +27,11 @@ def unfinished(folder: Path) -> str | None:
     step = "step 0, before training" if best is None or best.step == 0 else f"step {best.step}"
     where = f"{folder}: this run is not finished (it is at step {state.step})"
     return f"{where}; its model is the one it has kept, of {step}"
+
+
+def undecided(folder: Path, tasks: Mapping[str, TaskSettings]) -> str | None:
+    """Return a line on the tasks of the model in ``folder`` whose thresholds are still to be chosen, if any are."""
+    names = ", ".join(name for name, task in tasks.items() if task.kind.decides_on_dev)
+    if not names:
+        return None
+    return f"{folder}: thresholds are not chosen yet (a run chooses them on dev at its end), so 0.5 counts for: {names}"

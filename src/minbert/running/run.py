@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from minbert.augmentation.tables import keep_new_rows
-from minbert.data.places import resolve_data
-from minbert.data.task_splits import read_task_split
 from minbert.display.console import terminal
 from minbert.display.progress import Display
-from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.baselines import Baseline, baseline
 from minbert.evaluation.deciding import decide_on_dev
 from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
@@ -32,7 +29,6 @@ from minbert.run_folder.answers import write_predicted
 from minbert.run_folder.card import write_model_card
 from minbert.run_folder.folder import BEST_OF, METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
 from minbert.run_folder.inputs import RunInputs
-from minbert.run_folder.unfinished import unfinished
 from minbert.running.inputs import data_files, model_files
 from minbert.running.prepare import Prepared, check_recipe, make_learner, prepare, resolve
 from minbert.tasks.predictions import Predictions
@@ -45,7 +41,6 @@ from minbert.training.history import read_history
 from minbert.training.loop import BEST, TrainingLoop
 from minbert.training.plan import Plan, plan_run
 from minbert.training.rows import Rows
-from minbert.training.scoring import DevScores
 from minbert.training.stepper import OnEvaluation, TrainingResult
 
 
@@ -144,52 +139,6 @@ def plan_recipe(recipe: Recipe, display: Display, out: Path | None = None, resum
     prepared = prepare(recipe, display)
     learner = make_learner(recipe, prepared, display)
     return plan_run(TrainingLoop(learner, prepared.dev, prepared.course, Path(), display))
-
-
-def evaluate_run(
-    folder: str | Path,
-    data: str | None = None,
-    split: Literal["train", "dev", "test"] = "dev",
-    display: Display | None = None,
-) -> DevScores:
-    """Return a run's scores on a labelled split of ``data`` (by default the run's own).
-
-    Raises:
-        UserError: the folder is no run, the model's files are damaged, or the split cannot be read or has no labels.
-    """
-    folder, display = Path(folder), display or Display(terminal())
-    recipe = read_run(folder)
-    if note := unfinished(folder):
-        display.note(note)
-    place = resolve_data(recipe.data if data is None else data)
-    named = {name: task for name, task in recipe.tasks.items() if split in task.split_files}
-    if not named:
-        raise UserError(f"{folder}: its recipe names no {split} file for any task.")
-    model = MultitaskModel.from_pretrained(folder).to(available_device())
-    rows: dict[SplitTask, Rows] = {}
-    for name, task in named.items():
-        read = read_task_split(place, task, task.kind, split, name=name)
-        if read.left_out:
-            display.note(read.left_out)
-        rows[split, name] = Rows.of_split(model, name, read)
-    predicted = predict_rows(model, rows, chosen_precision(recipe.training.precision), display, f"predicting {split}")
-    return score_predictions(model.tasks, rows, predicted, split)
-
-
-def text_columns(run: str, task: str, chosen: Sequence[str]) -> Sequence[str]:
-    """Return the columns a task's texts stand in: those ``chosen``, else the ones the run was trained from.
-
-    Raises:
-        UserError: none are chosen and ``run`` is no run folder that could tell, or it has no such task.
-    """
-    if chosen:
-        return chosen
-    if not (Path(run) / RECIPE).is_file():
-        raise UserError(f"{run}: has no {RECIPE} that names columns; give the text's column (or both) with --text.")
-    tasks = read_run(Path(run)).tasks
-    if task not in tasks:
-        raise UserError(f"{run}: has no task '{task}'{did_you_mean(task, tasks)}; it has: {', '.join(tasks)}.")
-    return tasks[task].text_columns
 
 
 def _pretrained(recipe: Recipe, out: Path, resume: bool, display: Display) -> Recipe:

@@ -1,0 +1,94 @@
+"""A run asked for its scores, and for the columns that it was trained from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from minbert.data.places import resolve_data
+from minbert.data.task_splits import read_task_split
+from minbert.display.console import terminal
+from minbert.display.progress import Display
+from minbert.errors import UserError, did_you_mean
+from minbert.evaluation.predicting import SplitTask, predict_rows
+from minbert.machine.device import available_device
+from minbert.machine.precision import chosen_precision
+from minbert.multitask.model import MultitaskModel
+from minbert.run_folder.folder import RECIPE, read_run
+from minbert.run_folder.unfinished import undecided, unfinished
+from minbert.tasks.settings import TaskSettings
+from minbert.training.rows import Rows
+from minbert.training.scoring import DevScores, score_answers
+
+
+def evaluate_run(
+    folder: str | Path,
+    data: str | None = None,
+    split: Literal["train", "dev", "test"] = "dev",
+    display: Display | None = None,
+) -> DevScores:
+    """Return a run's scores on a labelled split of ``data`` (by default the run's own).
+
+    Raises:
+        UserError: the folder is no run, the model's files are damaged or tell of other labels than the recipe, or the
+            split cannot be read or has no labels.
+    """
+    folder, display = Path(folder), display or Display(terminal())
+    recipe = read_run(folder)
+    if note := unfinished(folder):
+        display.note(note)
+    place = resolve_data(recipe.data if data is None else data)
+    named = {name: task for name, task in recipe.tasks.items() if split in task.split_files}
+    if not named:
+        raise UserError(f"{folder}: its recipe names no {split} file for any task.")
+    model = MultitaskModel.from_pretrained(folder).to(available_device())
+    _check_same_labels(folder, named, model.tasks)
+    if note := undecided(folder, model.tasks):
+        display.note(note)
+    rows: dict[SplitTask, Rows] = {}
+    for name, task in named.items():
+        read = read_task_split(place, task, task.kind, split, name=name)
+        if read.left_out:
+            display.note(read.left_out)
+        rows[split, name] = Rows.of_split(model, name, read)
+    predicted = predict_rows(model, rows, chosen_precision(recipe.training.precision), display, f"predicting {split}")
+    # Decided as ``predict`` decides, even where thresholds are still to be chosen on dev.
+    return score_answers(
+        model.tasks, {name: (predicted[split, name], rows[split, name].known_labels) for name in named}
+    )
+
+
+def text_columns(run: str, task: str, chosen: Sequence[str]) -> Sequence[str]:
+    """Return the columns a task's texts stand in: those ``chosen``, else the ones the run was trained from.
+
+    Raises:
+        UserError: none are chosen and ``run`` is no run folder that could tell, or it has no such task.
+    """
+    if chosen:
+        return chosen
+    if not (Path(run) / RECIPE).is_file():
+        raise UserError(f"{run}: has no {RECIPE} that names columns; give the text's column (or both) with --text.")
+    tasks = read_run(Path(run)).tasks
+    if task not in tasks:
+        raise UserError(f"{run}: has no task '{task}'{did_you_mean(task, tasks)}; it has: {', '.join(tasks)}.")
+    return tasks[task].text_columns
+
+
+def _check_same_labels(
+    folder: Path, of_recipe: Mapping[str, TaskSettings], of_model: Mapping[str, TaskSettings]
+) -> None:
+    """Check that the model's labels are those by which the recipe reads files, in the same order.
+
+    Raises:
+        UserError: they are not, or the model lacks a task.
+    """
+    for name, task in of_recipe.items():
+        if name not in of_model:
+            raise UserError(f"{folder}: {RECIPE} has a task '{name}', config.json has not. One of them was changed.")
+        ours, theirs = task.kind.described, of_model[name].kind.described
+        if ours != theirs:
+            raise UserError(
+                f"{folder}: task '{name}' is '{ours}' in {RECIPE}, but '{theirs}' in config.json. "
+                "One of them was changed after training; change it back."
+            )

@@ -1,0 +1,35 @@
+"""A run whose two descriptions of its labels disagree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minbert.display.progress import Display
+from minbert.errors import UserError
+from minbert.recipe.recipe import parse_recipe
+from minbert.running.evaluating import evaluate_run
+from minbert.running.run import train_recipe
+
+
+def test_labels_of_the_recipe_and_of_the_model_must_be_the_same(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display
+) -> None:
+    run = tmp_path / "run"
+    train_recipe(parse_recipe(two_tasks | {"training": {"epochs": 1}}, "test"), run, False, quiet)
+    config = json.loads((run / "config.json").read_text())
+    task = config["minbert"]["tasks"]["mood"]
+    assert task["kind"] == "classification"
+    count = task["classes"]
+    names = [str(number) for number in range(count)] if isinstance(count, int) else count
+    for changed in ([*names[:-1], "else"], names[::-1]):
+        task["classes"] = changed
+        (run / "config.json").write_text(json.dumps(config))
+        with pytest.raises(UserError, match=r"task 'mood' is 'classification: .*' in recipe.yaml, but '.*' in config"):
+            evaluate_run(run, display=quiet)
+    task["classes"] = names
+    (run / "config.json").write_text(json.dumps(config))
+    assert evaluate_run(run, display=quiet).tasks.keys() == two_tasks["tasks"].keys()
