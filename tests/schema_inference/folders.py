@@ -406,6 +406,30 @@ CASES = [
         {"kind": "multilabel", "label": ["toxic", "insult", "threat", "never"], "id": "id", "text": "comment_text"},
     ),
     Case(
+        "a column a class, and a cell that nobody filled",
+        one({"text": text(), "a": of(1, 0, 0), "b": lambda row: "" if row == 9 else row % 2, "c": of(0, 1, 1, 0)}),
+        "notes",
+        {"kind": "multilabel", "label": ["a", "b", "c"], "skip_unlabelled": True},
+    ),
+    Case(
+        "a list that nobody filled",
+        one({"text": text(), "labels": of(["joy"], ["fear", "joy"], [], None)}, file="notes.jsonl"),
+        "notes",
+        {"kind": "multilabel", "classes": ["fear", "joy"], "skip_unlabelled": True},
+    ),
+    Case(
+        "huge numbers",
+        one({"text": text(), "score": lambda row: 10 ** (row % 20)}),
+        "notes",
+        {"kind": "regression", "range": [0, 1e19]},
+    ),
+    Case(
+        "a file that is called as a home is",
+        one({"text": text(), "label": of("a", "b")}, file="~.csv"),
+        "task",
+        {"files": {"train": "./~.csv"}},
+    ),
+    Case(
         "lists in JSON lines",
         one({"text": text(), "labels": of(["joy"], ["fear", "joy"], [], ["anger"])}, file="notes.jsonl"),
         "notes",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -217,6 +219,40 @@ def test_an_odd_set_among_many_is_told_and_makes_no_other_kind(odd: str, tmp_pat
     settings = task.findings.settings
     assert (settings["kind"], settings["classes"]) == ("multilabel", ["a", "b", "c", "d"])
     assert f"1 row holds no set of names ('{odd}'), and training refuses that" in "\n".join(task.findings.unsure)
+
+
+@pytest.mark.parametrize("odd", [["a", None], ["a", "a"]])
+def test_lists_that_are_no_sets_are_told(odd: list[str | None], tmp_path: Path) -> None:
+    lists = of(["a"], ["b", "c"], [])
+    columns = {"text": text(), "label": lambda row: json.dumps(odd if row == 20 else lists(row))}
+    (task,) = infer([write(tmp_path, one(columns))]).tasks
+    assert task.findings.settings["classes"] == ["a", "b", "c"]
+    assert "1 row holds no set of names" in "\n".join(task.findings.unsure)
+
+
+def test_a_list_in_json_lines_that_holds_null_is_told(tmp_path: Path) -> None:
+    columns = {"text": text(), "label": lambda row: ["a", None] if row == 20 else ["a", "b"][: row % 3]}
+    (task,) = infer([write(tmp_path, one(columns, file="notes.jsonl"))]).tasks
+    assert task.findings.settings["classes"] == ["a", "b"]
+    assert "1 rows of the train file hold neither a text nor a list of texts in 'label'" in task.findings.unsure[0]
+
+
+def test_a_task_that_no_recipe_can_hold_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    write(tmp_path, one(GOOD) | one({"text": text(), "label": of("a\nb", "c")}, file="lines.csv"))
+    assert [task.name for task in infer([tmp_path]).tasks] == ["notes"]
+    told = "lines.csv: no recipe can hold what was found: classes: .* is no class name: .* line breaks; left out"
+    assert re.search(told, remarks(tmp_path))
+
+
+def test_numbers_beyond_what_a_float_holds(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"column 'score' holds numbers beyond 1e\+300"):
+        infer([write(tmp_path, one({"text": text(), "score": of("1e9999", "2", "3")}))])
+
+
+def test_a_list_of_classes_may_repeat_one_and_have_empty_lines(tmp_path: Path) -> None:
+    write(tmp_path, one(GOOD))
+    (tmp_path / "labels.txt").write_text("b\n\na\nb\n", encoding="utf-8")
+    assert infer([tmp_path]).tasks[0].findings.settings["classes"] == ["b", "a"]
 
 
 def test_names_that_end_in_a_separator_are_no_sets(tmp_path: Path) -> None:

@@ -27,12 +27,12 @@ def raw_label(row: Row, columns: Columns) -> str:
 
 
 def is_unlabelled(row: Row, columns: Columns) -> bool:
-    """Return whether the row has no label: nothing stands in its column, or in any of them.
+    """Return whether the row has no label: nothing stands in its column, or in one of them where each is a class's.
 
     With a separator, an empty text is the label of no class. A null and a missing key are no label.
     """
     if columns.labels_separator is None:
-        return not raw_label(row, columns)
+        return any(not row.lists.get(name) and not row.values.get(name, "").strip() for name in columns.label_columns)
     name = columns.label_columns[0]
     return name not in row.lists and (name not in row.values or name in row.nulls)
 

@@ -30,6 +30,6 @@ def to_path(words: str | Path) -> Path:
             f"most {LONGEST_NAME}). Is another argument missing before it?"
         )
     try:
-        return Path(text).expanduser()
+        return Path(text).expanduser() if text.startswith("~") else Path(text)  # ./~ is no home
     except RuntimeError:
         raise UserError(f"{shown}: there is no user of this name, so no such home folder.") from None

@@ -196,7 +196,7 @@ def _task(parts: Sequence[_Part], data: Path, remarks: list[str]) -> FoundTask:
     for split in ("train", "dev", "test"):
         of_split = (part for part in parts if part.split == split)
         own = sorted(of_split, key=lambda part: (not part.said, len(part.rest), part.path))
-        names = [Path(os.path.relpath(part.path, data)).as_posix() for part in own]
+        names = [_from(data, part.path) for part in own]
         if not own:
             continue
         task.files[split] = names[0]
@@ -208,6 +208,12 @@ def _task(parts: Sequence[_Part], data: Path, remarks: list[str]) -> FoundTask:
             more = "; 'also_train_on' takes further training files" if split == "train" else ""
             remarks.append(f"{left}: left out; {names[0]} is taken as the {split} file of {task.name}{more}")
     return task
+
+
+def _from(data: Path, path: Path) -> str:
+    """Return the path from the data folder, as a recipe has it: ``~`` at its start would be somebody's home."""
+    name = Path(os.path.relpath(path, data)).as_posix()
+    return f"./{name}" if name.startswith("~") else name
 
 
 def _name_apart(tasks: Sequence[FoundTask]) -> None:

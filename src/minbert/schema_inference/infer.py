@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from minbert.data.lines import read_lines
-from minbert.errors import UserError, printable
+from minbert.errors import UserError, printable, shown
+from minbert.files.strict_yaml import YamlError, parse_yaml, to_yaml
+from minbert.recipe.reading import validate
+from minbert.recipe.recipe import TaskRecipe
 from minbert.schema_inference.finding_files import FoundTask, find_files
 from minbert.schema_inference.found import Ask, Findings, InferredFolder, InferredTask, Question, nobody
 from minbert.schema_inference.label_columns import find_id, find_labels
@@ -15,7 +18,7 @@ from minbert.schema_inference.labels import gather_labels
 from minbert.schema_inference.lengths import choose_length
 from minbert.schema_inference.metrics import choose_metric
 from minbert.schema_inference.schedule import choose_schedule
-from minbert.schema_inference.tables import Table, read_table
+from minbert.schema_inference.tables import Column, Table, read_table
 from minbert.schema_inference.text_columns import find_texts
 
 _HELD_OUT = "10%"
@@ -40,7 +43,9 @@ def infer_folder(folders: Sequence[Path], encoder: str = "minilm", ask: Ask = no
     faults: list[str] = []
     for task in found.tasks:
         try:
-            tasks.append(_infer_task(task, found.data, remarks, ask))
+            inferred = _infer_task(task, found.data, remarks, ask)
+            _check_that_it_loads(inferred)
+            tasks.append(inferred)
         except UserError as error:
             told = str(error).removesuffix(".")  # a reader's message begins with the path
             faults.append(told if told.startswith(str(found.data)) else f"{printable(task.files['train'])}: {told}")
@@ -83,6 +88,7 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     texts = find_texts(tables, findings, ask_of_task)
     row_id = find_id(tables, texts, findings)
     columns = find_labels(tables, texts, row_id, findings, ask_of_task)
+    _tell_unusable(tables, [*texts, *columns], findings)
     listed = _listed(task.class_list)
     parts = [read_table(data / file) for file in task.more_train]
     labels = gather_labels(tables, parts, columns, listed)
@@ -94,6 +100,28 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     rows["train"] += sum(part.rows for part in parts)
     unused = [name for name, column in train.columns.items() if column not in (*texts, *columns, row_id)]
     return InferredTask(task.name, findings, unused, rows, list(zip(*(column.values for column in texts), strict=True)))
+
+
+def _tell_unusable(tables: Mapping[str, Table], columns: Sequence[Column], findings: Findings) -> None:
+    for split, table in tables.items():
+        for name in (column.name for column in columns if table.unusable[column.name]):
+            findings.unsure.append(
+                f"{table.unusable[name]:,} rows of the {split} file hold neither a text nor a list of texts in "
+                f"'{shown(name)}', and training refuses that; 'minbert data check' shows them"
+            )
+
+
+def _check_that_it_loads(task: InferredTask) -> None:
+    """Read the task's settings as a recipe's reader would.
+
+    Raises:
+        UserError: they cannot be used.
+    """
+    try:
+        validate(TaskRecipe, parse_yaml(to_yaml(task.findings.settings)), "")
+    except (UserError, YamlError) as error:
+        reason = "; ".join(line.strip() for line in str(error).splitlines() if line.startswith("  ")) or str(error)
+        raise UserError(f"no recipe can hold what was found: {reason}") from None
 
 
 def _read(task: FoundTask, data: Path, remarks: list[str]) -> dict[str, Table]:
@@ -118,6 +146,7 @@ def _listed(path: Path | None) -> list[str]:
         return []
     try:
         with path.open("rb") as file:
-            return [line.text.strip() for line in read_lines(file, path) if line.text.strip()]
+            lines = [line.text.strip() for line in read_lines(file, path)]
+            return [line for line in dict.fromkeys(lines) if line]
     except (OSError, UserError):
         return []

@@ -28,6 +28,7 @@ def infer_kind(labels: Labels, findings: Findings, ask: Ask) -> None:
         UserError: no kind of task fits the labels.
     """
     assert any(reading(labels, findings, ask) for reading in _READINGS)
-    if findings.settings["kind"] != "multilabel" and labels.empty:
+    if "labels_separator" not in findings.settings and labels.empty:
         rows = "1 row has" if labels.empty == 1 else f"{labels.empty:,} rows have"
-        findings.set("skip_unlabelled", True, f"{rows} no label")
+        where = " in one of these columns" if len(labels.headers) > 1 else ""
+        findings.set("skip_unlabelled", True, f"{rows} no label{where}")

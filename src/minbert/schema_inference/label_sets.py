@@ -43,6 +43,7 @@ def read_lists(labels: Labels, findings: Findings) -> bool:
     if not labels.all or not (labels.lists or all(value[0] + value[-1] == "[]" for value in labels.known)):
         return False
     counts: Counter[str] = Counter()
+    odd: Counter[str] = Counter()
     for value, times in labels.all.items():
         names = _of_list(value)
         if names is None:
@@ -50,11 +51,14 @@ def read_lists(labels: Labels, findings: Findings) -> bool:
                 f"column '{shown(labels.headers[0])}' seems to hold lists, but {shown(value)} is no JSON; "
                 'write ["a", "b"], or a|b'
             )
-        counts.update(dict.fromkeys(names, times))
+        named = dict.fromkeys(name for name in names if name)
+        counts.update(dict.fromkeys(named, times))
+        odd.update({value: times} if len(named) < len(names) else {})
     if len(counts) < 2:
         return False
     findings.set("kind", "multilabel", "labels are lists")
     _classes(counts, labels, findings)
+    _tell_odd(list(odd), odd.total(), findings)
     return True
 
 
@@ -149,10 +153,14 @@ def _separated(parts: _Parts, labels: Labels, findings: Findings) -> None:
     findings.set("kind", "multilabel", f"several names with '{parts.separator}' between them{none}")
     _classes(counts, labels, findings)
     findings.set("labels_separator", parts.separator)
-    if parts.odd:
-        rows = "1 row holds" if parts.odd_rows == 1 else f"{parts.odd_rows:,} rows hold"
+    _tell_odd(parts.odd, parts.odd_rows, findings)
+
+
+def _tell_odd(odd: Sequence[str], count: int, findings: Findings) -> None:
+    if odd:
+        rows = "1 row holds" if count == 1 else f"{count:,} rows hold"
         findings.unsure.append(
-            f"{rows} no set of names ('{shown(parts.odd[0])}'), and training refuses that: mend it in the file"
+            f"{rows} no set of names ('{shown(odd[0])}'), and training refuses that: mend it in the file"
         )
 
 
@@ -162,11 +170,13 @@ def _classes(counts: Mapping[str, int], labels: Labels, findings: Findings) -> N
 
 
 def _of_list(value: str) -> list[str] | None:
-    """Return the names in a list that is written as JSON; None where it is none."""
+    """Return the names in a list that is written as JSON, an empty one for null; None where it is none."""
     try:
         names = json.loads(value)
     except (ValueError, RecursionError):
         return None
     if not isinstance(names, list) or any(isinstance(name, list | dict) for name in names):
         return None
-    return [str(name).strip() for name in names]
+    return [
+        "" if name is None else (str(name).lower() if isinstance(name, bool) else str(name).strip()) for name in names
+    ]

@@ -77,7 +77,9 @@ def gather_labels(
                 continue
             every += counts
             train += counts if split == "train" else Counter()
-            empty += 0 if split == "test" else table.rows - counts.total()
+        if split != "test":
+            cells = [table.columns[c.name].values if c.name in table.columns else [""] * table.rows for c in columns]
+            empty += sum(not all(row) for row in zip(*cells, strict=True))
     headers = [column.name for column in columns]
     return Labels(headers, train, every, empty, columns[0].lists, listed)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 
-from minbert.errors import shown
+from minbert.errors import UserError, shown
 from minbert.schema_inference.found import Ask, Findings, Question
 from minbert.schema_inference.labels import Labels, is_plain
 from minbert.schema_inference.words import says
@@ -18,15 +18,26 @@ _STARS = frozenset([3, 5, 6, 7, 10])
 _MOST_GRADES = 11
 """As many grades as 0 to 10; more are a scale of numbers."""
 
+_LARGEST = 1e300
+_LARGEST_WHOLE = 2**53
+"""Beyond, not every whole number is a float."""
+
 
 def read_numbers(labels: Labels, findings: Findings, ask: Ask) -> bool:
     """Set the kind that numbers mean, and what goes with it; return whether all labels are numbers.
 
     Whole numbers with leading zeros or exponents are names, but where the header says that they are scores.
+
+    Raises:
+        UserError: they are beyond what a float holds.
     """
     values = labels.numbers
     if values is None or len(values) < 2:
         return False
+    if max(map(abs, values)) > _LARGEST:
+        raise UserError(
+            f"column '{shown(labels.headers[0])}' holds numbers beyond {_LARGEST:.0e}; mend them in the file"
+        )
     if any(value != int(value) for value in values):
         _scores(values, findings, "numbers with decimals")
         return True
@@ -125,4 +136,4 @@ def _rounded(value: float, spread: float, *, down: bool) -> float | int:
     """Return the value rounded outwards to a digit that is fine beside the spread."""
     unit = 10.0 ** math.floor(math.log10(spread / 2)) if spread > 0 else 1.0
     rounded = round((math.floor if down else math.ceil)(value / unit) * unit, 12)
-    return int(rounded) if rounded == int(rounded) else rounded
+    return int(rounded) if rounded == int(rounded) and abs(rounded) < _LARGEST_WHOLE else rounded

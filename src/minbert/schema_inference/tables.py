@@ -94,6 +94,8 @@ class Table:
     """How many rows cannot be used."""
     whole: bool
     """Whether the file has no more rows."""
+    unusable: Counter[str]
+    """How many rows hold in a column what is neither a text nor a list of texts."""
 
 
 def read_table(path: Path) -> Table:
@@ -104,6 +106,7 @@ def read_table(path: Path) -> Table:
     """
     rows: list[dict[str, str]] = []
     names: dict[str, bool] = {}
+    unusable: Counter[str] = Counter()
     bad = characters = 0
     whole = True
     for row in read_rows(path):
@@ -114,12 +117,13 @@ def read_table(path: Path) -> Table:
             bad += 1
             continue
         rows.append({**row.values, **row.lists})
+        unusable.update(row.unusable.keys() - row.lists.keys())
         characters += sum(map(len, row.values.values()))
         names |= {name: names.get(name, False) for name in row.values} | dict.fromkeys(row.lists, True)
     if not rows:
         raise UserError(f"{path}: none of its {bad:,} rows can be read." if bad else told_empty(path))
     columns = {name: Column(name, [row.get(name, "").strip() for row in rows], lists) for name, lists in names.items()}
-    return Table(path, len(rows), columns, bad, whole)
+    return Table(path, len(rows), columns, bad, whole, unusable)
 
 
 def count_words(value: str) -> int:
