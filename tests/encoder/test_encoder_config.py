@@ -76,7 +76,7 @@ def test_what_is_no_bert_is_refused_by_file_and_key(change: dict[str, Any], told
 
 
 def test_a_file_of_something_else_is_refused() -> None:
-    with pytest.raises(UserError, match=r"config\.json: holds a list"):
+    with pytest.raises(UserError, match=r"config\.json: must be a JSON object of the encoder's settings\."):
         read_config([1, 2], "config.json")
 
 

@@ -157,11 +157,22 @@ def test_code_that_comes_with_an_encoder_is_not_run(
     loaded = load_encoder(str(saved))
     assert torch.equal(export_tensors(loaded)[WORDS], export_tensors(small_encoder)[WORDS])
     assert "brings code of its own (auto_map), which is not run" in caplog.text
+    assert "read as those of an encoder of type bert." in caplog.text
     unknown = {**config, "model_type": "nomic_bert", "auto_map": {"AutoModel": "model.Model"}}
     (saved / "config.json").write_text(json.dumps(unknown))
     with pytest.raises(UserError, match=r"'nomic_bert'; minbert reads encoders of type bert, .*auto_map\) is not run"):
         load_encoder(str(saved))
     assert not (saved / "harm").exists()
+
+
+def test_a_generator_of_an_electra_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = families.write_encoder("electra", tmp_path / "electra")
+    load_encoder(str(folder))
+    assert not caplog.text
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["ElectraForMaskedLM"]}))
+    load_encoder(str(folder))
+    assert "is the generator of an ELECTRA" in caplog.text
 
 
 WORDS = "embeddings.word_embeddings.weight"
@@ -257,7 +268,10 @@ def test_weights_without_a_pooler(small_encoder: Encoder, saved: Path, make_batc
             lambda folder: (folder / "config.json").write_text('{"vocab_size": '),
             "config.json, line 1: is not valid JSON",
         ),
-        (lambda folder: (folder / "config.json").write_text("[]"), "config.json: holds a list"),
+        (
+            lambda folder: (folder / "config.json").write_text("[]"),
+            "config.json: must be a JSON object of the encoder's settings",
+        ),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"short"), "cannot be read as a file of tensors"),
     ],
 )

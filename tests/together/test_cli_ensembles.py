@@ -35,6 +35,7 @@ def test_tables_folders_and_refusals(two_tasks: dict[str, Any], tmp_path: Path, 
     complains(minbert("ensemble", *runs, "--out", tmp_path / "both"), "not empty", "--out")
     complains(minbert("soup", runs[0], tmp_path / "both", "--out", tmp_path / "new"), "is an ensemble")
     complains(minbert("predict", tmp_path / "both", "--task", "mood", "good film"), "is an ensemble", "minbert soup")
+    complains(minbert("evaluate", tmp_path / "both"), "is an ensemble", "minbert soup")
 
 
 @pytest.mark.parametrize("command", ["ensemble", "soup"])

@@ -157,18 +157,13 @@ def _tell_cut(display: Display, cut: int, sequences: int, longest: int) -> None:
 
 def _load(run: str, display: Display) -> MultitaskModel:
     """Return the model of a run, on the device; what to know of it is printed."""
-    from minbert.errors import UserError
     from minbert.files.paths import to_path
     from minbert.machine.device import available_device
     from minbert.multitask.model import MultitaskModel
     from minbert.run_folder.unfinished import unfinished
-    from minbert.together.ensemble_file import ENSEMBLE
+    from minbert.together.ensemble_file import check_has_model
 
-    if (to_path(run) / ENSEMBLE).is_file():
-        raise UserError(
-            f"{run}: is an ensemble, which has no model of its own. Ask one of its runs, or make one model of them: "
-            "minbert soup, or a student (distillation.teachers)."
-        )
+    check_has_model(to_path(run), run)
     if note := unfinished(to_path(run)):
         display.note(note)
     return MultitaskModel.from_pretrained(run).to(available_device())

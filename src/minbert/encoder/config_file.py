@@ -27,7 +27,7 @@ def read_config(mapping: Any, where: object) -> EncoderConfig:
         UserError: the file describes no encoder of a known family, lacks a size, or has a value that cannot be.
     """
     if not isinstance(mapping, Mapping):
-        raise UserError(f"{where}: holds a {type(mapping).__name__} instead of the encoder's settings.")
+        raise UserError(f"{where}: must be a JSON object of the encoder's settings.")
     family = Architecture.members.get(str(mapping.get("model_type") or _UNSAID))
     if family is None:
         known = ", ".join(sorted(Architecture.members))

@@ -75,7 +75,7 @@ def _modules(folder: Path) -> list[tuple[str, str]]:
 def _settings(file: Path) -> dict[str, Any]:
     content = read_json(file)
     if not isinstance(content, dict):
-        raise UserError(f"{file}: must be a JSON object of settings, not a {type(content).__name__}.")
+        raise UserError(f"{file}: must be a JSON object of settings.")
     return content
 
 

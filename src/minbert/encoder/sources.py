@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from minbert.encoder.architectures import architecture_of
 from minbert.encoder.config_file import config_mapping, read_config
 from minbert.encoder.encoder import Encoder
 from minbert.encoder.file_names import CONFIG, INDEX, MODULES, PICKLE, SAFETENSORS, WEIGHTS
@@ -124,10 +125,15 @@ def load_encoder(
     config = read_config(content, files.config)
     if content.get("auto_map"):
         logger.warning(
-            "encoder '%s': brings code of its own (auto_map), which is not run. Its weights are read as those of a %s.",
+            "encoder '%s': brings code of its own (auto_map), which is not run. "
+            "Its weights are read as those of an encoder of type %s.",
             name,
             config.model_type,
         )
+    classes = content.get("architectures")
+    for model_class, remark in architecture_of(config).remarks.items():
+        if isinstance(classes, list) and model_class in classes:
+            logger.warning("encoder '%s': %s", name, remark)
     if files.sentence_transformer is not None:
         tell_other_vectors(name, files.sentence_transformer, config.hidden_size)
     overrides = {"hidden_dropout": hidden_dropout, "attention_dropout": attention_dropout}

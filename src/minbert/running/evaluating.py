@@ -18,6 +18,7 @@ from minbert.multitask.model import MultitaskModel
 from minbert.run_folder.folder import RECIPE, read_run
 from minbert.run_folder.unfinished import undecided, unfinished
 from minbert.tasks.settings import TaskSettings
+from minbert.together.ensemble_file import check_has_model
 from minbert.training.rows import Rows
 from minbert.training.scoring import DevScores, score_answers
 
@@ -31,10 +32,11 @@ def evaluate_run(
     """Return a run's scores on a labelled split of ``data`` (by default the run's own).
 
     Raises:
-        UserError: the folder is no run, the model's files are damaged or tell of other labels than the recipe, or the
-            split cannot be read or has no labels.
+        UserError: the folder is no run, or an ensemble's; the model's files are damaged or tell of other labels than
+            the recipe; or the split cannot be read or has no labels.
     """
     folder, display = Path(folder), display or Display(terminal())
+    check_has_model(folder, folder)
     recipe = read_run(folder)
     if note := unfinished(folder):
         display.note(note)

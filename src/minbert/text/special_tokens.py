@@ -40,7 +40,7 @@ def told_special_tokens(folder: Path) -> dict[str, str]:
     for file in (folder / SPECIAL_TOKENS, folder / CONFIGURATION):
         content = read_json(file) if file.is_file() else {}
         if not isinstance(content, dict):
-            raise UserError(f"{file}: must be a JSON object of settings, not a {type(content).__name__}.")
+            raise UserError(f"{file}: must be a JSON object of settings.")
         for key in BERT:
             value = content.get(key)
             token = value.get("content") if isinstance(value, dict) else value

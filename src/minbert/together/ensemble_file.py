@@ -59,6 +59,19 @@ def read_ensemble(folder: Path) -> EnsembleFile:
     return _with_runs(ensemble, lambda run: str((folder / run).resolve()))
 
 
+def check_has_model(folder: Path, where: object) -> None:
+    """Refuse an ensemble's folder where one model is asked for; ``where`` names it.
+
+    Raises:
+        UserError: it is one.
+    """
+    if (folder / ENSEMBLE).is_file():
+        raise UserError(
+            f"{where}: is an ensemble, which has no model of its own. Ask one of its runs, or make one model of them: "
+            "minbert soup, or a student (distillation.teachers)."
+        )
+
+
 def _with_runs(ensemble: EnsembleFile, renamed: Callable[[str], str]) -> EnsembleFile:
     return EnsembleFile(
         tasks={

@@ -36,6 +36,8 @@ class Architecture(ABC):
     """Ids of special tokens beside padding's, for which transformers' class has values of its own: key -> our token."""
     model_class: ClassVar[str]
     """The encoder's class in transformers."""
+    remarks: ClassVar[Mapping[str, str]] = {}
+    """Other classes that a file may name as its encoder's -> what to know of such an encoder."""
     masked_lm_class: ClassVar[str]
     """The class of an encoder with a masked-LM head."""
     no_masked_lm: ClassVar[str | None] = None

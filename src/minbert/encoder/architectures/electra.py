@@ -43,6 +43,10 @@ class Electra(Bert):
     config_keys: ClassVar[Mapping[str, str]] = {**Bert.config_keys, "embedding_size": "embedding_size"}
     required_keys: ClassVar[tuple[str, ...]] = (*Bert.required_keys, "embedding_size")
     model_class = "ElectraModel"
+    remarks: ClassVar[Mapping[str, str]] = {
+        "ElectraForMaskedLM": "is the generator of an ELECTRA, which its authors use only to train the discriminator. "
+        "They fine-tune the discriminator. Choose that, unless you mean this one."
+    }
     no_masked_lm = (
         "is an ELECTRA discriminator: it learned to find replaced tokens, and has no head that guesses hidden ones. "
         "For masked-LM pretraining choose an encoder of another family."
