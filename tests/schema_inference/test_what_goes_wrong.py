@@ -59,7 +59,28 @@ def remarks(folder: Path) -> str:
             {"a.csv": table({"text": text(), "label": of("['a']", "['a', 'b']", "[]")})},
             r"seems to hold lists, but \[.* JSON",
         ),
-        ({"a.csv": table({"text": text(), "label": of("a")})}, "a.csv: no column holds labels"),
+        (
+            {"a.csv": table({"text": text(), "label": of("a")})},
+            r"no column holds labels \(its columns: text, label\): 'label' has one value, 'a', and labels need two",
+        ),
+        ({"a.csv": table(GOOD, 1)}, "the file has 1 row, and a task needs more"),
+        (
+            {"a.csv": table({"text": text(), "day": lambda row: f"2024-01-{row % 28 + 1:02}"})},
+            "'day' holds dates; write",
+        ),
+        (
+            {"a.csv": table({"text": text(), "price": lambda row: f"${row}.99"})},
+            "'price' differs in nearly every row; names of classes repeat, and scores are plain numbers",
+        ),
+        ({"a.csv": table({"text": text(), "label": lambda row: f"u{row}"})}, "'label' differs in nearly every row"),
+        (
+            {"a-train.csv": table(GOOD), "a-dev.jsonl": table({"sentence": text(), "gold": of("a", "b")}, 20)},
+            r"holds texts \(its columns: text, label; those of a-dev.jsonl: sentence, gold\); a column needs the same",
+        ),
+        (
+            {"a-train.csv": table(GOOD), "a-dev.csv": table({"text": text(), "gold": of("a", "b")}, 20)},
+            r"those of a-dev.csv: text, gold\): 'label' is not in the dev file; it needs the same name there",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from minbert.errors import UserError, shown
 from minbert.schema_inference.found import Ask, Findings, Question
-from minbert.schema_inference.tables import Column, Table
+from minbert.schema_inference.tables import Column, Table, told_columns
 from minbert.schema_inference.words import known_words, says, words_of
 from minbert.tasks.numbers import number
 
@@ -54,8 +54,11 @@ def find_labels(
     candidates = sorted((train.columns[name] for name in points), key=lambda column: -points[column.name])
     candidates = _without_twins(candidates, findings)
     if not candidates:
-        told = ", ".join(shown(name) for name in list(train.columns)[:10])
-        raise UserError(f"no column holds labels (its columns: {told})")
+        others = [c for c in train.columns.values() if c not in texts and c is not row_id]
+        reasons = [f"'{shown(c.name)}' {_why_no_labels(c, c in columns)}" for c in others[:5]]
+        reasons[:0] = ["the file has 1 row, and a task needs more"] if train.rows == 1 else []
+        why = f": {'; '.join(reasons)}" if reasons else ""
+        raise UserError(f"no column holds labels ({told_columns(tables)}){why}")
     named = [column for column in candidates if says(column.name, "label")]
     several = _truth_columns(columns, candidates)
     if len(named) == 1 and named[0] is candidates[0]:
@@ -101,6 +104,21 @@ def _may_be_labels(column: Column, withheld: bool) -> bool:
         whole = all("." not in value for value in column.counts)
         return named or not (whole and column.distinct_share > 0.9 and column.filled > 20)
     return column.distinct_share <= (0.95 if named else 0.5) or column.filled < 20
+
+
+def _why_no_labels(column: Column, everywhere: bool) -> str:
+    """Return why a column is not taken for labels, and what would make it one."""
+    if not everywhere:
+        return "is not in the dev file; it needs the same name there"
+    if not column.counts:
+        return "is empty"
+    if len(column.counts) == 1:
+        return f"has one value, '{shown(min(column.counts))}', and labels need two or more"
+    if column.dates >= 0.5:
+        return "holds dates; write what they mean as names or numbers"
+    if says(column.name, "identity") and not says(column.name, "label"):
+        return "tells rows apart by its name; call it 'label' if it holds labels"
+    return "differs in nearly every row; names of classes repeat, and scores are plain numbers such as 3.5"
 
 
 def _points(column: Column, withheld: bool, last: bool) -> int:

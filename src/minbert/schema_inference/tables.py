@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from minbert.data.rows import Problem, read_rows, told_empty
-from minbert.errors import UserError
+from minbert.errors import UserError, printable, shown
 from minbert.tasks.numbers import number
 
 MOST_ROWS = 100_000
@@ -124,6 +124,20 @@ def read_table(path: Path) -> Table:
         raise UserError(f"{path}: none of its {bad:,} rows can be read." if bad else told_empty(path))
     columns = {name: Column(name, [row.get(name, "").strip() for row in rows], lists) for name, lists in names.items()}
     return Table(path, len(rows), columns, bad, whole, unusable)
+
+
+def told_columns(tables: Mapping[str, Table]) -> str:
+    """Return the columns of the train file in words, and those of each other file that has not all of them."""
+    train = tables["train"]
+    told = [f"its columns: {_first_names(train)}"]
+    for table in tables.values():
+        if not train.columns.keys() <= table.columns.keys():
+            told.append(f"those of {printable(table.path.name)}: {_first_names(table)}")
+    return "; ".join(told)
+
+
+def _first_names(table: Table) -> str:
+    return ", ".join(shown(name) for name in list(table.columns)[:10])
 
 
 def count_words(value: str) -> int:

@@ -7,7 +7,7 @@ from itertools import permutations
 
 from minbert.errors import UserError, shown
 from minbert.schema_inference.found import Ask, Findings, Question
-from minbert.schema_inference.tables import Column, Table, count_words
+from minbert.schema_inference.tables import Column, Table, count_words, told_columns
 from minbert.schema_inference.words import are_a_pair, says, words_of
 from minbert.tasks.numbers import number
 
@@ -23,8 +23,9 @@ def find_texts(tables: Mapping[str, Table], findings: Findings, ask: Ask) -> tup
     _check_header(train)
     texts = _prose(common) or _words(common)
     if not texts:
-        told = ", ".join(shown(name) for name in list(train.columns)[:10])
-        raise UserError(f"no column {'of all its files ' if len(tables) > 1 else ''}holds texts (its columns: {told})")
+        several = "of all its files " if len(tables) > 1 else ""
+        remedy = "; a column needs the same name in each of them" if len(common) < len(train.columns) else ""
+        raise UserError(f"no column {several}holds texts ({told_columns(tables)}){remedy}")
     taken, left = _chosen(texts, findings, ask)
     lengths = " and ".join(f"{column.words:.0f}" for column in taken)
     if len(taken) == 1:
