@@ -163,6 +163,11 @@ def test_a_separator_goes_with_one_column() -> None:
         task(label=["a", "b"], labels_separator="|")
 
 
+def test_a_column_named_twice_is_told_as_such() -> None:
+    with pytest.raises(ValueError, match="'label' names a column twice"):
+        task(label=["a", "a", "c"])
+
+
 def test_the_check_counts_each_class(tmp_path: Path) -> None:
     write(tmp_path / "a.tsv", "text\tlabel", "x\tjoy", "y\t", "z\tlove|joy")
     files = task(classes=["joy", "anger", "love"], label="label", labels_separator="|")

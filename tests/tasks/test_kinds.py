@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -111,3 +112,22 @@ def test_numbers_that_are_two_names_are_none() -> None:
     assert [twins.parse(text) for text in ("1", "1.0", "2", "2.0")] == [0, 1, 2, 2]
     with pytest.raises(ValueError, match="none of"):
         twins.parse("01.0")
+
+
+@pytest.mark.parametrize("limits", [(0, 1e300), (0, 1e-170), (1e9, 1e9 + 100), (-1e17, -1e17 + 64)])
+def test_a_range_that_fp32_cannot_hold_is_refused_with_advice(limits: tuple[float, float]) -> None:
+    with pytest.raises(ValidationError, match=r"Scale the labels|Subtract the lowest"):
+        Regression(range=limits)
+
+
+@pytest.mark.parametrize("limits", [(-1e9, 1e9), (1900, 2100), (0, 1e-6), (1e6, 1e6 + 100)])
+def test_wide_and_narrow_ranges_that_fp32_holds_are_fine(limits: tuple[float, float]) -> None:
+    assert Regression(range=limits).span == pytest.approx(limits[1] - limits[0])
+
+
+def test_a_chosen_threshold_can_be_read_back() -> None:
+    below = float(np.nextafter(1, 0))
+    for probabilities, labels in (([below, 1.0], [0.0, 1.0]), ([0.0, 5e-324], [0.0, 1.0])):
+        answers = np.array([[1 - yes, yes] for yes in probabilities])
+        fitted = Binary(threshold="dev").fitted(answers, np.array(labels), "f1")
+        assert Binary.model_validate(fitted.model_dump()).threshold == fitted.threshold

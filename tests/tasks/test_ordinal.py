@@ -168,6 +168,7 @@ def test_a_weight_counts_as_so_many_rows(kind: str, loss: Any) -> None:
         ({True: 1}, "put the classes in quotes"),
         ({"lo": 1}, "class_weights: 'lo' is none of: low, mid, top"),
         ({"low": 1, "0": 2}, "class_weights: class '0' is given twice"),
+        ({"low": 0, "mid": 0, "top": 0}, "class_weights: every class has 0"),
     ],
 )
 def test_weights_that_make_no_sense_are_told(weights: Any, told: str) -> None:
@@ -180,3 +181,8 @@ def test_losses_that_cannot_weigh_say_why_and_other_kinds_have_no_classes() -> N
         one("balanced", "binary", pair="bi", loss=["binary_cross_entropy", "mnrl"])
     with pytest.raises(ValueError, match="'class_weights' goes with 'kind: binary' or 'kind: classification'"):
         TaskSettings.model_validate({"kind": "regression", "range": [0, 1], "class_weights": "balanced"})
+
+
+def test_one_number_is_one_class() -> None:
+    with pytest.raises(ValueError, match="has one number under two names"):
+        TaskSettings.model_validate({"kind": "ordinal", "classes": ["1", "1.0", "2"]})

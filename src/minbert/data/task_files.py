@@ -66,6 +66,8 @@ class Columns(Settings):
         columns = [*self.text_columns, *self.label_columns]
         if not all(columns):
             raise ValueError("a column's name is empty")
+        if len(set(self.label_columns)) < len(self.label_columns):
+            raise ValueError("'label' names a column twice")
         if len(set(columns)) < len(columns):
             raise ValueError("'text' and 'label' must be different columns")
         if self.labels_separator is not None and isinstance(self.label, list):

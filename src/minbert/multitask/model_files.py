@@ -144,7 +144,12 @@ def read_description(source: str) -> ModelDescription:
         max_length = _WHOLE_NUMBER.validate_python(ours["max_length"])
         adapters = Adapters.model_validate(ours.get("adapters", {}))
         shared_layer = SharedLayer.model_validate(ours.get("shared_layer", {}))
-    except (ValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        told = f"{place}: {first['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+        raise UserError(f"{files.config}: its 'minbert' part is damaged: {told}.") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{files.config}: its 'minbert' part is damaged: {error}") from None
     encoder = fresh_encoder(read_config(config, files.config), read_shapes(files.weights), files.weights)
     tokenizer = Tokenizer.from_files(files.folder)

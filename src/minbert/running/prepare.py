@@ -127,8 +127,21 @@ def _checked_texts(recipe: Recipe, display: Display) -> Texts:
     check_select(recipe.training.select, recipe.tasks)
     _check_sharing(recipe)
     texts = read_texts(recipe, display)
+    _check_weights(recipe, texts)
     check_steps(recipe, task_sizes(recipe, texts))
     return texts
+
+
+def _check_weights(recipe: Recipe, texts: Texts) -> None:
+    """Refuse labels' weights that are 0 for every row to train on."""
+    for name, task in recipe.tasks.items():
+        labels = texts["train", name].labels if ("train", name) in texts else None
+        weights = None if labels is None else task.kind.label_weights(labels)
+        if weights is not None and not weights.any():
+            raise UserError(
+                f"tasks.{name}.{task.kind.weights_key}: it is 0 for every class that the train rows have, so the task "
+                "would learn nothing. Give one of them a number above 0."
+            )
 
 
 def _check_sharing(recipe: Recipe) -> None:

@@ -95,7 +95,8 @@ def _scores_of(
 
 def _candidates(probabilities: Values) -> Values:
     distinct = np.unique(probabilities)
-    between = (distinct[:-1] + distinct[1:]) / 2
+    # The midpoint of two neighbours among floats may round to 0 or 1, which are no thresholds.
+    between = np.clip((distinct[:-1] + distinct[1:]) / 2, np.nextafter(0, 1), np.nextafter(1, 0))
     if len(between) > _CANDIDATES:
         between = between[np.linspace(0, len(between) - 1, _CANDIDATES).astype(np.int64)]
     return np.append(between, HALF)

@@ -31,8 +31,8 @@ def start_heads(learner: Learner, seed: int, display: Display) -> None:
     The same seed draws the same rows, and holds out the same ones to choose a penalty by.
     """
     started = time.monotonic()
-    rows, sequences = _rows(learner, seed), _sequences(learner, seed)
-    texts = sum(map(len, sequences))
+    rows = _rows(learner, seed)
+    texts = sum(map(len, _sequences(learner, seed)))
     solved, kept = [], []
     with display.counting(f"reading {texts:,} texts for the heads' start", texts) as bar:
         for task, settings in learner.model.tasks.items():
@@ -43,7 +43,8 @@ def start_heads(learner: Learner, seed: int, display: Display) -> None:
                 kept.append(f"{task} ({settings.head.name})")
     if solved:
         seconds = time.monotonic() - started
-        display.note(f"heads solved over the vectors of {texts:,} texts in {seconds:.0f} s: {', '.join(solved)}")
+        read = sum(len(learner.train[task].sequences.chosen(numbers)) for task, numbers in rows.items())
+        display.note(f"heads solved over the vectors of {read:,} texts in {seconds:.0f} s: {', '.join(solved)}")
     if kept:
         display.note(f"heads with a start of their own: {', '.join(kept)}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -47,22 +48,28 @@ class Multilabel(NamedClasses):
     @classmethod
     def _probabilities(cls, value: Any) -> Any:
         if isinstance(value, dict):
+            if DEV in value.values():
+                raise ValueError(f"give each class a number between 0 and 1, or all of them '{DEV}': thresholds: {DEV}")
             numbers_of_classes(value)
-            return {str(name): one_threshold(given) for name, given in value.items()}
+            if odd := [f"class '{name}': {given!r}" for name, given in value.items() if not 0 < given < 1]:
+                raise ValueError(f"give each class a number between 0 and 1; found {odd[0]}")
+            return {str(name): float(given) for name, given in value.items()}
         return one_threshold(value)
 
     @field_validator("pos_weight", mode="before")
     @classmethod
     def _balanced_or_numbers(cls, value: Any) -> Any:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return numbers_of_classes({"each": value})["each"]
+            if not 0 < value < math.inf:
+                raise ValueError(f"give a finite number above 0; found {value!r}")
+            return float(value)
         return numbers_of_classes(value)
 
     @model_validator(mode="after")
     def _numbers_are_of_its_classes(self) -> Self:
         for key, given in (("thresholds", self.thresholds), ("pos_weight", self.pos_weight)):
-            if isinstance(given, dict):
-                by_class(key, given, self.class_names, 0.0)
+            if isinstance(given, dict) and not by_class(key, given, self.class_names, 1.0).any():
+                raise ValueError(f"{key}: every class has 0, so none would be learnt. Give one a number above 0")
         return self
 
     @property

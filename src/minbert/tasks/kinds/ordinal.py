@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from minbert.tasks.kinds.base import Typical
 from minbert.tasks.kinds.named_classes import SoftmaxKind
 from minbert.tasks.metrics import Values
+from minbert.tasks.numbers import number
 from minbert.tasks.predictions import Predictions
 
 
@@ -27,6 +29,13 @@ class Ordinal(SoftmaxKind):
     metrics: ClassVar[tuple[str, ...]] = ("qwk", "mae", "spearman", "accuracy")
     further_metrics: ClassVar[tuple[str, ...]] = ("macro_f1",)
     ordered: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _numbers_differ(self) -> Self:
+        values = [value for name in self.class_names if (value := number(name)) is not None]
+        if len(set(values)) < len(values):
+            raise ValueError("'classes' has one number under two names, such as 1 and 1.0")
+        return self
 
     @property
     def span(self) -> float:

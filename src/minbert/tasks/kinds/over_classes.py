@@ -32,8 +32,9 @@ class ClassesKind(Kind):
 
     @model_validator(mode="after")
     def _weights_are_of_its_classes(self) -> Self:
-        if isinstance(self.class_weights, dict):
-            by_class("class_weights", self.class_weights, self.class_names, 1.0)
+        given = self.class_weights
+        if isinstance(given, dict) and not by_class("class_weights", given, self.class_names, 1.0).any():
+            raise ValueError("class_weights: every class has 0, so nothing would be learnt. Give one a number above 0")
         return self
 
     @property

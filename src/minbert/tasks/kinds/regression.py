@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_LEAST, _MOST = 1e-15, 1e15
+"""Between them a range's square, and what is divided by it, are numbers in fp32."""
+_STEPS = 1000
+"""So many different labels at least fp32 must have in a range."""
+
+
 class Regression(Kind):
     """A label is a number from the lowest to the highest of a range, and a head's one output is the score."""
 
@@ -34,6 +40,17 @@ class Regression(Kind):
     def _consistent(self) -> Self:
         if not (math.isfinite(self.range[0]) and self.range[0] < self.range[1] < math.inf):
             raise ValueError("'range' must be [lowest, highest], two finite numbers, the first one smaller")
+        width, furthest = self.range[1] - self.range[0], max(map(abs, self.range))
+        if not _LEAST <= width <= _MOST or furthest > _MOST:
+            raise ValueError(
+                f"'range' is beyond what fp32 can reckon with: widths from {_LEAST:g} to {_MOST:g}, and no label "
+                "further from 0. Scale the labels, for example to 0 and 1"
+            )
+        if np.spacing(np.float32(furthest)) > width / _STEPS:
+            raise ValueError(
+                f"fp32 cannot tell labels from {self.range[0]:.12g} to {self.range[1]:.12g} apart: they are far from 0 "
+                "for so narrow a range. Subtract the lowest from every label"
+            )
         return self
 
     @classmethod
