@@ -26,6 +26,7 @@ def test_constant_answers_are_told_once_with_their_task() -> None:
     assert [(str(warning.message), warning.category) for warning in caught] == [(told, ConstantPredictions)]
 
 
-def test_the_command_line_prints_our_warnings_as_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    _show_warning(ConstantPredictions("task 'close': all the same"), ConstantPredictions, "scoring.py", 1)
+def test_the_command_line_prints_our_warnings_as_one_line_and_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        _show_warning(ConstantPredictions("task 'close': all the same"), ConstantPredictions, "scoring.py", 1)
     assert capsys.readouterr().err == "note: task 'close': all the same\n"

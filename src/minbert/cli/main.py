@@ -68,20 +68,24 @@ def main(
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:
-    """Print our own warnings as one line, and all others as Python does."""
-    if issubclass(category, Notice):
-        typer.echo(f"note: {message}", err=True)
-    else:
+    """Print our own warnings as one line, each once a command, and all others as Python does."""
+    if not issubclass(category, Notice):
         _pythons_own(message, category, *more, **named)
+    elif str(message) not in _told:
+        _told.add(str(message))
+        typer.echo(f"note: {message}", err=True)
 
 
 _pythons_own = warnings.showwarning
+_told: set[str] = set()
+"""The warnings of this command so far: every evaluation of a run may have the same."""
 
 
 def run() -> None:
     """Run the command line; the user's own errors become one message and exit code 2, Ctrl-C exits with 130."""
     open_streams()
     warnings.showwarning = _show_warning
+    _told.clear()
     try:
         app(prog_name="minbert")
     except UserError as error:
