@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from minbert.cli import tables
 from minbert.comparing.compare import compare
 from minbert.comparing.tables import sentences
 from minbert.display.progress import Display
@@ -16,6 +20,7 @@ from minbert.evaluation.answers import read_answers, write_answers
 from minbert.recipe.recipe import parse_recipe
 from minbert.reporting.figures.learning import learning_curves
 from minbert.reporting.records import read_records
+from minbert.running.evaluating import evaluate_run
 from minbert.running.run import train_recipe
 from minbert.sweeping.plan import Configuration, Run
 from minbert.sweeping.records import finished
@@ -35,6 +40,22 @@ def by_error(two_tasks: dict[str, Any]) -> dict[str, Any]:
     two_tasks["tasks"]["close"]["metric"] = "mae"
     two_tasks["training"]["select"] = "close"
     return two_tasks
+
+
+def test_what_a_user_reads_says_that_less_is_better(by_error: dict[str, Any], tmp_path: Path) -> None:
+    told = io.StringIO()
+    display = Display(Console(file=told, width=200))
+    del by_error["tasks"]["mood"]["files"]["test"]
+    recipe = parse_recipe(by_error, "test")
+    display.show(tables.summary(train_recipe(recipe, tmp_path / "run", False, display), recipe))
+    display.show(tables.scores(evaluate_run(tmp_path / "run", None, "test", display), "test"))
+    lines = told.getvalue().splitlines()
+    steps = [line for line in lines if "  dev: " in line]
+    assert steps and all(re.search(r"close \d\.\d{3} \(less is better\)", line) for line in steps)
+    assert not any(re.search(r"mood \d\.\d{3} \(less", line) for line in steps)
+    assert len([line for line in lines if "mae (less is better)" in line]) == 2
+    assert not any("(less is better)" in line for line in lines if "pearson" in line)
+    assert [line for line in lines if line.endswith("not in overall: mood")]
 
 
 def test_the_kept_model_has_the_least_error(by_error: dict[str, Any], tmp_path: Path, quiet: Display) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 def summary(run: RunSummary, recipe: Recipe) -> Table:
     """Return the closing table: each task's dev score beside its baseline and what it was before the first step."""
+    from minbert.tasks.metrics import with_direction
+
     table = Table(title="dev scores of the kept model", title_justify="left")
     for column in ("task", "metric", "baseline", "before training", "trained"):
         table.add_column(column, justify="left" if column in ("task", "metric", "baseline") else "right")
@@ -31,7 +33,7 @@ def summary(run: RunSummary, recipe: Recipe) -> Table:
         base = run.baselines[name]
         table.add_row(
             name,
-            task.metric,
+            with_direction(task.metric),
             f"{base.score:.3f} ({base.name})",
             f"{run.untrained[name]:.3f}",
             StyledText(f"{run.metrics['dev'][name][task.metric]:.3f}", style="bold"),
@@ -91,12 +93,14 @@ def plan(planned: Plan) -> Table:
 
 def scores(dev: DevScores, split: str) -> Table:
     """Return every metric of every task."""
+    from minbert.tasks.metrics import with_direction
+
     table = Table(title=f"scores on {split}", title_justify="left")
     for column in ("task", "metric", "score"):
         table.add_column(column, justify="right" if column == "score" else "left")
     for task, metrics in dev.tasks.items():
         for metric, score in metrics.items():
-            table.add_row(task, metric, f"{score:.4f}")
+            table.add_row(task, with_direction(metric), f"{score:.4f}")
     table.add_section()
     for name, score in dev.overall.items():
         table.add_row(name, "", f"{score:.4f}")

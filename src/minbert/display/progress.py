@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -70,11 +70,17 @@ class Display:
         scores: Mapping[str, float],
         overall: float,
         best: bool,
+        errors: Collection[str] = (),
     ) -> None:
-        """Print a line for an evaluation: each task's score and, where it was trained since the last, its loss."""
+        """Print a line for an evaluation: each task's score and, where it was trained since the last, its loss.
+
+        Of the scores of the tasks ``errors``, less is better; the line says so.
+        """
         line = Text(f"step {step:5d}  epoch {epoch:.2f}  dev: ")
         for number, (task, score) in enumerate(scores.items()):
             line.append("  " if number else "").append(f"{task} {score:.3f}")
+            if task in errors:
+                line.append(" (less is better)", style="dim")
             if task in losses:
                 line.append(f" (loss {losses[task]:.3f})", style="dim")
         if len(scores) > 1:

@@ -44,6 +44,8 @@ def evaluate_run(
     named = {name: task for name, task in recipe.tasks.items() if split in task.split_files}
     if not named:
         raise UserError(f"{folder}: its recipe names no {split} file for any task.")
+    if others := [name for name in recipe.tasks if name not in named]:
+        display.note(f"without a {split} file, and so not scored and not in overall: {', '.join(others)}")
     model = MultitaskModel.from_pretrained(folder).to(available_device())
     _check_same_labels(folder, named, model.tasks)
     if note := undecided(folder, model.tasks):

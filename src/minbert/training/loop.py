@@ -13,7 +13,7 @@ from minbert.multitask.inference import NotFiniteAnswersError
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
 from minbert.optim.settings import parameter_groups
-from minbert.tasks.metrics import worth
+from minbert.tasks.metrics import METRICS, worth
 from minbert.tracking import Tracker
 from minbert.training.checkpoint import Best
 from minbert.training.combining import StepCombination
@@ -97,7 +97,13 @@ class TrainingLoop(Stepper[Step]):
         self.combination.weather.clear()
         self.learner.regularizing.clear()
         self.display.evaluated(
-            state.step, state.step / self.course.steps_per_epoch, losses, dev.primary, dev.overall["overall"], improved
+            state.step,
+            state.step / self.course.steps_per_epoch,
+            losses,
+            dev.primary,
+            dev.overall["overall"],
+            improved,
+            [name for name, metric in metrics.items() if METRICS[metric].less_is_better],
         )
         self._lose_patience(improved)
 

@@ -32,6 +32,11 @@ METRICS: dict[str, Metric] = {
 """Every metric by its name; a kind of task names its own (``Kind.metrics``)."""
 
 
+def with_direction(name: str) -> str:
+    """Return a metric's name as tables of results have it: beside an error, that less of it is better."""
+    return f"{name} (less is better)" if METRICS[name].less_is_better else name
+
+
 def worth(name: str, score: float) -> float:
     """Return what is the higher the better: ``score``, or its negative where less is better.
 
