@@ -85,6 +85,7 @@ def test_a_run_is_never_worse_than_its_probe_and_can_keep_it(
     assert summary.untrained["close"] == pytest.approx(summary.metrics["dev"]["close"]["pearson"])
     assert "step 0, the model before training, is kept" in said
     assert "heads solved over the vectors of" in said
+    assert "vectors of 0 texts" not in said
     assert "mood, close" in said
 
 
