@@ -265,6 +265,11 @@ def test_a_task_that_no_recipe_can_hold_is_left_out_with_the_reason(tmp_path: Pa
     assert re.search(told, remarks(tmp_path))
 
 
+def test_scores_beyond_what_training_can_reckon_with_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no recipe can hold what was found: kind: 'range' is beyond .* Scale"):
+        infer([write(tmp_path, one({"text": text(), "score": lambda row: 10 ** (row % 20)}))])
+
+
 def test_numbers_beyond_what_a_float_holds(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"column 'score' holds numbers beyond 1e\+300"):
         infer([write(tmp_path, one({"text": text(), "score": of("1e9999", "2", "3")}))])
