@@ -79,7 +79,7 @@ def predict(
     with ExitStack() as held:
         if source is not None and output is not None:
             held.enter_context(new_file(output, [source, to_path(run)], force=force, suffixes=ROW_FORMATS))
-        model = _load(run, display)
+        model = load(run, display)
         if note := undecided(to_path(run), model.tasks):
             display.note(note)
         task = _only_task(run, model) if task is None else task
@@ -130,7 +130,7 @@ def encode(
 
     display = Display(terminal(stderr=True))
     with new_file(output, [source, to_path(run)], force=force, suffixes=[".npy"]):
-        model = _load(run, display)
+        model = load(run, display)
         with display.counting("encoding") as bar:
             answered = encode_file(model, source, column, output, pooling, chosen_precision(precision), bar.advance)
     _tell_cut(display, answered.cut, answered.sequences, model.max_length)
@@ -155,7 +155,7 @@ def _tell_cut(display: Display, cut: int, sequences: int, longest: int) -> None:
         display.note(f"{cut:,} of {sequences:,} sequences are cut to {longest} tokens")
 
 
-def _load(run: str, display: Display) -> MultitaskModel:
+def load(run: str, display: Display) -> MultitaskModel:
     """Return the model of a run, on the device; what to know of it is printed."""
     from minbert.files.paths import to_path
     from minbert.machine.device import available_device

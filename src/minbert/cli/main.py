@@ -13,6 +13,7 @@ from minbert.cli import (
     comparing,
     data,
     ensembles,
+    exporting,
     inference,
     listings,
     pretraining,
@@ -47,6 +48,7 @@ app.command()(reporting.report)
 app.command()(inference.evaluate)
 app.command()(inference.predict)
 app.command()(inference.encode)
+app.command()(exporting.export)
 app.command()(listings.methods)
 app.add_typer(listings.recipes_app, name="recipes")
 app.add_typer(data.app, name="data")

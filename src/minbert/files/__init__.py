@@ -28,10 +28,10 @@ def atomic_path(path: Path, size: int | None = None) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
+    temporary = partial_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_left_over(path)
+        remove_left_over(path)
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # some libraries write files that only their owner can read
         descriptor = os.open(temporary, os.O_RDONLY)
@@ -45,28 +45,41 @@ def atomic_path(path: Path, size: int | None = None) -> Iterator[Path]:
         named = [Path(name) for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
         if named and not {temporary, path, path.parent}.intersection(named):
             raise  # some other file that the body touched: not ours to explain
-        reason = os.strerror(error.errno) if error.errno else str(error)  # some libraries write a text of their own
-        raise UserError(
-            f"{path}: cannot be written ({reason}{_room(path.parent, size, error)}). Free some space or choose another "
-            "place; what stood there before is unharmed."
-        ) from error
+        raise cannot_be_written(path, error, size) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
+def cannot_be_written(path: Path, error: OSError, size: int | None = None) -> UserError:
+    """Return what to tell of a file, or a folder, that could not be written; ``size`` as for ``atomic_path``."""
+    reason = os.strerror(error.errno) if error.errno else str(error)  # some libraries write a text of their own
+    return UserError(
+        f"{path}: cannot be written ({reason}{_room(path.parent, size, error)}). Free some space or choose another "
+        "place; what stood there before is unharmed."
+    )
+
+
+def partial_path(path: Path) -> Path:
+    """Return the name under which this process writes what is to be ``path``."""
+    return path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
+
+
 def is_left_over(path: Path) -> bool:
-    """Return whether this is a temporary file of ``atomic_path``, by its name."""
+    """Return whether this is what a process writes under ``partial_path``, by its name."""
     return path.name.startswith(".") and path.name.endswith(_PARTIAL)
 
 
-def _remove_left_over(path: Path) -> None:
-    """Remove the temporary files for ``path`` of processes that are no more."""
+def remove_left_over(path: Path) -> None:
+    """Remove what processes that are no more wrote under their ``partial_path`` for ``path``."""
     start = f".{path.name}."
     for entry in path.parent.iterdir():
         writer = entry.name.removeprefix(start).removesuffix(_PARTIAL)
         if entry.name == f"{start}{writer}{_PARTIAL}" and writer.isdecimal() and not _is_alive(int(writer)):
-            entry.unlink(missing_ok=True)
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
 
 
 def _is_alive(process: int) -> bool:

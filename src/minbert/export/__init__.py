@@ -1,0 +1,1 @@
+"""A trained model in the forms that other libraries and programs read: one file each in ``formats/``."""
