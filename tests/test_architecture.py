@@ -12,7 +12,7 @@ PACKAGE = Path(minbert.__file__).parent
 FLOORS = [
     {"errors", "packed", "randomness"},
     {"files", "methods", "display"},
-    {"machine", "text"},
+    {"machine", "text", "hub"},
     {"encoder", "optim"},
     {"tasks"},
     {"data", "multitask", "tracking"},

@@ -1,25 +1,21 @@
-"""The hub, played by a small server that answers what its client asks."""
+"""Encoders from the hub, played by a small server on this machine."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import torch
 
+from hub_stand_in import Hub, served
 from minbert.encoder.encoder import Encoder
 from minbert.encoder.sources import save_encoder
 from minbert.encoder.weights import export_tensors
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 ASK = """
 import json, sys
@@ -33,64 +29,6 @@ for name in sys.argv[1:]:
         answers[name] = {"error": str(error)}
 print(json.dumps(answers))
 """
-
-
-class Hub:
-    """A server of ``repositories``: name -> file name -> content."""
-
-    def __init__(self, repositories: dict[str, dict[str, bytes]]) -> None:
-        self.repositories = repositories
-        self.asked: list[str] = []
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                hub.answer(self)
-
-            def do_HEAD(self) -> None:
-                hub.answer(self)
-
-            def log_message(self, *_arguments: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        path = request.path.partition("?")[0]
-        self.asked.append(f"{request.command} {path}")
-        if path.startswith("/api/models/gated"):
-            return self.send(request, 403, b"{}", {"X-Error-Code": "GatedRepo"})
-        for name, files in self.repositories.items():
-            if path == f"/api/models/{name}/revision/main":
-                siblings = [{"rfilename": file} for file in files]
-                return self.send(request, 200, json.dumps({"id": name, "sha": COMMIT, "siblings": siblings}).encode())
-            if path == f"/api/models/{name}/tree/{COMMIT}":
-                tree = [
-                    {"type": "file", "path": file, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
-                    for file, content in files.items()
-                ]
-                return self.send(request, 200, json.dumps(tree).encode())
-            start = f"/{name}/resolve/{COMMIT}/"
-            if path.startswith(start) and path.removeprefix(start) in files:
-                content = files[path.removeprefix(start)]
-                headers = {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
-                return self.send(request, 200, content, headers)
-        return self.send(request, 404, b"{}", {"X-Error-Code": "RepoNotFound"})
-
-    def send(
-        self, request: BaseHTTPRequestHandler, status: int, content: bytes, headers: dict[str, str] | None = None
-    ) -> None:
-        request.send_response(status)
-        for key, value in (headers or {}).items():
-            request.send_header(key, value)
-        request.send_header("Content-Length", str(len(content)))
-        request.end_headers()
-        if request.command == "GET":
-            request.wfile.write(content)
 
 
 @pytest.fixture(scope="module")
@@ -124,19 +62,15 @@ def hub(files: dict[str, bytes]) -> Iterator[Hub]:
     beside = {"config.json": b"{}"} | dict.fromkeys(words, b"{}")
     extra = {"model.py": b"raise", "onnx/model.onnx": b"", "openvino/config.json": b"{}", "flax_model.msgpack": b""}
     inner = {f"0_Transformer/{name}": content for name, content in files.items()}
-    server = Hub(
-        {
-            "plain": files,
-            "someone/pickled": pickled,
-            "sharded": beside | dict.fromkeys([*shards, *pickles], b"{}") | extra,
-            "sharded-pickles": beside | dict.fromkeys(pickles, b"{}") | extra,
-            "sentences": inner
-            | {"modules.json": b"[]", "1_Pooling/config.json": b"{}", "2_Dense/model.safetensors": b""},
-        }
-    )
-    yield server
-    server.server.shutdown()
-    server.server.server_close()
+    repositories = {
+        "plain": files,
+        "someone/pickled": pickled,
+        "sharded": beside | dict.fromkeys([*shards, *pickles], b"{}") | extra,
+        "sharded-pickles": beside | dict.fromkeys(pickles, b"{}") | extra,
+        "sentences": inner | {"modules.json": b"[]", "1_Pooling/config.json": b"{}", "2_Dense/model.safetensors": b""},
+    }
+    with served(repositories) as hub:
+        yield hub
 
 
 def ask(names: list[str], home: Path, **environment: str) -> dict[str, dict[str, str]]:
@@ -180,7 +114,7 @@ def test_the_files_of_every_family_are_fetched_and_no_others(
     answers: dict[str, dict[str, str]], hub: Hub, name: str
 ) -> None:
     folder = Path(answers[name]["folder"])
-    wanted = {file for file in hub.repositories[name] if not file.endswith((".py", ".onnx", ".msgpack", ".h5"))}
+    wanted = {file for file in hub.repositories[name].files if not file.endswith((".py", ".onnx", ".msgpack", ".h5"))}
     wanted -= {"openvino/config.json", "2_Dense/model.safetensors"}
     if name != "sharded-pickles":
         wanted = {file for file in wanted if "pytorch_model" not in file}

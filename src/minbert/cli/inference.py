@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from minbert.multitask.model import MultitaskModel
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or a minbert model's id on the hub.")]
+Revision = Annotated[
+    str | None, typer.Option(help="Of a model on the hub: a branch, a tag or a commit; by default the newest.")
+]
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16"],
     typer.Option(help="Number format of matrix products; auto: bf16 where it is faster."),
@@ -58,6 +61,7 @@ def predict(
         Path | None, typer.Option(parser=to_path, help="A new .tsv, .csv or .jsonl file; else standard output.")
     ] = None,
     force: Force = False,
+    revision: Revision = None,
     precision: PrecisionOption = "auto",
 ) -> None:
     """Predict one task for texts given here, or for every row of a file (of any size)."""
@@ -79,7 +83,7 @@ def predict(
     with ExitStack() as held:
         if source is not None and output is not None:
             held.enter_context(new_file(output, [source, to_path(run)], force=force, suffixes=ROW_FORMATS))
-        model = load(run, display)
+        model = load(run, display, revision)
         if note := undecided(to_path(run), model.tasks):
             display.note(note)
         task = _only_task(run, model) if task is None else task
@@ -118,6 +122,7 @@ def encode(
         Literal["pooler", "cls", "mean"], typer.Option(help="How token states become one vector.")
     ] = "mean",
     force: Force = False,
+    revision: Revision = None,
     precision: PrecisionOption = "auto",
     texts: Annotated[list[str] | None, typer.Argument(hidden=True, is_eager=True, callback=_no_texts)] = None,  # noqa: ARG001
 ) -> None:
@@ -130,7 +135,7 @@ def encode(
 
     display = Display(terminal(stderr=True))
     with new_file(output, [source, to_path(run)], force=force, suffixes=[".npy"]):
-        model = load(run, display)
+        model = load(run, display, revision)
         with display.counting("encoding") as bar:
             answered = encode_file(model, source, column, output, pooling, chosen_precision(precision), bar.advance)
     _tell_cut(display, answered.cut, answered.sequences, model.max_length)
@@ -155,7 +160,7 @@ def _tell_cut(display: Display, cut: int, sequences: int, longest: int) -> None:
         display.note(f"{cut:,} of {sequences:,} sequences are cut to {longest} tokens")
 
 
-def load(run: str, display: Display) -> MultitaskModel:
+def load(run: str, display: Display, revision: str | None = None) -> MultitaskModel:
     """Return the model of a run, on the device; what to know of it is printed."""
     from minbert.files.paths import to_path
     from minbert.machine.device import available_device
@@ -166,7 +171,7 @@ def load(run: str, display: Display) -> MultitaskModel:
     check_has_model(to_path(run), run)
     if note := unfinished(to_path(run)):
         display.note(note)
-    return MultitaskModel.from_pretrained(run).to(available_device())
+    return MultitaskModel.from_pretrained(run, revision).to(available_device())
 
 
 def _only_task(run: str, model: MultitaskModel) -> str:

@@ -17,6 +17,7 @@ from minbert.cli import (
     inference,
     listings,
     pretraining,
+    publishing,
     reporting,
     reproducing,
     sweeping,
@@ -49,6 +50,7 @@ app.command()(inference.evaluate)
 app.command()(inference.predict)
 app.command()(inference.encode)
 app.command()(exporting.export)
+app.command()(publishing.push)
 app.command()(listings.methods)
 app.add_typer(listings.recipes_app, name="recipes")
 app.add_typer(data.app, name="data")

@@ -10,10 +10,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text as StyledText
 
-from minbert.display.columns import fill
+from minbert.display.columns import Column, fill
 
 if TYPE_CHECKING:
     from minbert.comparing.compare import Comparison
+    from minbert.hub.uploading import Upload
     from minbert.multitask.texts import Text
     from minbert.recipe.recipe import Recipe
     from minbert.running.run import RunSummary
@@ -149,3 +150,15 @@ def comparison(compared: Comparison) -> Iterator[Table]:
         scores = compared.of(system.name)
         fill(table, narrow_columns(scores), scores, no_wrap=True)
         yield table
+
+
+def uploads(files: Sequence[Upload]) -> Table:
+    """Return what goes up to the hub: each file's name, size and SHA-256."""
+    columns: list[Column[Upload]] = [
+        Column("file", lambda each: each.name, numeric=False),
+        Column("bytes", lambda each: f"{each.size:,}"),
+        Column("SHA-256", lambda each: each.digest, numeric=False),
+    ]
+    table = Table(box=None, pad_edge=False)
+    fill(table, columns, files)
+    return table

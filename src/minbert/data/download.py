@@ -36,6 +36,7 @@ from minbert.data.rows import Problem, read_rows
 from minbert.errors import UserError
 from minbert.files import atomic_path
 from minbert.files.outputs import new_file
+from minbert.hub.downloading import download_data_file
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def download(folder: Path, progress: Callable[[str], None] | None = None, force:
         for source in _sources:
             for file, split in source.files.items():
                 tell(f"fetching {source.repository}/{file}")
-                fetched.append((source, split, _fetch(source, file)))
+                fetched.append((source, split, download_data_file(source.repository, file, source.revision)))
         for source in _sources:
             splits: dict[str, list[_Example]] = {"train": [], "dev": [], "test": []}
             for origin, split, path in fetched:
@@ -130,19 +131,6 @@ def hub_data_set(file: str) -> str | None:
 def _file_names(source: _Source) -> dict[str, str]:
     suffixes = {"train": "train.csv", "dev": "dev.csv", "test": "test-student.csv"}
     return {split: f"{source.prefix}-{suffix}" for split, suffix in suffixes.items()}
-
-
-def _fetch(source: _Source, file: str) -> Path:
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return Path(hf_hub_download(source.repository, file, repo_type="dataset", revision=source.revision))
-    except Exception as error:  # which ones the hub's library lets through differs between its versions
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(
-            f"{source.repository}/{file}: cannot be fetched from the hub ({reason}). Nothing was written. "
-            "Check the connection, and HF_ENDPOINT if a mirror is used."
-        ) from error
 
 
 def _examples(source: _Source, path: Path) -> Iterator[_Example]:

@@ -53,18 +53,23 @@ class EncoderFiles:
     """The folder of the model of sentence-transformers that it is part of, if it is."""
 
 
-def find_encoder(name: str) -> EncoderFiles:
+def find_encoder(name: str, revision: str | None = None) -> EncoderFiles:
     """Return the files of the encoder called ``name``: 'minilm', a folder, or a model on the hub.
 
+    ``revision`` is a branch, a tag or a commit of a model on the hub.
+
     Raises:
-        UserError: there is no such encoder, or a file of it is missing.
+        UserError: there is no such encoder or revision, or a file of it is missing.
     """
     if name == MINILM:
         folder = _minilm_folder()
     elif (place := to_path(name)).exists():
         folder = place
     else:
-        folder = download_encoder(name)
+        folder = download_encoder(name, revision)
+        revision = None
+    if revision is not None:
+        raise UserError(f"'{name}': is on this machine, where a model has no revisions. Leave out '{revision}'.")
     if not folder.is_dir():
         raise UserError(f"encoder '{name}': is a file. Give the folder that holds {CONFIG} and {SAFETENSORS}.")
     whole, folder = folder, encoder_folder(folder)

@@ -50,13 +50,15 @@ class MultitaskModel(MultitaskNetwork):
         self.max_length = min(max_length, encoder.longest)
 
     @classmethod
-    def from_pretrained(cls, source: str | Path) -> Self:
+    def from_pretrained(cls, source: str | Path, revision: str | None = None) -> Self:
         """Load a model from a run's folder, or from the hub by its id.
 
+        ``revision`` is a branch, a tag or a commit on the hub: the one that ``minbert push`` prints, for example.
+
         Raises:
-            UserError: there is no such model, or its files are damaged or of another kind.
+            UserError: there is no such model or revision, or its files are damaged or of another kind.
         """
-        found = read_description(str(source))
+        found = read_description(str(source), revision)
         model = cls(found.encoder, found.tokenizer, found.tasks, found.max_length, found.adapters, found.shared_layer)
         load_weights(model, found.weights)
         return model.eval()

@@ -122,13 +122,15 @@ def save_weights(network: MultitaskNetwork, folder: Path, *more: Path) -> None:
         link_or_copy(folder / "model.safetensors", other / "model.safetensors")
 
 
-def read_description(source: str) -> ModelDescription:
+def read_description(source: str, revision: str | None = None) -> ModelDescription:
     """Return what ``save_description`` wrote into the folder ``source``, or onto the hub under that id.
+
+    ``revision`` is a branch, a tag or a commit on the hub.
 
     Raises:
         UserError: there is no such model, or its files are damaged or of another kind.
     """
-    files = find_encoder(source)
+    files = find_encoder(source, revision)
     config = read_json(files.config)
     ours = config.get("minbert") if isinstance(config, dict) else None
     if not isinstance(ours, dict):
