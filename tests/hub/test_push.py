@@ -97,6 +97,7 @@ def test_what_was_pushed_is_read_back_by_its_commit(hub: Hub, run: Path, tmp_pat
         "1_Pooling/config.json",
         "README.md",
         "config.json",
+        "config_sentence_transformers.json",
         "model.safetensors",
         "modules.json",
         "recipe.yaml",

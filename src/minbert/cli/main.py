@@ -20,7 +20,6 @@ from minbert.cli import (
     publishing,
     reporting,
     reproducing,
-    serving,
     sweeping,
     training,
     understanding,
@@ -52,7 +51,6 @@ app.command()(inference.predict)
 app.command()(inference.encode)
 app.command()(exporting.export)
 app.command()(publishing.push)
-app.command()(serving.serve)
 app.command()(listings.methods)
 app.add_typer(listings.recipes_app, name="recipes")
 app.add_typer(data.app, name="data")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from minbert.encoder.file_names import CONFIG, MODULES
+from torch import Tensor
+
+from minbert.encoder.file_names import CONFIG, MODULES, POOLING, SAFETENSORS
+from minbert.encoder.tensor_files import write_tensors
 from minbert.errors import UserError
+from minbert.files import write_json
 from minbert.files.json_text import read_json
 
 logger = logging.getLogger(__name__)
@@ -15,6 +20,106 @@ logger = logging.getLogger(__name__)
 _OURS = {"cls": "cls", "cls_token": "cls", "mean": "mean", "mean_tokens": "mean"}
 """Its ways of pooling -> ours. All others are none of ours."""
 _MODE = "pooling_mode"
+
+Activation = Literal["identity", "tanh", "relu"]
+_ACTIVATIONS: dict[Activation, str] = {
+    "identity": "torch.nn.modules.linear.Identity",
+    "tanh": "torch.nn.modules.activation.Tanh",
+    "relu": "torch.nn.modules.activation.ReLU",
+}
+
+NO_CLASSIFIER: Mapping[str, Any] = {
+    "sentence_transformers": {"activation_fn": "torch.nn.NO_CLASSIFIER_IS_HERE_see_minbert_export"}
+}
+"""For the ``config.json`` of an encoder without a classifier. ``CrossEncoder`` would put an untrained one onto it, and
+its scores look like any others. It stops at an activation that does not exist; nobody else reads this."""
+
+
+class DenseLayer(NamedTuple):
+    """A linear layer behind pooling, and what becomes of its output."""
+
+    weight: Tensor
+    """(outputs, inputs)"""
+    bias: Tensor
+    activation: Activation
+
+
+class Sizes(NamedTuple):
+    """What an encoder reads and gives."""
+
+    width: int
+    """Of its states."""
+    max_length: int
+    """Longer texts are cut, in tokens."""
+
+
+Pooled = Literal["cls", "mean"]
+"""What a text's vector is made of, before any layer."""
+
+
+def save_sentence_transformer(
+    folder: Path, sizes: Sizes, pooling: Pooled = "mean", layers: Sequence[DenseLayer] = ()
+) -> None:
+    """Write what makes a ``SentenceTransformer`` of the encoder in ``folder``: pooling, and linear layers behind it.
+
+    The last layer's output takes the place of the vector. The names of modules and the keys of pooling are those of the
+    first versions, which all later ones read.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    _save_modules(folder, sizes, pooling, layers, {})
+    write_json(
+        folder / "config_sentence_transformers.json",
+        {"model_type": "SentenceTransformer", "similarity_fn_name": "cosine", "prompts": {}},
+    )
+
+
+def save_cross_encoder(
+    folder: Path, sizes: Sizes, pooling: Pooled, layers: Sequence[DenseLayer], *, probabilities: bool
+) -> None:
+    """Write what makes a ``CrossEncoder`` of the encoder in ``folder``; see ``save_sentence_transformer``.
+
+    The last layer gives the scores; with ``probabilities`` each becomes one, by a sigmoid.
+    """
+    _save_modules(folder, sizes, pooling, layers, {"module_output_name": "scores"})
+    activation = "torch.nn.modules.activation.Sigmoid" if probabilities else _ACTIVATIONS["identity"]
+    write_json(
+        folder / "config_sentence_transformers.json",
+        {"model_type": "CrossEncoder", "activation_fn": activation, "prompts": {}},
+    )
+
+
+def _save_modules(
+    folder: Path, sizes: Sizes, pooling: Pooled, layers: Sequence[DenseLayer], of_last: dict[str, str]
+) -> None:
+    """Write the modules; ``of_last`` are further settings of the last layer."""
+    places = [("Transformer", ""), ("Pooling", POOLING)]
+    places += [("Dense", f"{number}_Dense") for number in range(2, 2 + len(layers))]
+    modules = [
+        {"idx": number, "name": str(number), "path": place, "type": f"sentence_transformers.models.{kind}"}
+        for number, (kind, place) in enumerate(places)
+    ]
+    write_json(folder / MODULES, modules)
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": sizes.max_length, "do_lower_case": False})
+    ways = {
+        "word_embedding_dimension": sizes.width,
+        "pooling_mode_cls_token": pooling == "cls",
+        "pooling_mode_mean_tokens": pooling == "mean",
+        "pooling_mode_max_tokens": False,
+        "pooling_mode_mean_sqrt_len_tokens": False,
+    }
+    write_json(folder / POOLING / CONFIG, ways)
+    for layer, (_, place) in zip(layers, places[2:], strict=True):
+        outputs, inputs = layer.weight.shape
+        settings: dict[str, Any] = {
+            "in_features": inputs,
+            "out_features": outputs,
+            "bias": True,
+            "activation_function": _ACTIVATIONS[layer.activation],
+        }
+        write_json(folder / place / CONFIG, settings | (of_last if layer is layers[-1] else {}))
+        write_tensors(folder / place / SAFETENSORS, {"linear.weight": layer.weight, "linear.bias": layer.bias})
 
 
 def encoder_folder(folder: Path) -> Path:

@@ -34,6 +34,8 @@ class Exported:
     task: TaskSettings
     family: Architecture
     """The encoder's."""
+    width: int
+    """Of the vectors that heads see."""
     adapters: Adapters
     shared_layer: SharedLayer
 
@@ -43,6 +45,7 @@ class Exported:
         return cls(
             network.task(name),
             network.encoder.architecture,
+            network.vector_width,
             network.adapters_settings,
             network.shared_layer_settings,
         )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from minbert.display.commands import command_line
 from minbert.encoder.config_file import config_mapping, read_config
 from minbert.encoder.encoder import Encoder
+from minbert.encoder.sentence_transformers_files import NO_CLASSIFIER, Sizes, save_sentence_transformer
 from minbert.encoder.sources import check_tokenizer, find_encoder, save_tokenizer
 from minbert.encoder.tensor_files import LARGEST_WEIGHT, is_sound, read_shapes, read_tensors, write_tensors
 from minbert.encoder.weights import export_tensors, fresh_encoder, import_tensors
@@ -28,7 +29,6 @@ from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
 
 _FORMAT = 1
-_POOLING = "1_Pooling"
 _WHOLE_NUMBER = TypeAdapter(int, config=ConfigDict(strict=True))
 
 
@@ -72,9 +72,11 @@ def save_description(network: MultitaskNetwork, tokenizer: Tokenizer, max_length
         ours["adapters"] = network.adapters_settings.model_dump(mode="json")
     if network.shared_layer is not None:
         ours["shared_layer"] = network.shared_layer_settings.model_dump(mode="json")
-    write_json(folder / "config.json", config_mapping(network.encoder.config, tokenizer) | {"minbert": ours})
+    config = network.encoder.config
+    write_json(folder / "config.json", config_mapping(config, tokenizer) | {**NO_CLASSIFIER, "minbert": ours})
     save_tokenizer(tokenizer, network.encoder, folder)
-    _save_pooling_description(network.encoder.config.hidden_size, max_length, folder)
+    # The vectors of ``model.encode``: means over all tokens.
+    save_sentence_transformer(folder, Sizes(config.hidden_size, max_length))
 
 
 def write_kinds(folder: Path, kinds: Mapping[str, Kind]) -> None:
@@ -89,27 +91,6 @@ def write_kinds(folder: Path, kinds: Mapping[str, Kind]) -> None:
         settings = kind.model_dump(mode="json")
         config["minbert"]["tasks"][name] |= {key: settings[key] for key in settings.keys() - {"name"}}
     write_json(path, config)
-
-
-def _save_pooling_description(width: int, max_length: int, folder: Path) -> None:
-    """Write what makes sentence-transformers' vectors those of ``model.encode``: means over all tokens.
-
-    The keys are those of its first versions, which all later ones read.
-    """
-    modules = [
-        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
-        {"idx": 1, "name": "1", "path": _POOLING, "type": "sentence_transformers.models.Pooling"},
-    ]
-    write_json(folder / "modules.json", modules)
-    write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_length, "do_lower_case": False})
-    pooling = {
-        "word_embedding_dimension": width,
-        "pooling_mode_cls_token": False,
-        "pooling_mode_mean_tokens": True,
-        "pooling_mode_max_tokens": False,
-        "pooling_mode_mean_sqrt_len_tokens": False,
-    }
-    write_json(folder / _POOLING / "config.json", pooling)
 
 
 def save_weights(network: MultitaskNetwork, folder: Path, *more: Path) -> None:

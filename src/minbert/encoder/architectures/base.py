@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import nn
 
@@ -13,6 +13,8 @@ from minbert.encoder.config import EncoderConfig
 from minbert.encoder.layers import EmbeddingModule, EncoderLayer
 from minbert.text.template import Template
 from minbert.text.tokenizer import Tokenizer
+
+ClassifierActivation = Literal["tanh", "relu"]
 
 
 class Architecture(ABC):
@@ -42,6 +44,16 @@ class Architecture(ABC):
     """The class of an encoder with a masked-LM head."""
     no_masked_lm: ClassVar[str | None] = None
     """Why no masked-LM head goes with the family, where none does."""
+
+    # How transformers classifies with it.
+    classifier_class: ClassVar[str]
+    """Its encoder with a classifier over the first token's state: a layer as wide as the encoder, and one of logits."""
+    classifier_activation: ClassVar[ClassifierActivation | None] = None
+    """What becomes of the first layer's output; None: something else happens that no head of ours does."""
+    classifier_layers: ClassVar[tuple[str, ...]] = ()
+    """Both layers' names in files of such a model."""
+    classifier_told: ClassVar[str]
+    """What that classifier is, in words."""
 
     # What its tensors are called.
     prefix: ClassVar[str]

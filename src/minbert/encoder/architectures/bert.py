@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from minbert.encoder.architectures.base import Architecture
+from minbert.encoder.architectures.base import Architecture, ClassifierActivation
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.layers import EmbeddingModule, Embeddings, EncoderLayer, PostNormLayer
 from minbert.text.template import Template
@@ -49,6 +49,11 @@ class Bert(Architecture):
     }
     model_class = "BertModel"
     masked_lm_class = "BertForMaskedLM"
+
+    classifier_class = "BertForSequenceClassification"
+    classifier_activation: ClassVar[ClassifierActivation | None] = "tanh"
+    classifier_layers: ClassVar[tuple[str, ...]] = ("bert.pooler.dense", "classifier")
+    classifier_told = "one layer over the pooler's output: a linear head with 'pooling: pooler'"
 
     prefix = "bert."
     layer_prefix = "encoder.layer."

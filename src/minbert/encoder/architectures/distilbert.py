@@ -39,6 +39,13 @@ class DistilBert(Bert):
     model_class = "DistilBertModel"
     masked_lm_class = "DistilBertForMaskedLM"
 
+    classifier_class = "DistilBertForSequenceClassification"
+    classifier_activation = "relu"
+    classifier_layers: ClassVar[tuple[str, ...]] = ("pre_classifier", "classifier")
+    classifier_told = (
+        "two layers with a ReLU between them: head mlp with 'pooling: cls' and one hidden layer as wide as the encoder"
+    )
+
     prefix = "distilbert."
     layer_prefix = "transformer.layer."
     modules: ClassVar[Mapping[str, tuple[str, ...]]] = {

@@ -52,6 +52,10 @@ class Electra(Bert):
         "For masked-LM pretraining choose an encoder of another family."
     )
 
+    classifier_class = "ElectraForSequenceClassification"
+    classifier_activation = None
+    classifier_told = "two layers with a GELU between them, as no head of minbert is"
+
     prefix = "electra."
     modules: ClassVar[Mapping[str, tuple[str, ...]]] = {
         **{ours: theirs for ours, theirs in Bert.modules.items() if ours != "pooler"},

@@ -165,6 +165,10 @@ class ModernBert(Bert):
     model_class = "ModernBertModel"
     masked_lm_class = "ModernBertForMaskedLM"
 
+    classifier_class = "ModernBertForSequenceClassification"
+    classifier_activation = None
+    classifier_told = "two layers with a norm between them, as no head of minbert is"
+
     prefix = "model."
     layer_prefix = "layers."
     modules: ClassVar[Mapping[str, tuple[str, ...]]] = {

@@ -56,6 +56,8 @@ class Mpnet(Roberta):
     model_class = "MPNetModel"
     masked_lm_class = "MPNetForMaskedLM"
 
+    classifier_class = "MPNetForSequenceClassification"
+
     prefix = "mpnet."
     modules: ClassVar[Mapping[str, tuple[str, ...]]] = {
         **{ours: theirs for ours, theirs in Roberta.modules.items() if ours != "embeddings.segment"},

@@ -44,6 +44,9 @@ class Roberta(Bert):
     model_class = "RobertaModel"
     masked_lm_class = "RobertaForMaskedLM"
 
+    classifier_class = "RobertaForSequenceClassification"
+    classifier_layers: ClassVar[tuple[str, ...]] = ("classifier.dense", "classifier.out_proj")
+
     prefix = "roberta."
     other_heads: ClassVar[tuple[str, ...]] = (
         "lm_head.",
@@ -85,6 +88,7 @@ class XlmRoberta(Roberta):
 
     model_type = "xlm-roberta"
     model_class = "XLMRobertaModel"
+    classifier_class = "XLMRobertaForSequenceClassification"
     masked_lm_class = "XLMRobertaForMaskedLM"
 
 
@@ -93,4 +97,5 @@ class Camembert(Roberta):
 
     model_type = "camembert"
     model_class = "CamembertModel"
+    classifier_class = "CamembertForSequenceClassification"
     masked_lm_class = "CamembertForMaskedLM"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from minbert.errors import UserError
 from minbert.export.carrying import Carried, Exported
@@ -46,6 +47,10 @@ class Format(ABC):
     @abstractmethod
     def usage(self, model: MultitaskModel) -> str:
         """Return, in Markdown, how what ``write`` wrote of ``model`` is loaded and asked: for the folder's page."""
+
+    def metadata(self, model: MultitaskModel) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return what the hub wants to know of the folder, in its own keys; nothing where it is for no hub."""
+        return {}
 
     def check_installed(self) -> None:
         """Check that all packages are there.

@@ -48,8 +48,6 @@ class Kind(Method):
     """Whether its classes have an order."""
     further_metrics: ClassVar[tuple[str, ...]] = ()
     """What is scored where a task names it as its own."""
-    ranks: ClassVar[bool] = False
-    """Whether rows can be put in order by their answers: see ``rank_scores``."""
 
     @classmethod
     def default_head(cls, two_vectors: bool) -> Any:  # noqa: ARG003
@@ -135,19 +133,6 @@ class Kind(Method):
         """Return the kind with its decision chosen so that a metric of these answers to labels (R, ...) is best."""
         return self
 
-    @property
-    def answered_from(self) -> dict[str, float]:
-        """From which probability on a class is answered, for those classes that have such a threshold."""
-        return {}
-
-    def rank_scores(self, answers: Values) -> Values:  # noqa: ARG002
-        """Return a number (R,) for each row of answers: the higher, the more of what the labels measure.
-
-        Raises:
-            ValueError: the labels measure nothing; then ``ranks`` is False.
-        """
-        raise ValueError(f"labels of kind {self.name} have no order")
-
     @abstractmethod
     def decided(self, answers: Values) -> Predictions:
         """Return the predictions that follow from ``answers``, or from a mean of several models' answers."""
@@ -182,6 +167,16 @@ class Kind(Method):
     def hub_task(self, pairs: bool) -> str:  # noqa: ARG002
         """Return what the hub calls such a task, on single texts or on pairs."""
         return "text-classification"
+
+    @property
+    def problem_type(self) -> str:
+        """What transformers calls such a problem."""
+        return "single_label_classification"
+
+    @property
+    def own_decision(self) -> str | None:
+        """What is decided otherwise than by the likeliest class, a probability of one half, or the score as it is."""
+        return None
 
     @abstractmethod
     def divergences(self, one: Tensor, other: Tensor) -> Tensor:

@@ -96,6 +96,21 @@ class Multilabel(NamedClasses):
             return f"{told}; a class is answered from its threshold on: {shown}"
         return told
 
+    @property
+    def problem_type(self) -> str:
+        """Any number of classes."""
+        return "multi_label_classification"
+
+    @property
+    def own_decision(self) -> str | None:
+        """Its thresholds, where they are no half."""
+        if self.thresholds in (HALF, DEV):
+            return None
+        if not isinstance(self.thresholds, dict):
+            return f"a class is to be answered from a probability of {self.thresholds:.4g} on"
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in self.thresholds.items())
+        return f"a class is to be answered from its threshold on: {shown}"
+
     def parse(self, text: str) -> Label:
         """Return the classes (classes,), 1 for those that ``text``, a JSON list of their names, holds.
 
@@ -169,20 +184,14 @@ class Multilabel(NamedClasses):
         """Return the probability of each class (R, classes)."""
         return logits.sigmoid()
 
-    @property
-    def answered_from(self) -> dict[str, float]:
-        """Every class's threshold; a half while they are still to be chosen."""
-        return dict(zip(self.class_names, self._thresholds.tolist(), strict=True))
-
-    @property
-    def _thresholds(self) -> Values:
-        if isinstance(self.thresholds, dict):
-            return by_class("thresholds", self.thresholds, self.class_names, HALF)
-        return np.full(len(self.class_names), self.thresholds if isinstance(self.thresholds, float) else HALF)
-
     def decided(self, answers: Values) -> Predictions:
         """Return the classes whose probability is at least their threshold."""
-        return Predictions((answers >= self._thresholds).astype(np.float64), answers, self.class_names)
+        thresholds: float | Values = HALF
+        if isinstance(self.thresholds, dict):
+            thresholds = by_class("thresholds", self.thresholds, self.class_names, HALF)
+        elif isinstance(self.thresholds, float):
+            thresholds = self.thresholds
+        return Predictions((answers >= thresholds).astype(np.float64), answers, self.class_names)
 
     def divergences(self, one: Tensor, other: Tensor) -> Tensor:
         """Return the mean over classes of the symmetric KL divergences of their Bernoulli distributions."""

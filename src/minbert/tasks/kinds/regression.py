@@ -31,7 +31,6 @@ class Regression(Kind):
     source: ClassVar[str] = "Cer et al. 2017, section 2 (STS); Bishop 2006, section 3.1.1"
 
     default_loss: ClassVar[str] = "mse"
-    ranks: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman")
     further_metrics: ClassVar[tuple[str, ...]] = ("mae", "rmse")
 
@@ -104,17 +103,23 @@ class Regression(Kind):
         """Return the scores (R,), some of which may lie outside the range."""
         return logits.squeeze(-1)
 
-    def rank_scores(self, answers: Values) -> Values:
-        """Return the scores within the range."""
-        return answers.clip(*self.range)
-
     def decided(self, answers: Values) -> Predictions:
         """Return scores cut off at the ends of the range: a similarity of 5.2 out of 5 means nothing."""
-        return Predictions(self.rank_scores(answers), None, [])
+        return Predictions(answers.clip(*self.range), None, [])
 
     def hub_task(self, pairs: bool) -> str:
         """Return what the hub calls such a task: a number for two texts tells how alike they are."""
         return "sentence-similarity" if pairs else super().hub_task(pairs)
+
+    @property
+    def problem_type(self) -> str:
+        """A number."""
+        return "regression"
+
+    @property
+    def own_decision(self) -> str:
+        """The ends of the range."""
+        return f"scores are to be cut off at the ends of the range, {self.range[0]:g} and {self.range[1]:g}"
 
     def divergences(self, one: Tensor, other: Tensor) -> Tensor:
         """Return the squared differences, in the labels' own units."""

@@ -1,1 +1,0 @@
-"""A trained run answers over HTTP: requests become jobs, jobs share packed batches, one thread runs the model."""
