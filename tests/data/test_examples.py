@@ -196,7 +196,7 @@ def test_rows_without_a_label_may_be_left_out(path: Path) -> None:
     skipping = files.model_copy(update={"skip_unlabelled": True})
     split = read_split(path, skipping, classes)
     assert (split.ids, split.unlabelled) == (["x", "w"], [3, 4])
-    assert split.left_out == f"{path}: 2 rows have no label, and the task leaves such rows out (line 3, 4)"
+    assert split.left_out == f"{path}: 2 rows have no complete label, and the task leaves such rows out (line 3, 4)"
     assert split.take(np.array([0])).unlabelled == [3, 4]
 
 

@@ -86,6 +86,18 @@ def test_with_a_separator_an_empty_text_is_no_class_but_null_is_a_missing_label(
     assert read(tmp_path / "a.parquet", labels_separator="|", skip_unlabelled=True).unlabelled == [3]
 
 
+def test_a_set_that_lacks_a_name_is_left_out_as_a_missing_label_is(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", "text\tlabel", "x\tjoy||love", "y\t|joy", "z\tlove|joy|", "v\tjoy|joy")
+    with pytest.raises(BadDataError, match=r"nothing between two '\|'") as caught:
+        read(path, labels_separator="|")
+    assert [problem.line for problem in caught.value.problems] == [2, 3, 5]
+    assert "leave them out: 'skip_unlabelled: true'" in str(caught.value)
+    with pytest.raises(BadDataError, match="names 'joy' twice"):
+        read(path, labels_separator="|", skip_unlabelled=True)
+    whole = write(tmp_path / "b.tsv", *path.read_text(encoding="utf-8").splitlines()[:-1])
+    assert read(whole, labels_separator="|", skip_unlabelled=True).unlabelled == [2, 3]
+
+
 def test_json_text_in_a_table(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "text,label", 'x,"[""joy""]"', "y,[]", 'z,"[""love"", ""joy""]"')
     np.testing.assert_array_equal(read(path).labels, SETS)

@@ -232,14 +232,28 @@ def test_classes_are_those_of_all_files_in_the_order_of_a_list(tmp_path: Path) -
     assert task.findings.settings["classes"] == ["b", "c", "a", "d"]
 
 
-@pytest.mark.parametrize("odd", ["a|a", "a||b", "|a"])
+@pytest.mark.parametrize("odd", ["a|a", "a||b", "|a", "n/a"])
 def test_an_odd_set_among_many_is_told_and_makes_no_other_kind(odd: str, tmp_path: Path) -> None:
     sets = of("a", "b|c", "a|d", "", "c|d|a", "b")
     columns = {"text": text(), "label": lambda row: odd if row == 200 else sets(row)}
     (task,) = infer([write(tmp_path, one(columns, 321))]).tasks
     settings = task.findings.settings
     assert (settings["kind"], settings["classes"]) == ("multilabel", ["a", "b", "c", "d"])
-    assert f"1 row holds no set of names ('{odd}'), and training refuses that" in "\n".join(task.findings.unsure)
+    left_out = task.findings.reasons.get("skip_unlabelled", "")
+    told = "\n".join([*task.findings.unsure, left_out])
+    assert {
+        "a|a": "1 row holds no set of names ('a|a'), and training refuses that: mend it in the file",
+        "n/a": "1 row holds 'n/a', which seems to mean no label, and training refuses that: remove",
+    }.get(odd, f"1 row holds '{odd}', where a name is missing") in told
+    assert settings.get("skip_unlabelled", False) == (left_out != "") == (odd in ("a||b", "|a"))
+
+
+def test_between_separators_null_is_no_label_and_an_empty_text_no_class(tmp_path: Path) -> None:
+    columns = {"text": text(), "label": of("a|b", "b|c", "", None, "c|a")}
+    (task,) = infer([write(tmp_path, one(columns, file="notes.jsonl"))]).tasks
+    assert "12 empty ones are rows of no class" in task.findings.reasons["kind"]
+    assert task.findings.settings["skip_unlabelled"] is True
+    assert task.findings.reasons["skip_unlabelled"].startswith("12 rows hold null")
 
 
 @pytest.mark.parametrize("odd", [["a", None], ["a", "a"]])

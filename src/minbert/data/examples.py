@@ -64,7 +64,7 @@ class Split:
             return None
         lines = ", ".join(map(str, self.unlabelled[:5])) + (", ..." if len(self.unlabelled) > 5 else "")
         rows = "1 row has" if len(self.unlabelled) == 1 else f"{len(self.unlabelled):,} rows have"
-        return f"{self.path}: {rows} no label, and the task leaves such rows out (line {lines})"
+        return f"{self.path}: {rows} no complete label, and the task leaves such rows out (line {lines})"
 
     def take(self, rows: NDArray[np.int64]) -> Split:
         """Return the rows with these numbers."""
@@ -198,7 +198,8 @@ class _Collected:
             except ValueError as error:
                 self.withheld += label in _MINUS_ONE
                 missing = Flaw(f"no label in column '{self.columns.label_columns[0]}'", _UNLABELLED)
-                faults.append(Flaw(str(error).replace(label, shown(label))) if label else missing)
+                advice = _UNLABELLED if is_unlabelled(row, self.columns) else ""
+                faults.append(Flaw(str(error).replace(label, shown(label)), advice) if label else missing)
         if not faults and (self.labels is None or value is not None):
             self.ids.append(row_id)
             self.texts.append(texts)

@@ -29,12 +29,13 @@ def raw_label(row: Row, columns: Columns) -> str:
 def is_unlabelled(row: Row, columns: Columns) -> bool:
     """Return whether the row has no label: nothing stands in its column, or in one of them where each is a class's.
 
-    With a separator, an empty text is the label of no class. A null and a missing key are no label.
+    With a separator, an empty text is the label of no class. A null, a missing key, and a place without a name
+    (``a||b``) are no label.
     """
     if columns.labels_separator is None:
         return any(not row.lists.get(name) and not row.values.get(name, "").strip() for name in columns.label_columns)
     name = columns.label_columns[0]
-    return name not in row.lists and (name not in row.values or name in row.nulls)
+    return name not in row.lists and (_is_null(name, row) or not all(_between(columns.labels_separator, row, columns)))
 
 
 def label_text(row: Row, columns: Columns) -> str:
@@ -45,15 +46,24 @@ def label_text(row: Row, columns: Columns) -> str:
     """
     if isinstance(columns.label, list):
         return _names([name for name in columns.label if _holds(name, row.values.get(name, "").strip())])
-    raw = raw_label(row, columns)
-    if columns.labels_separator is None or columns.label in row.lists or is_unlabelled(row, columns):
-        return raw
     mark = columns.labels_separator
-    names = [name.strip() for name in raw.split(mark)]
-    names = names[:-1] if not names[-1] else names  # some programs end every list with the mark
+    if mark is None or columns.label in row.lists or _is_null(columns.label, row):
+        return raw_label(row, columns)
+    names = _between(mark, row, columns)
     if not all(names):
-        raise ValueError(f"label '{raw}' is no list of classes: there is nothing between two '{mark}'")
+        told = raw_label(row, columns)
+        raise ValueError(f"label '{told}' is no list of classes: there is nothing between two '{mark}'")
     return _names(names)
+
+
+def _is_null(column: str, row: Row) -> bool:
+    return column not in row.values or column in row.nulls
+
+
+def _between(mark: str, row: Row, columns: Columns) -> list[str]:
+    """Return what stands between the separators, empty where nothing does."""
+    names = [name.strip() for name in raw_label(row, columns).split(mark)]
+    return names[:-1] if not names[-1] else names  # some programs end every list with the mark
 
 
 def _holds(column: str, cell: str) -> bool:

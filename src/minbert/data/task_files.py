@@ -59,7 +59,7 @@ class Columns(Settings):
         description="from labels in the files to labels of the task, {0: 0, 1: 4}; null leaves such rows out",
     )
 
-    skip_unlabelled: bool = Field(False, description="leave out rows that have no label; every run says which")
+    skip_unlabelled: bool = Field(False, description="leave out rows without a complete label; every run says which")
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
@@ -125,7 +125,7 @@ class SharedFile(Columns):
         json_schema_extra=_OWN,
     )
     skip_unlabelled: bool = Field(
-        description="leave out its rows that have no label; every run says which", json_schema_extra=_OWN
+        description="leave out its rows without a complete label; every run says which", json_schema_extra=_OWN
     )
     rows: WantedRows | None = Field(
         None, description="a part of its rows: their number, or a share such as '10%'; where not given, all"

@@ -91,9 +91,12 @@ class _Parts:
     separator: str
     names: Mapping[str, Sequence[str]]
     """What stands between the separators, by the value."""
-    odd: Sequence[str]
-    """The values that are no set: nothing stands between two separators, or a name stands twice."""
+    lacking: Sequence[str]
+    """The values in which nothing stands between two separators."""
+    twice: Sequence[str]
+    """The others in which a name stands twice."""
     odd_rows: int
+    """How many rows have one of these."""
     split_rows: int
     """How many rows have a separator."""
     rows: int
@@ -103,10 +106,12 @@ class _Parts:
         """Cut the values of labels."""
         cut = {value: value.removesuffix(separator).split(separator) for value in labels.known}
         names = {value: [part.strip() for part in parts] for value, parts in cut.items()}
-        odd = [value for value, parts in names.items() if len(set(parts) - {""}) < len(parts)]
+        lacking = [value for value, parts in names.items() if "" in parts]
+        twice = [value for value, parts in names.items() if "" not in parts and len(set(parts)) < len(parts)]
         names = {value: list(filter(None, dict.fromkeys(parts))) for value, parts in names.items()}
         split_rows = sum(labels.all[value] for value, parts in cut.items() if len(parts) > 1)
-        return cls(separator, names, odd, sum(labels.all[value] for value in odd), split_rows, labels.all.total())
+        odd_rows = sum(labels.all[value] for value in (*lacking, *twice))
+        return cls(separator, names, lacking, twice, odd_rows, split_rows, labels.all.total())
 
     @cached_property
     def where(self) -> Counter[str]:
@@ -149,19 +154,37 @@ def _separated(parts: _Parts, labels: Labels, findings: Findings) -> None:
     counts: Counter[str] = Counter()
     for value, names in parts.names.items():
         counts.update(dict.fromkeys(names, labels.all[value]))
-    none = f"; {labels.empty:,} empty ones are rows of no class" if labels.empty else ""
+    of_no_class = labels.empty - labels.nulls
+    none = f"; {of_no_class:,} empty ones are rows of no class" if of_no_class else ""
     findings.set("kind", "multilabel", f"several names with '{parts.separator}' between them{none}")
     _classes(counts, labels, findings)
     findings.set("labels_separator", parts.separator)
-    _tell_odd(parts.odd, parts.odd_rows, findings)
+    unlabelled = (
+        [f"{_rows_hold(labels.nulls)} null; write an empty text where no class is meant"] if labels.nulls else []
+    )
+    if parts.lacking:
+        count = sum(labels.all[value] for value in parts.lacking)
+        unlabelled.append(f"{_rows_hold(count)} '{shown(parts.lacking[0])}', where a name is missing")
+    if unlabelled:
+        findings.set("skip_unlabelled", True, "; ".join(unlabelled))
+    _tell_odd(parts.twice, sum(labels.all[value] for value in parts.twice), findings)
+    if labels.missing:
+        count = sum(labels.all[value] for value in labels.missing)
+        findings.unsure.append(
+            f"{_rows_hold(count)} '{shown(labels.missing[0])}', which seems to mean no label, and training refuses "
+            "that: remove these rows from the file"
+        )
 
 
 def _tell_odd(odd: Sequence[str], count: int, findings: Findings) -> None:
     if odd:
-        rows = "1 row holds" if count == 1 else f"{count:,} rows hold"
         findings.unsure.append(
-            f"{rows} no set of names ('{shown(odd[0])}'), and training refuses that: mend it in the file"
+            f"{_rows_hold(count)} no set of names ('{shown(odd[0])}'), and training refuses that: mend it in the file"
         )
+
+
+def _rows_hold(count: int) -> str:
+    return "1 row holds" if count == 1 else f"{count:,} rows hold"
 
 
 def _classes(counts: Mapping[str, int], labels: Labels, findings: Findings) -> None:

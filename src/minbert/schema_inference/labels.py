@@ -28,6 +28,8 @@ class Labels:
     """The same of all files that have labels."""
     empty: int
     """How many rows of train and dev have none."""
+    nulls: int
+    """How many of them hold null or lack the column, where the format tells that from an empty text."""
     lists: bool
     """Whether the file's own type of them is a list."""
     listed: Sequence[str]
@@ -69,7 +71,7 @@ def gather_labels(
     """Return the labels in these columns of the files of the splits, and of further parts of the train file."""
     train: Counter[str] = Counter()
     every: Counter[str] = Counter()
-    empty = 0
+    empty = nulls = 0
     for split, table in [*tables.items(), *(("train", part) for part in parts)]:
         for column in columns:
             counts = table.columns[column.name].counts if column.name in table.columns else Counter[str]()
@@ -80,8 +82,9 @@ def gather_labels(
         if split != "test":
             cells = [table.columns[c.name].values if c.name in table.columns else [""] * table.rows for c in columns]
             empty += sum(not all(row) for row in zip(*cells, strict=True))
+            nulls += sum(table.columns[c.name].nulls if c.name in table.columns else table.rows for c in columns)
     headers = [column.name for column in columns]
-    return Labels(headers, train, every, empty, columns[0].lists, listed)
+    return Labels(headers, train, every, empty, nulls, columns[0].lists, listed)
 
 
 def canonical(value: str) -> str:

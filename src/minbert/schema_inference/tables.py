@@ -33,6 +33,8 @@ class Column:
     values: Sequence[str]
     lists: bool = False
     """Whether the file's own type of the values is a list; they are JSON then."""
+    nulls: int = 0
+    """How many rows hold null or lack the column, where the format tells that from an empty text."""
 
     @cached_property
     def counts(self) -> Counter[str]:
@@ -116,13 +118,16 @@ def read_table(path: Path) -> Table:
         if isinstance(row, Problem):
             bad += 1
             continue
-        rows.append({**row.values, **row.lists})
+        rows.append({name: value for name, value in (row.values | dict(row.lists)).items() if name not in row.nulls})
         unusable.update(row.unusable.keys() - row.lists.keys())
         characters += sum(map(len, row.values.values()))
         names |= {name: names.get(name, False) for name in row.values} | dict.fromkeys(row.lists, True)
     if not rows:
         raise UserError(f"{path}: none of its {bad:,} rows can be read." if bad else told_empty(path))
-    columns = {name: Column(name, [row.get(name, "").strip() for row in rows], lists) for name, lists in names.items()}
+    columns = {
+        name: Column(name, [row.get(name, "").strip() for row in rows], lists, sum(name not in row for row in rows))
+        for name, lists in names.items()
+    }
     return Table(path, len(rows), columns, bad, whole, unusable)
 
 
