@@ -20,6 +20,7 @@ from minbert.encoder.weights import export_tensors
 from minbert.errors import UserError
 from minbert.packed import PackedBatch
 from minbert.text.tokenizer import Tokenizer
+from minbert.together.ensemble_file import ENSEMBLE
 
 
 @pytest.fixture
@@ -242,6 +243,12 @@ def test_an_empty_folder_that_hides_a_model_of_the_hub_is_told(tmp_path: Path, m
         find_encoder("bert-base-uncased")
     with pytest.raises(UserError, match="Is it the folder of an encoder"):
         find_encoder("./bert-base-uncased")
+
+
+def test_an_ensemble_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / ENSEMBLE).write_text("{}")
+    with pytest.raises(UserError, match="It is an ensemble, which has no encoder of its own: give one of its runs"):
+        find_encoder(str(tmp_path))
 
 
 def test_weights_without_a_pooler(small_encoder: Encoder, saved: Path, make_batch: Callable[..., PackedBatch]) -> None:

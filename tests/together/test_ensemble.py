@@ -187,6 +187,15 @@ def test_what_cannot_be_put_together_is_refused(
     other = trained(two_tasks, tmp_path / "differs", quiet, data=str(data))
     refused([pair[0], other], "task 'mood': the dev rows .* differ")
 
+    config = json.loads((pair[1] / "config.json").read_text())
+    classes = config["minbert"]["tasks"]["mood"]["classes"]
+    config["minbert"]["tasks"]["mood"]["classes"] = [f"class {number}" for number in range(classes)]
+    torn = shutil.copytree(pair[1], tmp_path / "torn")
+    (torn / "config.json").write_text(json.dumps(config))
+    refused(
+        [pair[0], torn], "task 'mood' is .* in recipe.yaml, but .*class 0.* in config.json. One of them was changed"
+    )
+
     make_ensemble(pair, tmp_path / "done", "uniform", None, quiet)
     refused([pair[0], tmp_path / "done"], "is an ensemble")
     refused(pair, "not empty", out="done")

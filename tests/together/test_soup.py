@@ -103,6 +103,7 @@ def test_a_run_that_hurts_is_left_out(run: Path, tmp_path: Path, quiet: Display)
     summary = make_soup([bad, run], tmp_path / "soup", None, quiet)
     assert [(each.folder.name, each.taken) for each in summary.ingredients] == [(run.name, True), ("bad", False)]
     assert_equal(weights_of(tmp_path / "soup"), weights_of(run))
+    assert "Its weights are those of the best run alone" in (tmp_path / "soup/README.md").read_text()
     uniform = {name: ((one.double() + weights_of(bad)[name]) / 2).float() for name, one in weights_of(run).items()}
     model = MultitaskModel.from_pretrained(run)
     model.load_state_dict(uniform)

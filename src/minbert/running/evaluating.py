@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +14,9 @@ from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.predicting import SplitTask, predict_rows
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
-from minbert.multitask.model import MultitaskModel
 from minbert.run_folder.folder import RECIPE, read_run
+from minbert.run_folder.model import model_of_run
 from minbert.run_folder.unfinished import undecided, unfinished
-from minbert.tasks.settings import TaskSettings
 from minbert.together.ensemble_file import check_has_model
 from minbert.training.rows import Rows
 from minbert.training.scoring import DevScores, score_answers
@@ -46,8 +45,7 @@ def evaluate_run(
         raise UserError(f"{folder}: its recipe names no {split} file for any task.")
     if others := [name for name in recipe.tasks if name not in named]:
         display.note(f"without a {split} file, and so not scored and not in overall: {', '.join(others)}")
-    model = MultitaskModel.from_pretrained(folder).to(available_device())
-    _check_same_labels(folder, named, model.tasks)
+    model = model_of_run(folder, recipe).to(available_device())
     if note := undecided(folder, model.tasks):
         display.note(note)
     rows: dict[SplitTask, Rows] = {}
@@ -77,22 +75,3 @@ def text_columns(run: str, task: str, chosen: Sequence[str]) -> Sequence[str]:
     if task not in tasks:
         raise UserError(f"{run}: has no task '{task}'{did_you_mean(task, tasks)}; it has: {', '.join(tasks)}.")
     return tasks[task].text_columns
-
-
-def _check_same_labels(
-    folder: Path, of_recipe: Mapping[str, TaskSettings], of_model: Mapping[str, TaskSettings]
-) -> None:
-    """Check that the model's labels are those by which the recipe reads files, in the same order.
-
-    Raises:
-        UserError: they are not, or the model lacks a task.
-    """
-    for name, task in of_recipe.items():
-        if name not in of_model:
-            raise UserError(f"{folder}: {RECIPE} has a task '{name}', config.json has not. One of them was changed.")
-        ours, theirs = task.kind.described, of_model[name].kind.described
-        if ours != theirs:
-            raise UserError(
-                f"{folder}: task '{name}' is '{ours}' in {RECIPE}, but '{theirs}' in config.json. "
-                "One of them was changed after training; change it back."
-            )

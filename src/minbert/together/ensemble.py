@@ -18,9 +18,9 @@ from minbert.files import write_json
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
-from minbert.multitask.model import MultitaskModel
 from minbert.run_folder.answers import write_predicted
 from minbert.run_folder.folder import METRICS
+from minbert.run_folder.model import model_of_run
 from minbert.tasks.predictions import Predictions
 from minbert.together.averaging import Counts, HalfScores, average, choose_counts, held_out_scores
 from minbert.together.ensemble_file import ENSEMBLE, EnsembleFile, EnsembleMember, write_ensemble
@@ -115,7 +115,7 @@ def _answers(
     member: Member, run: str, rows: Mapping[SplitTask, Split], display: Display
 ) -> dict[SplitTask, Predictions]:
     """Return one run's predictions for the rows of its tasks; ``run`` is what progress calls it."""
-    model = MultitaskModel.from_pretrained(member.folder).to(available_device())
+    model = model_of_run(member.folder, member.recipe).to(available_device())
     trained = trained_tasks(member.recipe)
     own = {(split, name): Rows.of_split(model, name, part) for (split, name), part in rows.items() if name in trained}
     return predict_rows(model, own, chosen_precision(member.recipe.training.precision), display, run)

@@ -21,6 +21,7 @@ from minbert.multitask.model import MultitaskModel
 from minbert.run_folder.answers import write_predicted
 from minbert.run_folder.card import write_model_card
 from minbert.run_folder.folder import METRICS, RECIPE, SOUP
+from minbert.run_folder.model import model_of_run
 from minbert.tasks.metrics import worth
 from minbert.tasks.predictions import Predictions
 from minbert.together.members import Member, check_new_folder, check_same_labels, common_rows, find_members, names_apart
@@ -71,7 +72,7 @@ def make_soup(folders: Sequence[Path], out: Path, data: str | None, display: Dis
 
 
 def _cook(members: Sequence[Member], out: Path, data: str | None, display: Display) -> SoupSummary:
-    model = MultitaskModel.from_pretrained(members[0].folder).to(available_device())
+    model = model_of_run(members[0].folder, members[0].recipe).to(available_device())
     for name, task in members[0].recipe.tasks.items():  # thresholds that were chosen on dev are chosen anew
         model.tasks[name] = model.tasks[name].model_copy(update={"kind": task.kind})
     for member in members[1:]:
@@ -154,7 +155,7 @@ def _check_alike(first: Member, model: MultitaskModel, member: Member) -> None:
     Raises:
         UserError: encoders, tokenizers, tasks or heads differ.
     """
-    other = MultitaskModel.from_pretrained(member.folder)
+    other = model_of_run(member.folder, member.recipe)
     places = f"{first.folder} and {member.folder}"
 
     def refuse(what: str) -> UserError:
@@ -211,7 +212,10 @@ def _write(
     write_predicted(out, best.recipe.tasks, rows, predicted)
     taken = sum(each.taken for each in summary.ingredients)
     chosen = (
-        f"Its weights are the mean of {taken} runs', taken one by one as long as {summary.select} on dev did not fall."
+        "Its weights are those of the best run alone: the mean with any other was worse on dev."
+        if taken == 1
+        else f"Its weights are the mean of {taken} runs', taken one by one as long as {summary.select} on dev did not "
+        "fall."
     )
     write_model_card(out, out.resolve().name, best.recipe, summary.greedy.as_json(), chosen)
     write_json(out / METRICS, {"dev": summary.greedy.as_json(), "encoder": best.recipe.encoder.name})
