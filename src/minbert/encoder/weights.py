@@ -141,7 +141,7 @@ def unwrapped(family: Architecture, named: Mapping[str, Value], where: object) -
         if (bare := name.removeprefix(family.prefix)) != name and bare in named
     )
     if len(places) > 1 and not copies:
-        told = " and ".join(place or "no prefix" for place in sorted(places)[:3])
+        told = " and ".join(place.removesuffix(".") or "no prefix" for place in sorted(places)[:3])
         raise UserError(f"{where}: holds several encoders, under {told}. Save the one you mean alone.")
     if not places or "" in places:
         return dict(named)

@@ -48,8 +48,8 @@ class Electra(Bert):
         "They fine-tune the discriminator. Choose that, unless you mean this one."
     }
     no_masked_lm = (
-        "is an ELECTRA discriminator: it learned to find replaced tokens, and has no head that guesses hidden ones. "
-        "For masked-LM pretraining choose an encoder of another family."
+        "is an ELECTRA. Its pretraining needs a generator and a discriminator at once, and minbert guesses hidden "
+        "tokens with one encoder. Choose an encoder of another family for that."
     )
 
     classifier_class = "ElectraForSequenceClassification"
