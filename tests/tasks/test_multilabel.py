@@ -191,7 +191,7 @@ def test_fitted_thresholds_stand_under_their_classes_and_decide() -> None:
         ({"thresholds": "dev", "metric": "micro"}, "metric 'micro' is none of"),
         ({"pos_weight": -1}, "give a finite number above 0; found -1"),
         ({"pos_weight": 0}, "give a finite number above 0; found 0"),
-        ({"pos_weight": {"joy": 0, "anger": 0, "2": 0}}, "pos_weight: every class has 0"),
+        ({"pos_weight": {"joy": 2, "anger": 0}}, "class 'anger' has 0: then no row teaches the model to answer it"),
         ({"thresholds": {"joy": "dev"}}, "give each class a number between 0 and 1, or all of them 'dev'"),
         ({"thresholds": {"joy": 0}}, "give each class a number between 0 and 1; found class 'joy': 0"),
         ({"thresholds": {"joy": 1}}, "give each class a number between 0 and 1; found class 'joy': 1"),

@@ -63,13 +63,20 @@ class Multilabel(NamedClasses):
             if not 0 < value < math.inf:
                 raise ValueError(f"give a finite number above 0; found {value!r}")
             return float(value)
-        return numbers_of_classes(value)
+        weights = numbers_of_classes(value)
+        for name, given in weights.items() if isinstance(weights, dict) else ():
+            if not given:
+                raise ValueError(
+                    f"class '{name}' has 0: then no row teaches the model to answer it. Give a number above 0, or "
+                    "leave the class out of the task"
+                )
+        return weights
 
     @model_validator(mode="after")
     def _numbers_are_of_its_classes(self) -> Self:
         for key, given in (("thresholds", self.thresholds), ("pos_weight", self.pos_weight)):
-            if isinstance(given, dict) and not by_class(key, given, self.class_names, 1.0).any():
-                raise ValueError(f"{key}: every class has 0, so none would be learnt. Give one a number above 0")
+            if isinstance(given, dict):
+                by_class(key, given, self.class_names, 1.0)
         return self
 
     @property
