@@ -49,7 +49,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Pat
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     result = minbert("train", folder / "recipe.yaml", "--out", folder / "run")
     assert result.returncode == 0, result.stderr
-    assert "dev scores of the kept model" in result.stdout
+    kept = json.loads((folder / "run/metrics.json").read_text())["best_step"]
+    assert f"dev scores of the kept model (step {kept} of " in result.stdout
     assert "majority" in result.stdout
     return folder
 

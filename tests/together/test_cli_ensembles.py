@@ -31,7 +31,7 @@ def test_tables_folders_and_refusals(two_tasks: dict[str, Any], tmp_path: Path, 
     result = minbert("soup", *runs, "--out", tmp_path / "soup")
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("(taken)") == 2
-    assert f"minbert evaluate {tmp_path / 'soup'}" in result.stdout
+    assert f"minbert predict {tmp_path / 'soup'} --task mood 'One text.'" in result.stdout
     complains(minbert("ensemble", *runs, "--out", tmp_path / "both"), "not empty", "--out")
     complains(minbert("soup", runs[0], tmp_path / "both", "--out", tmp_path / "new"), "is an ensemble")
     complains(minbert("predict", tmp_path / "both", "--task", "mood", "good film"), "is an ensemble", "minbert soup")

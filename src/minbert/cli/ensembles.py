@@ -43,14 +43,20 @@ def ensemble(
 
 def soup(runs: Runs, out: Out, data: Data = None) -> None:
     """Average the weights of several runs into one model, as far as that helps on dev (greedy soup)."""
-    from minbert.display.commands import command_line
+    from minbert.cli.tables import to_predict
     from minbert.display.console import terminal
     from minbert.display.progress import Display
+    from minbert.run_folder.folder import read_run
     from minbert.together.soup import make_soup
 
     display = Display(terminal())
-    display.show(_soup(make_soup(runs, out, data, display)))
-    display.note(f"The soup is in {out}. Next, for example:\n  {command_line('evaluate', out)}")
+    summary = make_soup(runs, out, data, display)
+    display.show(_soup(summary))
+    if sum(each.taken for each in summary.ingredients) == 1:
+        display.note(
+            f"No other run made the soup better on dev, so it is the best run alone: {summary.ingredients[0].folder}."
+        )
+    display.note(f"The soup is in {out}. Next, for example:\n  {to_predict(out, read_run(out))}")
 
 
 def _members(summary: EnsembleSummary) -> Table:

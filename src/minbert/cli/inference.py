@@ -152,7 +152,9 @@ def _predict_given(
 
     sequences = model.sequences(task, rows)
     _tell_cut(display, sequences.truncated(), len(sequences), model.max_length)
-    Display(terminal()).show(predicted(rows, model.predict(task, rows, precision)), in_full=True)
+    Display(terminal()).show(
+        predicted(rows, model.predict(task, rows, precision), model.task(task).kind.ordered), in_full=True
+    )
 
 
 def _tell_cut(display: Display, cut: int, sequences: int, longest: int) -> None:

@@ -51,11 +51,12 @@ def pretrain(
 
     metrics, folder = run_in_folder(out, recipe, resume, lambda place: _holds(place, loaded), run)
     display.show(_summary(metrics))
+    tasks = "quickstart" if loaded.data == "sample" else "FOLDER"
     display.note(
         f"{metrics['train_seconds']:.0f} s of training, {metrics['texts_per_second']:.0f} texts/s, "
         f"{metrics['real_tokens_per_second']:.0f} real tokens/s on {metrics['device']}; "
         f"kept: step {metrics['kept_step']} of {metrics['steps']}.\n"
-        f"The encoder is in {folder}. Next, for example:\n  {command_line('train', 'quickstart', '--encoder', folder)}"
+        f"The encoder is in {folder}. Next, for example:\n  {command_line('train', tasks, '--encoder', folder)}"
     )
 
 

@@ -13,6 +13,8 @@ from rich.text import Text as StyledText
 from minbert.display.columns import Column, fill
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from minbert.comparing.compare import Comparison
     from minbert.hub.uploading import Upload
     from minbert.multitask.texts import Text
@@ -24,11 +26,17 @@ if TYPE_CHECKING:
 
 
 def summary(run: RunSummary, recipe: Recipe) -> Table:
-    """Return the closing table: each task's dev score beside its baseline and what it was before the first step."""
+    """Return the closing table: the kept model's dev scores beside a baseline and what they were before training.
+
+    The title says which step is kept: it may be the one before training.
+    """
     from minbert.tasks.metrics import with_direction
 
-    table = Table(title="dev scores of the kept model", title_justify="left")
-    for column in ("task", "metric", "baseline", "before training", "trained"):
+    step, steps = run.metrics["best_step"], run.metrics["steps"]
+    kept = f"step {step} of {steps}" + ", before training" * (step == 0)
+    kept += "; then each head was trained alone" * ("head_tuning" in run.metrics)
+    table = Table(title=f"dev scores of the kept model ({kept})", title_justify="left")
+    for column in ("task", "metric", "baseline", "before training", "kept"):
         table.add_column(column, justify="left" if column in ("task", "metric", "baseline") else "right")
     for name, task in recipe.tasks.items():
         base = run.baselines[name]
@@ -52,23 +60,28 @@ def closing_words(run: RunSummary, recipe: Recipe) -> str:
     from minbert.encoder.sources import MINILM_DESCRIPTION
 
     metrics = run.metrics
-    task = next(iter(recipe.tasks))
-    texts = ["One text."] if recipe.tasks[task].pair is None else ["--input", "pairs.tsv"]
     lines = [
         f"{metrics['train_seconds']:.0f} s of training, {metrics['examples_per_second']:.0f} examples/s"
         + (f", {tokens:.0f} real tokens/s" if (tokens := metrics["real_tokens_per_second"]) else "")
-        + f" on {metrics['device']}; "
-        f"best at step {metrics['best_step']}.",
+        + f" on {metrics['device']}.",
     ]
     if recipe.encoder.name == "minilm":
         lines.append(MINILM_DESCRIPTION)
     lines += [
         f"The run is in {run.folder}. Next, for example:",
-        f"  {command_line('predict', run.folder, '--task', task, *texts)}",
-        f"  {command_line('evaluate', run.folder)}",
-        "  minbert recipes",
+        f"  {to_predict(run.folder, recipe)}",
+        f"  {command_line('report', run.folder)}",
     ]
     return "\n".join(lines)
+
+
+def to_predict(folder: Path, recipe: Recipe) -> str:
+    """Return a command that asks the model in a folder about its first task."""
+    from minbert.display.commands import command_line
+
+    name, task = next(iter(recipe.tasks.items()))
+    texts = ["One text."] if task.pair is None else ["One text.", "Another text."]
+    return command_line("predict", folder, "--task", name, *texts)
 
 
 def plan(planned: Plan) -> Table:
@@ -108,10 +121,14 @@ def scores(dev: DevScores, split: str) -> Table:
     return table
 
 
-def predicted(rows: Sequence[Text], predictions: Predictions) -> Table:
-    """Return texts beside what the model says of them."""
+def predicted(rows: Sequence[Text], predictions: Predictions, ordered: bool) -> Table:
+    """Return texts beside what the model says of them.
+
+    Of classes in order (``ordered``) the answer is the median, which may not be the likeliest class. So beside its own
+    probability stand those of all lower and all higher classes, each at most one half.
+    """
     table = Table(box=None, pad_edge=False)
-    table.add_column("prediction")
+    table.add_column("prediction" if predictions.probabilities is None else "prediction (probability)")
     table.add_column("text", overflow="fold")
     for index, row in enumerate(rows):
         if predictions.probabilities is None:
@@ -120,7 +137,11 @@ def predicted(rows: Sequence[Text], predictions: Predictions) -> Table:
             shares = dict(zip(predictions.class_names, predictions.probabilities[index], strict=True))
             said = ", ".join(f"{name} ({shares[name]:.2f})" for name in predictions.names[index]) or "none"
         else:
-            said = f"{predictions.names[index]} ({predictions.confidence[index]:.2f})"
+            said = f"{predictions.names[index]} ({predictions.confidence[index]:.2f}"
+            if ordered:
+                place, shares = int(predictions.values[index]), predictions.probabilities[index]
+                said += f"; lower {shares[:place].sum():.2f}, higher {shares[place + 1 :].sum():.2f}"
+            said += ")"
         table.add_row(said, row if isinstance(row, str) else " | ".join(row))
     return table
 
