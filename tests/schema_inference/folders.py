@@ -210,13 +210,18 @@ CASES = [
         "yes and no",
         one({"text": text(), "answer": of("yes", "No", "no", "YES")}),
         "notes",
-        {"kind": "binary", "label": "answer", "labels": {"yes": "1", "YES": "1", "no": "0", "No": "0"}},
+        {
+            "kind": "binary",
+            "label": "answer",
+            "classes": ["No", "yes"],
+            "labels": {"yes": "yes", "YES": "yes", "no": "No", "No": "No"},
+        },
     ),
     Case(
         "German headers, ja and nein",
         one({"Nr": lambda row: row, "Satz": german, "Beleidigung": of("ja", "nein")}),
         "notes",
-        {"kind": "binary", "text": "Satz", "label": "Beleidigung", "labels": {"ja": "1", "nein": "0"}},
+        {"kind": "binary", "text": "Satz", "label": "Beleidigung", "classes": ["nein", "ja"], "labels": None},
     ),
     Case(
         "German stars",

@@ -29,6 +29,7 @@ EXAMPLES: list[dict[str, Any]] = [
     {"kind": "binary"},
     {"kind": "binary", "class_weights": {"1": 3.0}},
     {"kind": "binary", "threshold": 0.3},
+    {"kind": "binary", "classes": ["nein", "ja"], "class_weights": {"ja": 3.0}},
     {"kind": "binary", "threshold": "dev"},
     {"kind": "multilabel", "classes": ["joy", "très bien", "a, b"]},
     {"kind": "multilabel", "classes": 4, "pos_weight": "balanced"},

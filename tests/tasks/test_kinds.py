@@ -14,6 +14,7 @@ FIVE = Classification(classes=5)
 NAMED = Classification(classes=["bad", "good", "2"])
 PLAIN_NAMES = Classification(classes=["bad", "good"])
 YES_NO = Binary()
+NAMED_YES_NO = Binary(classes=["nein", "ja"])
 SCORE = Regression(range=(0.0, 5.0))
 
 
@@ -28,6 +29,10 @@ SCORE = Regression(range=(0.0, 5.0))
         (PLAIN_NAMES, "good", 1.0),
         (YES_NO, "1.0", 1.0),
         (YES_NO, "0", 0.0),
+        (NAMED_YES_NO, "ja", 1.0),
+        (NAMED_YES_NO, "0.0", 0.0),
+        (NAMED_YES_NO, "TRUE", 1.0),
+        (Binary(classes=["true", "0"]), "0", 1.0),
         (SCORE, "3.8", 3.8),
         (SCORE, "5", 5.0),
     ],
@@ -49,6 +54,7 @@ def test_a_label_is_read_whole(labels: Kind, text: str, value: float) -> None:
         (PLAIN_NAMES, "2"),
         (YES_NO, "2"),
         (YES_NO, "yes"),
+        (NAMED_YES_NO, "Ja"),
         (SCORE, "5.01"),
         (SCORE, "nan"),
         (SCORE, "inf"),
@@ -67,6 +73,8 @@ def test_what_is_no_label_is_refused_with_what_would_be(labels: Kind, text: str)
         {"kind": "classification", "classes": 1},
         {"kind": "classification", "classes": ["a", "a"]},
         {"kind": "binary", "classes": 2},
+        {"kind": "binary", "classes": ["no", "yes", "maybe"]},
+        {"kind": "binary", "classes": ["no", "no"]},
         {"kind": "regression"},
         {"kind": "regression", "range": [5, 0]},
         {"kind": "regression", "range": [0, float("inf")]},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from minbert.schema_inference.found import Findings
 from minbert.schema_inference.labels import Labels
 from minbert.tasks.kinds import KINDS
+from minbert.tasks.kinds.binary import Binary
 
 _LOPSIDED = 0.35
 """Below this share of two classes, always answering the other one has too good an accuracy."""
@@ -22,9 +23,8 @@ def choose_metric(labels: Labels, findings: Findings) -> None:
     metric, reason = KINDS[kind].metrics[0], ""
     if kind == "binary" and total:
         translated = findings.settings.get("labels", {})
-        yes = (
-            sum(times for name, times in counts.items() if translated.get(name, name) in ("1", "true", "True")) / total
-        )
+        binary = Binary(classes=findings.settings.get("classes"))
+        yes = sum(times for name, times in counts.items() if binary.parse(translated.get(name, name))) / total
         if min(yes, 1 - yes) < _LOPSIDED:
             metric = "f1" if yes < 0.5 else "mcc"
             reason = f"{_percent(yes)} of rows are yes: accuracy would say little"

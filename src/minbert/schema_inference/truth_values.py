@@ -10,13 +10,22 @@ _READ_AS_THEY_ARE = frozenset(["0", "1", "true", "false"])
 
 
 def read_truth_values(labels: Labels, findings: Findings) -> bool:
-    """Set ``kind: binary`` where every label means yes or no; return whether it is so."""
+    """Set ``kind: binary`` where every label means yes or no, and their names; return whether it is so."""
     meant = {name: _meaning(name) for name in labels.names}
     if set(meant.values()) != {"0", "1"}:
         return False
+    no, yes = "0", "1"
+    if not meant.keys() & {no, yes}:  # else words are spellings of the numbers
+        no, yes = (
+            max((name for name in meant if meant[name] == which), key=labels.names.__getitem__) for which in "01"
+        )
     findings.set("kind", "binary", f"labels are {' and '.join(sorted(meant, key=lambda name: meant[name] or ''))}")
-    if labels.missing or any(name.lower() not in _READ_AS_THEY_ARE for name in meant):
-        findings.set("labels", meant | dict.fromkeys(labels.missing), "yes is 1, no is 0")
+    if (no, yes) != ("0", "1"):
+        findings.set("classes", [no, yes], "that of no first")
+    read_alike = {name for name in meant if name in (no, yes) or name.lower() in _READ_AS_THEY_ARE}
+    if labels.missing or meant.keys() - read_alike:
+        named = {name: yes if means == "1" else no for name, means in meant.items()}
+        findings.set("labels", named | dict.fromkeys(labels.missing), f"yes is {yes}, no is {no}")
     return True
 
 

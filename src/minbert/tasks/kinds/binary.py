@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from minbert.tasks.divergences import bernoulli_symmetric_kl
-from minbert.tasks.kinds.over_classes import ClassesKind
+from minbert.tasks.kinds.over_classes import ClassesKind, checked_names
 from minbert.tasks.metrics import Values
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.thresholds import DEV, HALF, chosen_threshold, one_threshold
@@ -30,9 +30,19 @@ class Binary(ClassesKind):
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
     further_metrics: ClassVar[tuple[str, ...]] = ("mcc", "macro_f1", "weighted_f1", "average_precision", "roc_auc")
 
+    classes: list[str] | None = Field(
+        None, description="the names of no and of yes, in this order, as the files write them; null: 0 and 1"
+    )
     threshold: float | str = Field(
         HALF, description="yes is answered from this probability on; dev: chosen for the metric on dev"
     )
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _two_names(cls, value: Any) -> Any:
+        if value is not None and (not isinstance(value, list) or len(value) != 2):
+            raise ValueError("give the two names, that of no first: [no, yes]")
+        return value if value is None else checked_names(value)
 
     @field_validator("threshold", mode="before")
     @classmethod
@@ -51,7 +61,7 @@ class Binary(ClassesKind):
     @property
     def class_names(self) -> list[str]:
         """No and yes, as files write them."""
-        return ["0", "1"]
+        return self.classes or ["0", "1"]
 
     def parse(self, text: str) -> float:
         """Return 0 or 1; ``false`` and ``true``, as programs write truth values, are these, too.
@@ -59,7 +69,8 @@ class Binary(ClassesKind):
         Raises:
             ValueError: the text is none of them.
         """
-        return super().parse(_TRUTH_VALUES.get(text.strip().lower(), text))
+        named = text.strip() in self.class_names
+        return super().parse(text if named else _TRUTH_VALUES.get(text.strip().lower(), text))
 
     @property
     def outputs(self) -> int:
@@ -68,10 +79,13 @@ class Binary(ClassesKind):
 
     @property
     def answer_described(self) -> str:
-        """Both numbers, and the threshold where it is no half."""
-        told = "0 (no) or 1 (yes), with probabilities"
+        """Both names, and the threshold where it is no half."""
+        no, yes = self.class_names
+        told = f"{no} or {yes}, with probabilities" if self.classes else "0 (no) or 1 (yes), with probabilities"
         plain = self.threshold in (HALF, DEV)
-        return told if plain else f"{told}; yes from a probability of {self.threshold:.2f} on"
+        return (
+            told if plain else f"{told}; {yes if self.classes else 'yes'} from a probability of {self.threshold:.2f} on"
+        )
 
     @property
     def own_decision(self) -> str | None:

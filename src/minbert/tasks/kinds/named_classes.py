@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from minbert.tasks.divergences import symmetric_kl
 from minbert.tasks.kinds.base import Kind, Label
-from minbert.tasks.kinds.over_classes import ClassesKind
+from minbert.tasks.kinds.over_classes import ClassesKind, checked_names
 from minbert.tasks.soft_targets import class_shares, soft_target_loss
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _CLASSES_TOLD = 20
 _MOST_CLASSES = 100_000
-_YAML_WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
 class NamedClasses(Kind):
@@ -31,23 +30,12 @@ class NamedClasses(Kind):
             raise ValueError("give the number of classes, or a list of their names")
         if isinstance(value, int) and value > _MOST_CLASSES:
             raise ValueError(f"at most {_MOST_CLASSES:,} classes; found {value:,}")
-        if isinstance(value, list) and not all(isinstance(name, str) for name in value):
-            names = [_YAML_WORDS.get(repr(name), str(name)) for name in value]
-            raise ValueError(
-                f"put the names in quotes, each as the files write it: {names}. "
-                "YAML reads true and false as truth values, null as nothing, and 1 as a number"
-            )
-        for name in value if isinstance(value, list) else ():
-            if not name.strip() or name != name.strip() or len(name.splitlines()) > 1:
-                raise ValueError(f"{name!r} is no class name: it is empty, or has white space around it or line breaks")
-        return value
+        return checked_names(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if len(self.class_names) < 2:
             raise ValueError("'classes' must be at least 2")
-        if len(set(self.class_names)) != len(self.class_names):
-            raise ValueError("'classes' names a class twice")
         return self
 
     @property

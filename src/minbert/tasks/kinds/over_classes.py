@@ -16,6 +16,7 @@ from minbert.tasks.numbers import number
 from minbert.tasks.predictions import Predictions
 
 _SHOWN = 8
+_YAML_WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
 class ClassesKind(Kind):
@@ -100,6 +101,26 @@ def class_number(text: str, names: Sequence[str]) -> int:
         shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
         raise ValueError(f"label '{text}' is none of: {shown}")
     return place
+
+
+def checked_names(names: list[Any]) -> list[str]:
+    """Return a recipe's names of classes.
+
+    Raises:
+        ValueError: one is no text, or none that a file could hold as a name, or there twice.
+    """
+    if not all(isinstance(name, str) for name in names):
+        quoted = [_YAML_WORDS.get(repr(name), str(name)) for name in names]
+        raise ValueError(
+            f"put the names in quotes, each as the files write it: {quoted}. "
+            "YAML reads true and false as truth values, null as nothing, and 1 as a number"
+        )
+    for name in names:
+        if not name.strip() or name != name.strip() or len(name.splitlines()) > 1:
+            raise ValueError(f"{name!r} is no class name: it is empty, or has white space around it or line breaks")
+    if len(set(names)) < len(names):
+        raise ValueError("'classes' names a class twice")
+    return names
 
 
 def numbers_of_classes(value: Any) -> Any:
