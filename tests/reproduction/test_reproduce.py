@@ -194,6 +194,13 @@ def test_differences_to_the_task_alone_are_told_and_negative_transfer_is_marked(
     assert marked.header == ["system", "mood"]
     half = 2.7764451 * 0.01 * (2 / 3) ** 0.5
     assert marked.rows == [["both", f"-0.100 ({-0.1 - half:+.3f} to {-0.1 + half:+.3f}), negative transfer"]]
+    errors = of_seeds([0.59, 0.6, 0.61], [0.69, 0.7, 0.71])
+    errors["tables"]["main"]["less_is_better"] = ["mood"]
+    assert grids(errors)[1].header == ["system", "mood (less is better)"]
+    assert "negative" not in grids(errors)[1].rows[0][1]
+    errors = of_seeds([0.69, 0.7, 0.71], [0.59, 0.6, 0.61])
+    errors["tables"]["main"]["less_is_better"] = ["mood"]
+    assert grids(errors)[1].rows[0][1].endswith(", negative transfer")
     open_ = grids(of_seeds([0.5, 0.6, 0.7], [0.6, 0.7, 0.8]))[1]
     assert "negative" not in open_.rows[0][1]
     assert "Welch" in open_.note

@@ -10,11 +10,11 @@ from typing import Any
 from minbert.comparing.choosing import Choice
 from minbert.comparing.compare import TO_BASELINE, TO_SINGLE_TASK, ComparedScore, Comparison, ShownDifference
 from minbert.display.columns import Column, Fields, csv_table, escaped, filled, markdown_table
-from minbert.tasks.metrics import METRICS
+from minbert.tasks.metrics import METRICS, with_direction
 
 COLUMNS: dict[str, Column[ComparedScore]] = {
     "system": Column("system", lambda score: score.system, numeric=False),
-    "task": Column("task", lambda score: f"{score.task} ({score.metric})", numeric=False),
+    "task": Column("task", lambda score: f"{score.task} ({_metric(score)})", numeric=False),
     "seeds": Column("seeds", lambda score: str(score.runs)),
     "score": Column("score", lambda score: f"{score.score:.3f}"),
     "interval": Column("interval", lambda score: f"{score.low:.3f} to {score.high:.3f}"),
@@ -66,7 +66,8 @@ def narrow_columns(scores: Collection[ComparedScore]) -> list[Column[ComparedSco
     """Return the columns of one system's scores for a terminal: what is in brackets and intervals stand below."""
 
     def task(score: ComparedScore) -> str:
-        return f"{score.task}\n({score.metric})"
+        metric = _metric(score).replace(", ", ",\n")
+        return f"{score.task}\n({metric})"
 
     def dev(score: ComparedScore) -> str:
         return f"{COLUMNS['score'].text(score)}\n{COLUMNS['interval'].text(score).replace(' to ', '–')}"
@@ -172,6 +173,10 @@ def _sentence(compared: Sequence[tuple[ComparedScore, ShownDifference]]) -> str:
     if open_ := [score.task for score, difference in compared if not difference.shown]:
         parts.append(f"no difference shown on {_listed(open_)}")
     return "; ".join(parts)
+
+
+def _metric(score: ComparedScore) -> str:
+    return with_direction(score.metric).replace(" (", ", ").removesuffix(")")
 
 
 def _amount(metric: str, low: float, high: float) -> str:

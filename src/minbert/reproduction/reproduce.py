@@ -19,6 +19,8 @@ from minbert.reproduction.papers import Paper, PaperRow, PaperTable, load_paper
 from minbert.reproduction.runs import Outcome, PlannedRun, carry_out, plan_runs
 from minbert.reproduction.tables import markdown
 from minbert.reproduction.together import PlannedTogether, plan_together, take_together
+from minbert.tasks.metrics import worth
+from minbert.training.scoring import score_name
 
 RESULTS = "results.json"
 TABLES = "tables.md"
@@ -83,6 +85,7 @@ def _results(
 ) -> dict[str, Any]:
     wanted = {row for row, _ in paper.chosen_rows(rows)}
     tables = {}
+    tasks = {task: settings for run in runs for task, settings in run.recipe.tasks.items()}
     for table_name, table in paper.tables.items():
         shown = {
             name: {
@@ -100,6 +103,9 @@ def _results(
             tables[table_name] = {
                 "caption": table.caption,
                 "columns": table.columns,
+                "less_is_better": [
+                    column for column, score in table.columns.items() if worth(score_name(score, tasks), 1.0) < 0
+                ],
                 "baseline": table.baseline,
                 "rows": shown,
             }

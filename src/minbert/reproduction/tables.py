@@ -83,7 +83,8 @@ def _grid(table: Mapping[str, Any], single_task: Mapping[str, Sequence[float]]) 
     published = any(row["published"] for row in table["rows"].values())
     header = ["system"]
     for column in table["columns"]:
-        header += [f"{column}, paper", f"{column}, ours"] if published else [column]
+        told = _with_direction(table, column)
+        header += [f"{told}, paper", f"{told}, ours"] if published else [told]
     header.append("seconds")
     baseline = table["rows"].get(table["baseline"])
     rows = []
@@ -130,7 +131,7 @@ def _to_each_task_alone(table: Mapping[str, Any], single_task: Mapping[str, Sequ
         if row.get("single_task"):  # absent in results that were written before it was told
             continue
         ours = {column: row["ours"].get(column, []) for column in alone}
-        cells = [_transfer(ours[column], scores) for column, scores in alone.items()]
+        cells = [_transfer(ours[column], scores, column in _errors(table)) for column, scores in alone.items()]
         tested = tested or any(min(len(ours[column]), len(alone[column])) > 1 for column in alone)
         if any(cells):
             rows.append([row["label"], *cells])
@@ -138,21 +139,33 @@ def _to_each_task_alone(table: Mapping[str, Any], single_task: Mapping[str, Sequ
         return None
     note = (
         "In brackets: the 95 % interval of the difference over seeds, on these dev rows (Welch's t). Where all of it "
-        "is below 0, transfer is negative; it is not corrected for the number of comparisons. "
+        "is on the worse side of 0, transfer is negative; it is not corrected for the number of comparisons. "
         if tested
-        else "One seed each shows nothing by itself: a difference below 0 may be chance, so no transfer is marked as "
-        "negative. "
+        else "One seed each shows nothing by itself: a difference may be chance, so no transfer is marked as negative. "
     )
     return Grid(
         f"{table['caption']}: difference to each task trained alone, ours",
-        ["system", *alone],
+        ["system", *(_with_direction(table, column) for column in alone)],
         rows,
         f"{note}minbert compare tests the runs of this folder on dev rows, too.",
     )
 
 
-def _transfer(scores: Sequence[float], alone: Sequence[float]) -> str:
-    """Return the difference of means and, of several seeds on both sides, its interval and whether it is below 0."""
+def _errors(table: Mapping[str, Any]) -> Sequence[str]:
+    """Return the columns in which less is better; results that were written before it was told name none."""
+    errors: Sequence[str] = table.get("less_is_better", [])
+    return errors
+
+
+def _with_direction(table: Mapping[str, Any], column: str) -> str:
+    return f"{column} (less is better)" if column in _errors(table) else column
+
+
+def _transfer(scores: Sequence[float], alone: Sequence[float], less_is_better: bool) -> str:
+    """Return the difference of means and, of several seeds on both sides, its interval and whether all of it is worse.
+
+    Worse is below 0, or above it where ``less_is_better``.
+    """
     if not scores:
         return ""
     ours, theirs = Spread.of(scores), Spread.of(alone)
@@ -167,7 +180,8 @@ def _transfer(scores: Sequence[float], alone: Sequence[float]) -> str:
     freedom = sum(squares) ** 2 / (squares[0] ** 2 / (ours.n - 1) + squares[1] ** 2 / (theirs.n - 1))
     half = float(stdtrit(freedom, 0.975)) * sum(squares) ** 0.5
     low, high = difference - half, difference + half
-    return f"{difference:+.3f} ({low:+.3f} to {high:+.3f}){', negative transfer' if high < 0 else ''}"
+    worse = low > 0 if less_is_better else high < 0
+    return f"{difference:+.3f} ({low:+.3f} to {high:+.3f}){', negative transfer' if worse else ''}"
 
 
 def _shown(scores: Sequence[float], compared: Sequence[float]) -> str:

@@ -14,17 +14,10 @@ from minbert.files import write_text
 from minbert.files.json_text import read_json
 from minbert.recipe.recipe import Recipe, TaskRecipe
 from minbert.run_folder.card_texts import Card, card_text
-from minbert.tasks.metrics import METRICS
+from minbert.tasks.metrics import METRICS, with_direction
 from minbert.tasks.settings import TaskSettings
 
 CARD = "README.md"
-
-_ENGLISH = {
-    f"{owner}{name}"
-    for owner in ("", "google-bert/")
-    for name in ("bert-base-uncased", "bert-base-cased", "bert-large-uncased", "bert-large-cased")
-} | {MINILM_ON_THE_HUB}
-"""Encoders of which it is known that they read English."""
 
 
 def write_model_card(
@@ -61,7 +54,6 @@ def write_model_card(
     }
     data = ModelCardData(
         base_model=base,
-        language="en" if base in _ENGLISH else None,
         library_name="minbert",
         pipeline_tag="feature-extraction",
         tags=["minbert", config["model_type"], "multi-task-learning", "sentence-transformers", "sentence-similarity"],
@@ -81,7 +73,9 @@ def write_model_card(
             base_model=base,
             chosen=chosen,
             scores={
-                task: {METRICS[metric].title: interval for metric, interval in intervals.items()}
+                task: {
+                    with_direction(metric, METRICS[metric].title): interval for metric, interval in intervals.items()
+                }
                 for task, intervals in scores.items()
             },
             answers={
@@ -91,7 +85,10 @@ def write_model_card(
             overall=dev["overall"],
             before=None
             if before is None
-            else {task: {METRICS[metric].title: before[task][metric] for metric in scores[task]} for task in scores},
+            else {
+                task: {with_direction(metric, METRICS[metric].title): before[task][metric] for metric in scores[task]}
+                for task in scores
+            },
             overall_before=None if before is None else before["overall"],
             max_length=config["minbert"]["max_length"],
         )

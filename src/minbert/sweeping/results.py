@@ -157,6 +157,8 @@ def remarks(results: Results) -> list[str]:
         told.append("± is the standard deviation over seeds (n - 1 in the denominator); n counts finished seeds.")
     if results.base:
         told.append(f"The difference is that of the mean {results.score} from the base row's.")
+    if errors := [score for score in results.scores if worth(score, 1.0) < 0]:
+        told.append(f"Of {' and '.join(errors)} less is better.")
     finished = sum(row.complete for row in results.rows)
     if finished > 1:
         told += [

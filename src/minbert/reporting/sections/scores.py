@@ -14,7 +14,7 @@ from minbert.reporting.figures.systems import system_bars
 from minbert.reporting.material import Material, Measure, System
 from minbert.reporting.page import Block, Card, Drawn, Section, Table
 from minbert.reporting.records import RunRecords, TaskFacts
-from minbert.tasks.metrics import worth
+from minbert.tasks.metrics import with_direction, worth
 
 Intervals = Mapping[tuple[str, str], Interval]
 """The interval of a score, by the names of system and measure; where the answers are there to make one."""
@@ -54,7 +54,7 @@ def cards(material: Material, known: Intervals) -> list[Card]:
             lines.append(f"always the same answer: {constant}")
         if len(means) > 1:
             lines.append(f"the best of {len(means)} systems: {best}")
-        made.append(Card(f"{measure.name}, {measure.facts.metric}", f"{means[best]:.3f}", lines))
+        made.append(Card(_headed(measure), f"{means[best]:.3f}", lines))
     return made
 
 
@@ -87,7 +87,7 @@ def scores(material: Material, detailed: Sequence[System], known: Intervals) -> 
 def _table(material: Material, known: Intervals) -> Table:
     measures, overall = material.measures(), material.overall()
     seeds = any(len(system.runs) > 1 for system in material.systems)
-    header = ["system", *(["seeds"] if seeds else []), *(f"{m.name}, {m.facts.metric}" for m in measures)]
+    header = ["system", *(["seeds"] if seeds else []), *map(_headed, measures)]
     rows = [
         [
             "always the same answer",
@@ -134,6 +134,10 @@ def _score(found: Sequence[float], interval: Interval | None) -> str:
     return f"{Spread.of(found)}" + (f"\n[{interval.low:.3f}, {interval.high:.3f}]" if interval is not None else "")
 
 
+def _headed(measure: Measure) -> str:
+    return f"{measure.name}, {with_direction(measure.facts.metric)}"
+
+
 def _constant(measure: Measure) -> str:
     """Return what the best constant answer scores, by the first run that says so; nothing where none does."""
     for system in measure.systems:
@@ -170,7 +174,7 @@ def _rows_of_task(run: RunRecords, task: str, facts: TaskFacts) -> list[list[str
         rows.append(
             [
                 task,
-                metric,
+                with_direction(metric),
                 f"{before[metric]:.3f}" if metric in before else "",
                 f"{score:.3f}",
                 f"{run.best_step:,}" if run.best_step is not None else "",

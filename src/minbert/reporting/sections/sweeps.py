@@ -13,7 +13,7 @@ from minbert.reporting.material import Material
 from minbert.reporting.page import Block, Drawn, Heading, Section, Table
 from minbert.reporting.sections.drawing import unique_slugs
 from minbert.sweeping.values import compact, short_keys
-from minbert.tasks.metrics import worth
+from minbert.tasks.metrics import with_direction, worth
 
 
 def sweeps(material: Material) -> Section:
@@ -50,7 +50,7 @@ def _table(results: Mapping[str, Any]) -> Table:
     header = [
         "configuration",
         *short.values(),
-        *(score.replace(".", ", ") for score in scores),
+        *(with_direction(score.rpartition(".")[2], score.replace(".", ", ")) for score in scores),
         "difference",
         "seconds",
         "state",

@@ -32,9 +32,13 @@ METRICS: dict[str, Metric] = {
 """Every metric by its name; a kind of task names its own (``Kind.metrics``)."""
 
 
-def with_direction(name: str) -> str:
-    """Return a metric's name as tables of results have it: beside an error, that less of it is better."""
-    return f"{name} (less is better)" if METRICS[name].less_is_better else name
+def with_direction(name: str, title: str | None = None) -> str:
+    """Return a metric's name, or its ``title``, as tables have it: beside an error, that less of it is better.
+
+    Names of other scores, as ``overall``, stay as they are.
+    """
+    error = name in METRICS and METRICS[name].less_is_better
+    return f"{title or name} (less is better)" if error else title or name
 
 
 def worth(name: str, score: float) -> float:
