@@ -19,6 +19,7 @@ from minbert.running.texts import read_texts
 from minbert.tasks.kinds.binary import Binary
 from minbert.tasks.kinds.classification import Classification
 from minbert.tasks.kinds.multilabel import Multilabel
+from minbert.tasks.kinds.ordinal import Ordinal
 from minbert.tasks.kinds.regression import Regression
 
 
@@ -72,20 +73,33 @@ def test_classes_with_fewer_than_five_rows_are_told() -> None:
     ("more", "metric", "advice"),
     [
         ({}, "accuracy", "Consider metric: macro_f1 or mcc and class_weights: balanced"),
-        ({"class_weights": "balanced"}, "accuracy", "Consider metric: macro_f1 or mcc"),
-        ({}, "mcc", "Consider class_weights: balanced"),
-        ({}, "average_precision", "looks good. Consider class_weights: balanced"),
-        ({"class_weights": "balanced"}, "weighted_f1", None),
-        ({"class_weights": {"1": 5}}, "mcc", None),
+        ({}, None, "Consider metric: macro_f1 or mcc and class_weights: balanced"),
+        ({"class_weights": "balanced"}, "weighted_f1", "has a good weighted_f1. Consider metric: macro_f1 or mcc"),
+        ({}, "mcc", "have the label 0. Consider class_weights: balanced"),
+        ({}, "average_precision", "have the label 0. Consider class_weights: balanced"),
+        ({"class_weights": {"1": 5}}, "mcc", "have the label 0"),
     ],
 )
 def test_nearly_all_rows_in_one_class_are_told_with_what_to_consider(
-    more: dict[str, Any], metric: str, advice: str | None
+    more: dict[str, Any], metric: str | None, advice: str
 ) -> None:
     [fact] = label_facts(Binary(**more), {"train": {"0": 950, "1": 50}}, 1000, metric)
-    assert fact.startswith("95.0% of the train rows have the label 0, so a model that always says so looks good")
-    assert fact.endswith(advice or "looks good")
+    assert fact.startswith("95.0% of the train rows have the label 0")
+    assert fact.endswith(advice)
     assert label_facts(Binary(**more), {"train": {"0": 949, "1": 51}}, 1000, metric) == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "advice"),
+    [
+        ("qwk", "have the label 3. Consider class_weights: balanced"),
+        ("mae", "so a model that always says so has a good mae. Consider metric: qwk or macro_f1 and class_weights"),
+    ],
+)
+def test_of_classes_in_order_the_advice_goes_by_the_metric(metric: str, advice: str) -> None:
+    kind = Ordinal(classes=["1", "2", "3"])
+    [fact] = label_facts(kind, {"train": {"1": 20, "2": 20, "3": 960}}, 1000, metric)
+    assert advice in fact
 
 
 def test_a_class_that_most_rows_lack_is_nothing_special_where_rows_have_several() -> None:

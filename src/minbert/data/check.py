@@ -110,6 +110,7 @@ def check(
     folder: Path,
     count_tokens: TokenCounter | None = None,
     max_length: int | None = None,
+    metrics: Mapping[str, str] | None = None,
 ) -> Report:
     """Read every file of every task, and report.
 
@@ -118,8 +119,14 @@ def check(
         folder: the data folder.
         count_tokens: counts the tokens of each sequence the encoder would read; without it none are counted.
         max_length: the number of tokens above which a sequence counts as too long.
+        metrics: the tasks' own, where they are known; advice goes by them.
     """
-    return Report([_check_task(name, *tasks[name], folder, count_tokens, max_length) for name in tasks], max_length)
+    of_tasks = metrics or {}
+    reports = [
+        _check_task(name, files, kind, folder, count_tokens, max_length, of_tasks.get(name))
+        for name, (files, kind) in tasks.items()
+    ]
+    return Report(reports, max_length)
 
 
 def _check_task(
@@ -129,6 +136,7 @@ def _check_task(
     folder: Path,
     count_tokens: TokenCounter | None,
     max_length: int | None,
+    metric: str | None,
 ) -> TaskReport:
     reports: list[SplitReport] = []
     contents: dict[str, list[str]] = {}
@@ -162,7 +170,7 @@ def _check_task(
                 advice=advice_on(problems),
             )
         )
-    return TaskReport(name, reports, _overlaps(contents), _label_facts(reports, kind))
+    return TaskReport(name, reports, _overlaps(contents), _label_facts(reports, kind, metric))
 
 
 def _all_files(files: TaskFiles, kind: Kind, folder: Path) -> Iterator[tuple[str, Path, Columns, Labels]]:
@@ -174,11 +182,12 @@ def _all_files(files: TaskFiles, kind: Kind, folder: Path) -> Iterator[tuple[str
                 yield f"train ({shared.file})", folder / shared.file, shared, labels_of(shared, kind)
 
 
-def _label_facts(splits: Sequence[SplitReport], kind: Kind) -> list[str]:
+def _label_facts(splits: Sequence[SplitReport], kind: Kind, metric: str | None) -> list[str]:
     counts: dict[str, Counter[str]] = {}
     for split in splits:  # "train (more.tsv)" is more of train
         counts.setdefault(split.name.partition(" ")[0], Counter()).update(split.classes or {})
-    return label_facts(kind, counts, sum(split.rows for split in splits if split.name.startswith("train")))
+    rows = sum(split.rows for split in splits if split.name.startswith("train"))
+    return label_facts(kind, counts, rows, metric)
 
 
 def _classes(split: Split, kind: Kind) -> dict[str, int] | None:

@@ -10,6 +10,10 @@ from minbert.tasks.kinds import Kind
 FEW_ROWS = 5
 MOST_SHARE = 0.95
 _TOLD = 5
+_FLATTERING = ("accuracy", "weighted_f1", "mae")
+"""Metrics by which always the commonest class is a good answer."""
+_FAIR = ("qwk", "macro_f1", "mcc")
+"""Those by which it is a bad one, of every kind the first two that it has."""
 
 Counts = Mapping[str, Mapping[str, int]]
 """The rows of each class (``Kind.class_counts``) by split; training rows stand under ``train``."""
@@ -50,13 +54,13 @@ def _one_class(kind: Kind, counts: Counts, metric: str | None) -> str | None:
     if not total or max(train.values()) < MOST_SHARE * total:
         return None
     name = max(train, key=lambda label: train[label])
-    fair = [known for known in ("macro_f1", "mcc") if known in kind.known_metrics()]
-    unchosen = metric is None or metric == kind.metrics[0]
-    advice = [f"metric: {' or '.join(fair)}"] if fair and unchosen else []
-    advice += ["class_weights: balanced"] if kind.weights_key is None else []
-    told = (
-        f"{train[name] / total:.1%} of the train rows have the label {name}, so a model that always says so looks good"
-    )
+    metric = metric or kind.metrics[0]
+    told = f"{train[name] / total:.1%} of the train rows have the label {name}"
+    advice = ["class_weights: balanced"] if kind.weights_key is None else []
+    if metric in _FLATTERING:
+        told += f", so a model that always says so has a good {metric}"
+        fair = [known for known in _FAIR if known in kind.known_metrics()][:2]
+        advice.insert(0, f"metric: {' or '.join(fair)}")
     return f"{told}. Consider {' and '.join(advice)}" if advice else told
 
 

@@ -41,7 +41,8 @@ def check_source(source: str, data: str | None, encoder: str | None) -> tuple[li
     family, tokenizer = architecture_of(config), Tokenizer.from_files(files.folder)
     longest = min(recipe.encoder.max_length, family.longest(config))
     counter = _token_counter(tasks, tokenizer, family.template(tokenizer))
-    report = check({name: (task, task.kind) for name, task in tasks.items()}, folder, counter, longest)
+    metrics = {name: task.metric for name, task in tasks.items()}
+    report = check({name: (task, task.kind) for name, task in tasks.items()}, folder, counter, longest, metrics)
     return lines + render(report), not report.problems
 
 
