@@ -256,7 +256,7 @@ def test_the_kept_weights_are_the_best_or_the_last(
     losses = [json.loads(line)["held_out"]["overall"]["loss"] for line in open(tmp_path / "run" / HISTORY)]  # noqa: PTH123, SIM115
     assert losses[-1] > min(losses)
     assert metrics["held_out"]["overall"]["loss"] == (min(losses) if keep == "best" else losses[-1])
-    assert metrics["untrained"]["overall"]["loss"] == losses[0]
+    assert metrics["before_training"]["overall"]["loss"] == losses[0]
     again = parse_pretraining_recipe(tree | {"encoder": {"name": str(tmp_path / "run")}}, "test")
     loop = loop_of(again, tmp_path / "again", quiet)
     scores = score_held_out(loop.model, loop.texts.held_out, torch.device("cpu"), "fp32", 8192)

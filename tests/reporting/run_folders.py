@@ -71,7 +71,7 @@ def write_run(folder: Path, recipe: Recipe, *, finished: bool = True, skill: flo
             "torch": "2.13.0",
             "threads": 1,
             "device": "cpu",
-            "untrained": dev.as_json(),
+            "before_training": dev.as_json(),
             "baselines": {name: {"name": "majority (<b>)", "score": 0.25} for name in names},
         }
         write_json(folder / "metrics.json", metrics)

@@ -77,7 +77,7 @@ def test_the_hub_reads_tasks_and_scores(run: Path) -> None:
 
 def test_scores_stand_with_their_intervals(run: Path) -> None:
     text = (run / "README.md").read_text()
-    before = json.loads((run / "metrics.json").read_text())["untrained"]
+    before = json.loads((run / "metrics.json").read_text())["before_training"]
     for name, kind, metric, shown in (
         ("mood", "classification", "accuracy", "Accuracy"),
         ("close", "regression", "spearman", "Spearman rho"),

@@ -61,7 +61,7 @@ def test_a_run_folder_holds_what_the_documentation_says(recipe: Recipe, tmp_path
     history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
     best = next(line for line in history if line["step"] == metrics["best_step"])
     assert flat(best["dev"]) == pytest.approx(flat(metrics["dev"]))
-    assert metrics["untrained"] == history[0]["dev"]
+    assert metrics["before_training"] == history[0]["dev"]
     assert metrics["best_of_task"]["close"]["score"] == max(line["dev"]["close"]["pearson"] for line in history)
     assert metrics["seed"] == recipe.seed
     assert metrics["real_tokens_per_second"] > metrics["examples_per_second"] > 0

@@ -82,7 +82,7 @@ def test_a_run_is_never_worse_than_its_probe_and_can_keep_it(
     summary = train_recipe(parse_recipe(tree, "test"), tmp_path / "run", False, Display(Console(file=shown, width=500)))
     said = shown.getvalue()
     assert summary.metrics["best_step"] == 0
-    assert summary.untrained["close"] == pytest.approx(summary.metrics["dev"]["close"]["pearson"])
+    assert summary.before["close"]["pearson"] == pytest.approx(summary.metrics["dev"]["close"]["pearson"])
     assert "step 0, the model before training, is kept" in said
     assert "heads solved over the vectors of" in said
     assert "vectors of 0 texts" not in said

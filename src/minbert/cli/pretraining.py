@@ -70,7 +70,7 @@ def _summary(metrics: dict[str, Any]) -> Table:
         table.add_column(column, justify="right")
     names = list(metrics["held_out"])
     for name in names if len(names) > 2 else names[:1]:
-        scores = [metrics[when][name] for when in ("by_frequency", "untrained", "held_out")]
+        scores = [metrics[when][name] for when in ("by_frequency", "before_training", "held_out")]
         shown = [f"{score['perplexity']:,.1f}  {score['accuracy']:.3f}" for score in scores]
         table.add_row(name, f"{scores[0]['tokens']:,}", *shown)
     return table

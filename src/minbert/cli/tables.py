@@ -44,12 +44,12 @@ def summary(run: RunSummary, recipe: Recipe) -> Table:
             name,
             with_direction(task.metric),
             f"{base.score:.3f} ({base.name})",
-            f"{run.untrained[name]:.3f}",
+            f"{run.before[name][task.metric]:.3f}",
             StyledText(f"{run.metrics['dev'][name][task.metric]:.3f}", style="bold"),
         )
     if len(recipe.tasks) > 1:
         table.add_section()
-        before, after = (run.metrics[when]["overall"] for when in ("untrained", "dev"))
+        before, after = run.before["overall"], run.metrics["dev"]["overall"]
         table.add_row("overall", "mean", "", f"{before:.3f}", f"{after:.3f}")
     return table
 

@@ -101,7 +101,7 @@ def _metrics(recipe: PretrainingRecipe, prepared: Pretraining, loop: Pretraining
     by_frequency = {name: score.as_json() for name, score in _by_frequency(prepared.texts).items()}
     return {
         "held_out": kept["held_out"],
-        "untrained": loop.history[0]["held_out"],
+        "before_training": loop.history[0]["held_out"],
         "by_frequency": by_frequency,
         "last": loop.history[-1]["held_out"],
         "kept_step": state.best.step,

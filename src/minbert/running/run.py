@@ -51,8 +51,8 @@ class RunSummary:
     folder: Path
     metrics: dict[str, Any]
     """``metrics.json``."""
-    untrained: dict[str, float]
-    """Each task's own metric before the first step: with random heads, or those of the probe."""
+    before: dict[str, Any]
+    """Dev scores at step 0, as ``metrics`` has those of the kept model: with heads of the probe, or random ones."""
     baselines: dict[str, Baseline]
 
 
@@ -120,7 +120,7 @@ def _train(
         RunInputs(out, True, display).tell_changed()
         if trackers:
             _tell_again(recipe, out, trackers)
-    summary = _summary(recipe, out)
+    summary = _summary(out)
     if summary.metrics["best_step"] == 0:
         display.note(
             "step 0, the model before training, is kept: no evaluation had a better "
@@ -207,7 +207,7 @@ def _finish(
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "device": str(available_device()),
-        "untrained": result.history[0]["dev"],
+        "before_training": result.history[0]["dev"],
         "baselines": {
             name: baseline(task, prepared.train[name].known_labels, prepared.dev[name].known_labels)._asdict()
             for name, task in recipe.tasks.items()
@@ -222,13 +222,13 @@ def _finish(
         write_predicted(folder, recipe.tasks, rows, at_step[best.step])
         dev = score_predictions(recipe.tasks, rows, at_step[best.step]).as_json()
         chosen = f"Of its run, the model that was best on dev by `{name}`, at step {best.step} of {state.step}."
-        write_model_card(folder, f"{out.resolve().name}-best-{name}", recipe, dev, chosen, metrics["untrained"])
+        write_model_card(folder, f"{out.resolve().name}-best-{name}", recipe, dev, chosen, metrics["before_training"])
         write_json(folder / METRICS, {**metrics, "dev": dev, "best_step": best.step, "best_of": name})
     chosen = f"It was the best on dev by `{recipe.training.select}`, at step {state.best.step} of {state.step}."
     if tuned is not None:
         metrics["head_tuning"] = tuned
         chosen += " Then each head was trained alone."
-    write_model_card(out, out.resolve().name, recipe, metrics["dev"], chosen, metrics["untrained"])
+    write_model_card(out, out.resolve().name, recipe, metrics["dev"], chosen, metrics["before_training"])
     write_json(out / METRICS, metrics)
 
 
@@ -241,8 +241,7 @@ def _predict(
     return predict_rows(model, rows, precision, display, "predicting dev and test")
 
 
-def _summary(recipe: Recipe, out: Path) -> RunSummary:
+def _summary(out: Path) -> RunSummary:
     metrics = read_json(out / METRICS)
-    untrained = {name: metrics["untrained"][name][task.metric] for name, task in recipe.tasks.items()}
     baselines = {name: Baseline(**value) for name, value in metrics["baselines"].items()}
-    return RunSummary(out, metrics, untrained, baselines)
+    return RunSummary(out, metrics, read_history(out)[0]["dev"], baselines)

@@ -166,7 +166,7 @@ def _before_and_after(detailed: Sequence[System]) -> Table:
 
 
 def _rows_of_task(run: RunRecords, task: str, facts: TaskFacts) -> list[list[str]]:
-    before = _untrained(run, task)
+    before = _before_training(run, task)
     best = run.metrics.get("best_of_task", {}).get(task)
     rows = []
     for metric, score in run.dev.get(task, {}).items():
@@ -185,8 +185,8 @@ def _rows_of_task(run: RunRecords, task: str, facts: TaskFacts) -> list[list[str
     return rows
 
 
-def _untrained(run: RunRecords, task: str) -> Mapping[str, float]:
-    before: Mapping[str, Any] = run.metrics.get("untrained", {})
+def _before_training(run: RunRecords, task: str) -> Mapping[str, float]:
+    before: Mapping[str, Any] = run.metrics.get("before_training", {})
     if not before and run.history and run.history[0]["step"] == 0:
         before = run.history[0]["dev"]
     scores: Mapping[str, float] = before.get(task, {})
