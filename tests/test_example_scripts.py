@@ -30,6 +30,14 @@ def test_own_tasks(tmp_path: Path, tiny_encoder: Path, capsys: pytest.CaptureFix
     assert pair in ("the same question: ['0']", "the same question: ['1']")
 
 
+def test_own_folder(tmp_path: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load("own_folder").main(tmp_path, str(tiny_encoder))
+    told = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("  unsure: 'sentiment' holds whole numbers 0 to 4") for line in told)
+    assert [line[1:9] for line in told[-2:]] == [" of 4  A", " of 4  T"]
+    assert {line[0] for line in told[-2:]} <= set("01234")
+
+
 def test_python_api(tmp_path: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     load("python_api").main(tmp_path, str(tiny_encoder))
     *_, vectors, error = capsys.readouterr().out.splitlines()

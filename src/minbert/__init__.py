@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from minbert.recipe.recipe import load_recipe
     from minbert.running.evaluating import evaluate_run
     from minbert.running.run import train_recipe
+    from minbert.schema_inference.infer import infer_folder
 
-__all__ = ["MultitaskModel", "UserError", "compare", "evaluate_run", "load_recipe", "train_recipe"]
+__all__ = ["MultitaskModel", "UserError", "compare", "evaluate_run", "infer_folder", "load_recipe", "train_recipe"]
 
 _HOMES = {
     "MultitaskModel": "minbert.multitask.model",
     "UserError": "minbert.errors",
     "compare": "minbert.comparing.compare",
     "evaluate_run": "minbert.running.evaluating",
+    "infer_folder": "minbert.schema_inference.infer",
     "load_recipe": "minbert.recipe.recipe",
     "train_recipe": "minbert.running.run",
 }

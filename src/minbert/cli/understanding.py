@@ -30,12 +30,12 @@ def new(
     from minbert.display.commands import command_line
     from minbert.files import write_text
     from minbert.files.outputs import new_file
-    from minbert.schema_inference.commented_recipe import recipe_text, understood
+    from minbert.schema_inference.commented_recipe import recipe_text
     from minbert.schema_inference.infer import infer_folder
 
     with new_file(out, force=force, suffixes=[".yaml", ".yml"]):
         inferred = infer_folder(folders, encoder, _asking())
-        typer.echo("\n".join(understood(inferred)))
+        typer.echo(str(inferred))
         write_text(out, recipe_text(inferred, out.absolute().parent))
     typer.echo(f"{out}: is the recipe. Train it with: {command_line('train', out)}")
 
@@ -61,18 +61,13 @@ def recipe_of_folders(folders: Sequence[str], changes: Mapping[str, Any], settin
     Raises:
         UserError: no task can be made of the files, or the changes do not fit.
     """
-    from minbert.recipe.reading import lay_over
-    from minbert.recipe.recipe import parse_recipe
-    from minbert.schema_inference.commented_recipe import understood
     from minbert.schema_inference.infer import infer_folder
 
     if "data" in changes:
         raise UserError("--data goes with a recipe; a folder is its own.")
-    inferred = infer_folder([to_path(folder) for folder in folders], changes.get("encoder.name", "minilm"), _asking())
-    typer.echo("\n".join(understood(inferred)))
-    tree = inferred.tree
-    lay_over(tree, changes, settings)
-    return parse_recipe(tree, str(inferred.data))
+    inferred = infer_folder(folders, changes.get("encoder.name", "minilm"), _asking())
+    typer.echo(str(inferred))
+    return inferred.recipe(changes, settings)
 
 
 def _asking() -> Ask:

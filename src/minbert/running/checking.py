@@ -13,8 +13,7 @@ from minbert.encoder.sources import MINILM, find_encoder
 from minbert.errors import UserError
 from minbert.files.json_text import read_json
 from minbert.files.paths import to_path
-from minbert.recipe.recipe import TaskRecipe, load_recipe, parse_recipe
-from minbert.schema_inference.commented_recipe import understood
+from minbert.recipe.recipe import TaskRecipe, load_recipe
 from minbert.schema_inference.infer import infer_folder
 from minbert.text.template import Template
 from minbert.text.tokenizer import Tokenizer
@@ -31,8 +30,8 @@ def check_source(source: str, data: str | None, encoder: str | None) -> tuple[li
     if to_path(source).is_dir():
         if data is not None:
             raise UserError("--data goes with a recipe; a folder is its own.")
-        inferred = infer_folder([to_path(source)], encoder or MINILM)
-        recipe, lines = parse_recipe(inferred.tree, source), [*understood(inferred), ""]
+        inferred = infer_folder(source, encoder or MINILM)
+        recipe, lines = inferred.recipe(), [*str(inferred).splitlines(), ""]
     else:
         recipe, lines = load_recipe(source), []
     folder, tasks = resolve_data(recipe.data if data is None else data), dict(recipe.tasks)

@@ -6,15 +6,17 @@ import os
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minbert.errors import printable
 from minbert.files.strict_yaml import to_yaml, to_yaml_line
-from minbert.schema_inference.found import Findings, InferredFolder, InferredTask
+
+if TYPE_CHECKING:
+    from minbert.schema_inference.found import Findings, InferredFolder, InferredTask
 
 _ORDER = (
-    *("kind", "classes", "range", "files", "also_train_on", "held_out", "id", "text"),
-    *("label", "labels_separator", "labels", "skip_unlabelled", "metric", "weight", "batch_size"),
+    *("kind", "classes", "range", "files", "also_train_on", "held_out", "id", "text", "pair"),
+    *("label", "labels_separator", "labels", "skip_unlabelled", "thresholds", "metric", "weight", "batch_size"),
 )
 """The keys of a task as a reader looks for them."""
 _TOLD = ("kind", "text", "label", "id", "held_out", "also_train_on", "labels", "skip_unlabelled", "metric")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from minbert.recipe.reading import lay_over
+from minbert.recipe.recipe import Recipe, parse_recipe
+from minbert.schema_inference.commented_recipe import understood
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,20 @@ class InferredFolder:
     training: Findings
     remarks: list[str]
     """What was left out, and why."""
+
+    def __str__(self) -> str:
+        """Return what was understood and what was not, as ``minbert new`` prints it."""
+        return "\n".join(understood(self))
+
+    def recipe(self, changes: Mapping[str, Any] | None = None, settings: Sequence[str] = ()) -> Recipe:
+        """Return the recipe, with changes laid over it: dotted keys with values, and ``KEY=VALUE`` words.
+
+        Raises:
+            UserError: the changes do not fit.
+        """
+        tree = self.tree
+        lay_over(tree, changes or {}, settings)
+        return parse_recipe(tree, str(self.data))
 
     @property
     def tree(self) -> dict[str, Any]:

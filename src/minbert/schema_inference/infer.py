@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minbert.data.lines import read_lines
 from minbert.errors import UserError, printable, shown
+from minbert.files.paths import to_path
 from minbert.files.strict_yaml import YamlError, parse_yaml, to_yaml
 from minbert.recipe.reading import validate
 from minbert.recipe.recipe import TaskRecipe
@@ -26,18 +27,22 @@ _HELD_OUT_OF_FEW = "20%"
 _FEW_ROWS = 1000
 
 
-def infer_folder(folders: Sequence[Path], encoder: str = "minilm", ask: Ask = nobody) -> InferredFolder:
-    """Return what the files in these folders are, task by task; a file that cannot be read is told and left out.
+def infer_folder(
+    folders: str | Path | Sequence[str | Path], encoder: str = "minilm", ask: Ask = nobody
+) -> InferredFolder:
+    """Return what the files in a folder are, task by task; a file that cannot be read is told and left out.
+
+    Printed, it says what was understood and what is unsure. ``recipe()`` of it is the recipe to train.
 
     Args:
         folders: where the files are; several are taken together.
-        encoder: whose tokens count.
+        encoder: the recipe's, whose tokens count.
         ask: chooses where readings are equally likely.
 
     Raises:
         UserError: no task can be made of the files; the message says why of each.
     """
-    found = find_files(folders)
+    found = find_files([to_path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)])
     remarks = list(found.remarks)
     tasks: list[InferredTask] = []
     faults: list[str] = []
