@@ -213,8 +213,8 @@ CASES = [
         {
             "kind": "binary",
             "label": "answer",
-            "classes": ["No", "yes"],
-            "labels": {"yes": "yes", "YES": "yes", "no": "No", "No": "No"},
+            "classes": ["no", "yes"],
+            "labels": {"yes": "yes", "YES": "yes", "no": "no", "No": "no"},
         },
     ),
     Case(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from minbert.recipe.recipe import load_recipe
 from minbert.running.checking import check_source
 from minbert.schema_inference.commented_recipe import recipe_text, understood
 from minbert.schema_inference.infer import infer_folder
-from schema_inference.folders import CASES, Case, write
+from minbert.text.tokenizer import Tokenizer
+from schema_inference.folders import CASES, Case, of, one, text, write
 
 _MAY_BE_TOLD = ("fewer than 5 rows", "pieces on average")
 
@@ -31,6 +33,21 @@ def test_a_folder_is_understood_and_every_row_read(case: Case, tmp_path: Path, t
     assert load_recipe(str(tmp_path / "recipe.yaml")).data == str(folder)
     lines, healthy = check_source(str(tmp_path / "recipe.yaml"), None, None)
     assert healthy, "\n".join(lines)
+
+
+def test_the_longest_length_is_that_of_the_longest_task_with_pairs_joined(tmp_path: Path, tiny_encoder: Path) -> None:
+    pairs = {"text1": text(), "text2": text(7), "label": of("a", "b")}
+    folder = write(
+        tmp_path, one({"text": text(), "label": of("a", "b")}, file="single.csv") | one(pairs, file="two.csv")
+    )
+    inferred = infer_folder([folder], str(tiny_encoder))
+    tokenizer = Tokenizer.from_files(tiny_encoder)
+    (texts,) = (task.texts for task in inferred.tasks if task.name == "two")
+    lengths = [sum(map(len, tokenizer.token_ids(list(row)))) + 3 for row in texts]
+    needed = sorted(lengths)[int(np.ceil(0.99 * len(lengths))) - 1]
+    assert needed <= inferred.encoder.settings["max_length"] < needed + 16
+    told = f"'two' needs it: of 99 % of the pairs, joined, the longest has {needed} tokens; shorter texts cost no more"
+    assert inferred.encoder.reasons["max_length"].startswith(told)
 
 
 def test_a_language_that_the_encoder_does_not_know_is_told(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def read_class_names(labels: Labels, findings: Findings) -> bool:
     if len(spellings) < 2:
         raise UserError(f"column '{shown(labels.headers[0])}' has fewer than two different labels")
     if len(spellings) > 20 and len(spellings) > 0.5 * labels.all.total():
-        raise UserError(f"column '{shown(labels.headers[0])}' has a label of its own in most rows, so no classes")
+        raise UserError(f"column '{shown(labels.headers[0])}' has another label in nearly every row; classes repeat")
     names, why = _in_order(list(spellings), labels)
     findings.set("kind", "classification", f"{len(names)} names")
     findings.set("classes", names, why)

@@ -22,7 +22,10 @@ _SPECIAL = 3
 
 
 def choose_length(tasks: Sequence[InferredTask], name: str, encoder: Findings) -> None:
-    """Set ``max_length`` so that 99 % of the sequences are whole, and tell of texts in another language.
+    """Set ``max_length`` so that 99 % of each task's sequences are whole, and tell of texts in another language.
+
+    It is one for all tasks, what the longest of them needs: nothing is padded, so short texts cost no more by it. Pairs
+    count with both texts joined, so that a recipe that reads them so cuts none.
 
     Raises:
         UserError: there is no such encoder.
@@ -34,8 +37,10 @@ def choose_length(tasks: Sequence[InferredTask], name: str, encoder: Findings) -
     needed: list[int] = []
     for task in tasks:
         step = max(1, len(task.texts) // _MOST_TEXTS)
-        texts = [text for row in task.texts[::step] for text in row]
-        lengths = [len(ids) + _SPECIAL for ids in tokenizer.token_ids(texts)]
+        rows = task.texts[::step]
+        texts = [text for row in rows for text in row]
+        tokens = iter(map(len, tokenizer.token_ids(texts)))
+        lengths = [sum(next(tokens) for _ in row) + _SPECIAL for row in rows]
         needed.append(int(np.percentile(lengths, 99, method="inverted_cdf")))
         words = [word for text in texts[:_MOST_TEXTS] for word in _WORD.findall(text)][:20_000]
         pieces = sum(map(len, tokenizer.token_ids(words))) / max(len(words), 1)
@@ -44,8 +49,14 @@ def choose_length(tasks: Sequence[InferredTask], name: str, encoder: Findings) -
                 f"{name} cuts the words of '{task.name}' into {pieces:.1f} pieces on average, so it may not know their "
                 "language; give an encoder that does with --encoder"
             )
-    wanted = -(-max(needed) // 16) * 16
-    told = f"of 99 % of the texts, the longest has {max(needed):,} tokens"
-    encoder.set(
-        "max_length", min(max(wanted, 32), longest), told + ("; longer ones are cut" if wanted > longest else "")
+    most = max(needed)
+    of_most = tasks[needed.index(most)]
+    wanted = -(-most // 16) * 16
+    told = (
+        f"of 99 % of the {'pairs, joined,' if len(of_most.texts[0]) > 1 else 'texts'} the longest has {most:,} tokens"
     )
+    if len(tasks) > 1:
+        told = f"'{of_most.name}' needs it: {told}; shorter texts cost no more by it, as nothing is padded"
+    if wanted > longest:
+        told += "; the encoder reads no more, so longer ones are cut"
+    encoder.set("max_length", min(max(wanted, 32), longest), told)

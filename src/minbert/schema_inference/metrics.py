@@ -6,6 +6,7 @@ from minbert.schema_inference.found import Findings
 from minbert.schema_inference.labels import Labels
 from minbert.tasks.kinds import KINDS
 from minbert.tasks.kinds.binary import Binary
+from minbert.tasks.thresholds import HALF
 
 _LOPSIDED = 0.35
 """Below this share of two classes, always answering the other one has too good an accuracy."""
@@ -41,6 +42,11 @@ def choose_metric(labels: Labels, findings: Findings) -> None:
                 "macro_f1",
                 f"{_percent(smallest / total)} of rows are '{least}': accuracy would hide it",
             )
+    elif kind == "multilabel":
+        reason = "all answers count alike; by macro_f1 all classes do, the rare ones too"
+        findings.set(
+            "thresholds", HALF, "a class is answered from this probability on; 'dev' chooses it by class on dev"
+        )
     findings.set("metric", metric, reason)
     if kind in ("classification", "ordinal") and (rare := [name for name in counts if counts[name] < _FEW_ROWS]):
         more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""

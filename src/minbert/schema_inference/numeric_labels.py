@@ -107,7 +107,9 @@ def _codes(whole: Sequence[int], findings: Findings, told: str) -> None:
 
 
 def _ordinal(whole: Sequence[int], findings: Findings, told: str) -> None:
-    findings.set("kind", "ordinal", f"{told}; say 'kind: regression' with 'range' if between them counts")
+    findings.set(
+        "kind", "ordinal", f"{told}; if answers may lie between them (3.5), set 'kind: regression' and 'range'"
+    )
     _classes(whole, findings)
 
 

@@ -21,7 +21,7 @@ def read_truth_values(labels: Labels, findings: Findings) -> bool:
         )
     findings.set("kind", "binary", f"labels are {' and '.join(sorted(meant, key=lambda name: meant[name] or ''))}")
     if (no, yes) != ("0", "1"):
-        findings.set("classes", [no, yes], "that of no first")
+        findings.set("classes", [no, yes], "the name of no comes first")
     read_alike = {name for name in meant if name in (no, yes) or name.lower() in _READ_AS_THEY_ARE}
     if labels.missing or meant.keys() - read_alike:
         named = {name: yes if means == "1" else no for name, means in meant.items()}
