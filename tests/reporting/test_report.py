@@ -131,16 +131,14 @@ def test_every_section_is_there_or_says_why_it_is_empty(two_tasks: dict[str, Any
         "what-was-run",
         "scores",
         "learning-curves",
-        "gradient-weather",
+        "gradients",
         "answers",
         "errors-by-text",
         "worst-errors",
         "cost",
     ]
     assert all(section.blocks or section.missing for section in page.sections)
-    assert [section.name for section in page.sections if not section.blocks] == [
-        "gradient-weather"
-    ]  # losses are summed
+    assert [section.name for section in page.sections if not section.blocks] == ["gradients"]  # losses are summed
 
 
 def test_the_same_runs_give_the_same_bytes(two_tasks: dict[str, Any], tmp_path: Path) -> None:

@@ -107,8 +107,8 @@ def remarks(comparison: Comparison) -> list[str]:
         f"Scores and differences with {percent} bootstrap intervals over dev rows"
         f"{' and seeds' if any(len(system.seeds) > 1 for system in comparison.systems) else ''}. p: paired permutation "
         "test, Holm-corrected over all scores and systems that are compared. 'Better' and 'worse' are said where p is "
-        f"below {1 - comparison.confidence:.2g} and the interval does not hold 0; anything else is not shown, which "
-        "does not mean that there is no difference."
+        f"below {1 - comparison.confidence:.2g} and the interval does not hold 0. Elsewhere no difference is shown, "
+        "though there may be one."
     ]
     if any(score.log_loss is not None for score in comparison.scores):
         told.append("Log loss: the mean of -log p of the right class, the lower the better; nothing was tested on it.")

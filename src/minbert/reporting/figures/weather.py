@@ -56,7 +56,7 @@ def gradient_cosines(history: Sequence[Mapping[str, Any]]) -> Figure | None:
     ]
     return Figure(
         "gradient-cosines",
-        "Gradient weather: do the tasks agree?",
+        "Gradients: do the tasks agree?",
         f"Left: cosine of the angle between two tasks' gradients of what they share, {_BY}; above 0 a step for the one "
         "helps the other, below it harms. Right: the share of those steps whose cosine was below 0. Between unrelated "
         "gradients the cosine is near 0 and the share near one half.",
@@ -102,7 +102,7 @@ def loss_weights(history: Sequence[Mapping[str, Any]]) -> Figure | None:
     last = f" The update was moved by {moved[-1]:.2f} of the plain sum's length." if moved[-1] is not None else ""
     return Figure(
         "loss-weights",
-        "Gradient weather: who was listened to?",
+        "Gradients: how much each task counts",
         f"Each task's weight in the update ({_BY})"
         + (
             ", the length of its own gradient, and how far the combined update lay from the plain sum of gradients, "

@@ -1,4 +1,4 @@
-"""What happened while training: learning curves, and gradient weather."""
+"""What happened while training: learning curves, and the tasks' gradients."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def weather(detailed: Sequence[System]) -> Section:
     missing = []
     if without:
         missing.append(
-            f"No gradient weather of {', '.join(without)}. Only combinations that look at each task's own gradient "
-            "(such as pcgrad), or weigh losses, record it."
+            f"No gradients were recorded of {', '.join(without)}. Only combinations that look at each task's own "
+            "gradient (such as pcgrad), or weigh losses, record them."
         )
-    return Section("gradient-weather", "Gradient weather", blocks, missing)
+    return Section("gradients", "Gradients of the tasks", blocks, missing)

@@ -41,7 +41,7 @@ class Multilabel(NamedClasses):
         description="a class is answered from this probability on; {class: number}; dev: chosen for the metric on dev",
     )
     pos_weight: float | str | dict[str, float] | None = Field(
-        None, description="what a class that holds counts in the loss: a number, {class: number}, or balanced"
+        None, description="what a class counts in the loss of rows that have it: a number, {class: number}, or balanced"
     )
 
     @field_validator("thresholds", mode="before")

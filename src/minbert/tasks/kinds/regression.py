@@ -43,7 +43,7 @@ class Regression(Kind):
         width, furthest = self.range[1] - self.range[0], max(map(abs, self.range))
         if not _LEAST <= width <= _MOST or furthest > _MOST:
             raise ValueError(
-                f"'range' is beyond what fp32 can reckon with: widths from {_LEAST:g} to {_MOST:g}, and no label "
+                f"'range' is beyond what fp32 can hold: widths from {_LEAST:g} to {_MOST:g}, and no label "
                 "further from 0. Scale the labels, for example to 0 and 1"
             )
         if np.spacing(np.float32(furthest)) > width / _STEPS:
