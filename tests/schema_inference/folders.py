@@ -472,7 +472,7 @@ CASES = [
         "two texts whose headers say nothing",
         one({"erstens": text(), "zweitens": text(11), "label": of("a", "b")}),
         "notes",
-        {"text": ["erstens", "zweitens"], "pair": None},
+        {"text": ["erstens", "zweitens"], "pair": "bi"},
         ["Taken: a pair. It may be: 'erstens' alone"],
     ),
     Case(

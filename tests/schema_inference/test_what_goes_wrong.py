@@ -44,7 +44,7 @@ def remarks(folder: Path) -> str:
         ({"a.csv": table({"text": text(), "note": text(9)})}, "a.csv: no column holds labels"),
         (
             {"a.csv": table({"text": text(), "label": lambda row: f"no {row % 40}"})},
-            "a label of its own in most rows",
+            "another label in nearly every row",
         ),
         (
             {"a.csv": table({"text": text(), "score": of("3,5", "4,0", "2,5")})},
