@@ -34,7 +34,7 @@ def recipe(tmp_path: Path, tiny_encoder: Path) -> Path:
 def test_a_pretrained_encoder_can_be_trained_from(recipe: Path, two_tasks_file: Path, tmp_path: Path) -> None:
     result = minbert("pretrain", recipe, "--out", tmp_path / "run", "--seed", "3", "--set", "training.epochs=1")
     assert result.returncode == 0, result.stderr
-    for words in ("held out", "perplexity", "by frequency", "minbert train quickstart --encoder"):
+    for words in ("held out", "perplexity", "by frequency", "minbert train FOLDER --encoder"):
         assert words in result.stdout
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names >= {"recipe.yaml", "model.safetensors", "config.json", "tokenizer.json", "vocab.txt"}
