@@ -317,6 +317,13 @@ CASES = [
         ["-1 is taken for no label"],
     ),
     Case(
+        "-1 is no label where it is rare beside 0 and 1",
+        one({"text": text(), "label": lambda row: -1 if row == 17 else int(row % 4 == 0)}),
+        "notes",
+        {"kind": "binary", "labels": {"-1": None, "0": "0", "1": "1"}, "metric": "f1"},
+        ["-1 is taken for no label"],
+    ),
+    Case(
         "-1, 0 and 1 are in order",
         one({"text": text(), "sentiment": of(-1, 0, 1)}),
         "notes",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from minbert.schema_inference.found import Findings
 from minbert.schema_inference.labels import Labels
 from minbert.tasks.kinds import KINDS
@@ -19,13 +21,12 @@ _FEW_ROWS = 5
 def choose_metric(labels: Labels, findings: Findings) -> None:
     """Set ``metric`` by the shares of the classes in the train file, and tell of rare ones."""
     kind = findings.settings["kind"]
-    counts = {name: times for name, times in labels.names.items() if times}
+    counts = _counts(labels, findings)
     total = sum(counts.values())
     metric, reason = KINDS[kind].metrics[0], ""
     if kind == "binary" and total:
-        translated = findings.settings.get("labels", {})
         binary = Binary(classes=findings.settings.get("classes"))
-        yes = sum(times for name, times in counts.items() if binary.parse(translated.get(name, name))) / total
+        yes = sum(times for name, times in counts.items() if binary.parse(name)) / total
         if min(yes, 1 - yes) < _LOPSIDED:
             metric = "f1" if yes < 0.5 else "mcc"
             reason = f"{_percent(yes)} of rows are yes: accuracy would say little"
@@ -51,6 +52,16 @@ def choose_metric(labels: Labels, findings: Findings) -> None:
     if kind in ("classification", "ordinal") and (rare := [name for name in counts if counts[name] < _FEW_ROWS]):
         more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
         findings.unsure.append(f"classes with fewer than {_FEW_ROWS} rows to train on: {', '.join(rare[:5])}{more}")
+
+
+def _counts(labels: Labels, findings: Findings) -> Counter[str]:
+    """Return how often each of the task's labels occurs in the train file, by what the recipe translates it to."""
+    translated = findings.settings.get("labels", {})
+    counts: Counter[str] = Counter()
+    for name, times in labels.names.items():
+        if times and (meant := translated.get(name, name)) is not None:
+            counts[meant] += times
+    return counts
 
 
 def _percent(share: float) -> str:

@@ -15,8 +15,9 @@ from minbert.display.progress import Display
 from minbert.encoder.tensor_files import open_tensors, write_tensors
 from minbert.errors import UserError
 from minbert.multitask.inference import class_logits, head_logits, sentence_vectors
-from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe
+from minbert.run_folder.folder import read_run
+from minbert.run_folder.model import model_of_run
 from minbert.tasks.distillation import teacher_targets
 from minbert.together.members import check_same_labels, find_member, names_apart, weighted_runs
 from minbert.training.learner import Learner
@@ -114,7 +115,7 @@ def _ask(
     totals: dict[str, Tensor] = {}
     display.note(f"asking {len(runs)} {'teachers' if len(runs) > 1 else 'teacher'} about the training rows, once")
     for run, shown in zip(runs, names_apart(runs), strict=True):
-        model = MultitaskModel.from_pretrained(run).to(learner.model.device)
+        model = model_of_run(run, read_run(run)).to(learner.model.device)
         for name in (name for name, those in teachers.items() if run in those):
             sequences = model.sequences(name, texts[name].texts)
             taken = model.tasks[name].taken
