@@ -21,7 +21,7 @@ FLOORS = [
     {"recipe"},
     {"run_folder"},
     {"pretraining", "together", "schema_inference"},
-    {"running", "reference", "export"},
+    {"running", "reference", "export", "serving"},
     {"reproduction", "sweeping", "comparing"},
     {"reporting"},
     {"cli"},

@@ -268,3 +268,31 @@ def test_kinds_whose_labels_mean_the_same_are_described_alike() -> None:
     assert len(described) == len({str(meaning) for meaning in meanings})
     numbered, named = ({"kind": "classification", "classes": classes} for classes in (2, ["0", "1"]))
     assert task(numbered).kind.described == task(named).kind.described
+
+
+@every
+def test_a_class_with_a_threshold_is_answered_from_it_on(settings: TaskSettings) -> None:
+    kind = settings.kind
+    if not kind.answered_from:
+        return
+    answers = kind.answers(logits(settings, 5)).numpy()
+    predicted = kind.decided(answers)
+    values = predicted.values if predicted.values.ndim == 2 else predicted.values[:, None]
+    for name, threshold in kind.answered_from.items():
+        place = kind.class_names.index(name)
+        held = values[:, place] if values.shape[1] > 1 else values[:, 0]
+        np.testing.assert_array_equal(held == 1, answers[:, place] >= threshold)
+
+
+@every
+def test_rows_are_put_in_the_order_of_their_labels_where_labels_have_one(settings: TaskSettings) -> None:
+    kind = settings.kind
+    if not kind.ranks:
+        with pytest.raises(ValueError, match="no order"):
+            kind.rank_scores(np.eye(2))
+        return
+    low, high = kind.bounds or (0.0, len(kind.class_names) - 1)
+    labels = np.linspace(low, high, 3) if kind.bounds else np.arange(low, high + 1)
+    answers = labels if kind.bounds else np.eye(len(labels))
+    assert (np.diff(kind.rank_scores(answers)) > 0).all()
+    assert kind.rank_scores(kind.answers(logits(settings, 6)).numpy()).shape == (ROWS,)

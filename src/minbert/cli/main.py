@@ -20,6 +20,7 @@ from minbert.cli import (
     publishing,
     reporting,
     reproducing,
+    serving,
     sweeping,
     training,
     understanding,
@@ -51,6 +52,7 @@ app.command()(inference.predict)
 app.command()(inference.encode)
 app.command()(exporting.export)
 app.command()(publishing.push)
+app.command()(serving.serve)
 app.command()(listings.methods)
 app.add_typer(listings.recipes_app, name="recipes")
 app.add_typer(data.app, name="data")

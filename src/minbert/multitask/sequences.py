@@ -22,6 +22,8 @@ from minbert.text.token_table import TokenTable
 
 Indices = NDArray[np.int64]
 
+_ENDLESS = 2**40
+
 ALONE = -1
 """In the place of a second text: the sequence is a text by itself."""
 
@@ -88,6 +90,10 @@ class Sequences:
         alone, first, second = self._parted(np.arange(len(self)))
         single = single_lengths(self.table, alone, self.template, self.max_length)
         return np.concatenate([single, joined_lengths(self.table, first, second, self.template, self.max_length)])
+
+    def whole_lengths(self) -> Indices:
+        """Return how many tokens each sequence has if nothing is cut, (S,)."""
+        return replace(self, max_length=_ENDLESS).lengths()
 
     def row_lengths(self) -> Indices:
         """Return how many tokens the encoder reads for each row, (R,)."""

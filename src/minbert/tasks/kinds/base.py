@@ -48,6 +48,8 @@ class Kind(Method):
     """Whether its classes have an order."""
     further_metrics: ClassVar[tuple[str, ...]] = ()
     """What is scored where a task names it as its own."""
+    ranks: ClassVar[bool] = False
+    """Whether rows can be put in order by their answers: see ``rank_scores``."""
 
     @classmethod
     def default_head(cls, two_vectors: bool) -> Any:  # noqa: ARG003
@@ -132,6 +134,19 @@ class Kind(Method):
     def fitted(self, answers: Values, labels: Values, metric: str) -> Self:  # noqa: ARG002
         """Return the kind with its decision chosen so that a metric of these answers to labels (R, ...) is best."""
         return self
+
+    @property
+    def answered_from(self) -> dict[str, float]:
+        """From which probability on a class is answered, for those classes that have such a threshold."""
+        return {}
+
+    def rank_scores(self, answers: Values) -> Values:  # noqa: ARG002
+        """Return a number (R,) for each row of answers: the higher, the more of what the labels measure.
+
+        Raises:
+            ValueError: the labels measure nothing; then ``ranks`` is False.
+        """
+        raise ValueError(f"labels of kind {self.name} have no order")
 
     @abstractmethod
     def decided(self, answers: Values) -> Predictions:

@@ -27,6 +27,7 @@ class Binary(ClassesKind):
     source: ClassVar[str] = "Bishop 2006, section 4.3.2; used by all five papers for paraphrase"
 
     default_loss: ClassVar[str] = "binary_cross_entropy"
+    ranks: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
     further_metrics: ClassVar[tuple[str, ...]] = ("mcc", "macro_f1", "weighted_f1", "average_precision", "roc_auc")
 
@@ -101,10 +102,18 @@ class Binary(ClassesKind):
         yes = torch.sigmoid(logits.squeeze(-1))
         return torch.stack([1 - yes, yes], dim=-1)
 
+    @property
+    def answered_from(self) -> dict[str, float]:
+        """The threshold of yes; a half while it is still to be chosen."""
+        return {"1": HALF if isinstance(self.threshold, str) else self.threshold}
+
+    def rank_scores(self, answers: Values) -> Values:
+        """Return the probability of yes."""
+        return answers[:, 1]
+
     def decided(self, answers: Values) -> Predictions:
         """Return yes where its probability is at least the threshold."""
-        threshold = HALF if isinstance(self.threshold, str) else self.threshold
-        return Predictions((answers[:, 1] >= threshold).astype(np.float64), answers, self.class_names)
+        return Predictions((answers[:, 1] >= self.answered_from["1"]).astype(np.float64), answers, self.class_names)
 
     def divergences(self, one: Tensor, other: Tensor) -> Tensor:
         """Return the symmetric KL divergence of the two Bernoulli distributions."""

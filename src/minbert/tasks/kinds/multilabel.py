@@ -191,14 +191,20 @@ class Multilabel(NamedClasses):
         """Return the probability of each class (R, classes)."""
         return logits.sigmoid()
 
+    @property
+    def answered_from(self) -> dict[str, float]:
+        """Every class's threshold; a half while they are still to be chosen."""
+        return dict(zip(self.class_names, self._thresholds.tolist(), strict=True))
+
+    @property
+    def _thresholds(self) -> Values:
+        if isinstance(self.thresholds, dict):
+            return by_class("thresholds", self.thresholds, self.class_names, HALF)
+        return np.full(len(self.class_names), self.thresholds if isinstance(self.thresholds, float) else HALF)
+
     def decided(self, answers: Values) -> Predictions:
         """Return the classes whose probability is at least their threshold."""
-        thresholds: float | Values = HALF
-        if isinstance(self.thresholds, dict):
-            thresholds = by_class("thresholds", self.thresholds, self.class_names, HALF)
-        elif isinstance(self.thresholds, float):
-            thresholds = self.thresholds
-        return Predictions((answers >= thresholds).astype(np.float64), answers, self.class_names)
+        return Predictions((answers >= self._thresholds).astype(np.float64), answers, self.class_names)
 
     def divergences(self, one: Tensor, other: Tensor) -> Tensor:
         """Return the mean over classes of the symmetric KL divergences of their Bernoulli distributions."""

@@ -26,6 +26,7 @@ class Ordinal(SoftmaxKind):
     source: ClassVar[str] = "McCullagh 1980, 'Regression Models for Ordinal Data'; Cao et al. 2020, section 3.3"
 
     default_loss: ClassVar[str] = "cross_entropy"
+    ranks: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("qwk", "mae", "spearman", "accuracy")
     further_metrics: ClassVar[tuple[str, ...]] = ("macro_f1",)
     ordered: ClassVar[bool] = True
@@ -57,6 +58,10 @@ class Ordinal(SoftmaxKind):
         counts = np.array(list(self.class_counts(labels).values()))
         median = int(self.decided(counts[None] / counts.sum()).values[0])
         return Typical(f"median ({self.written(median)})", np.eye(len(counts))[median])
+
+    def rank_scores(self, answers: Values) -> Values:
+        """Return the mean class number to be expected of probabilities (R, classes)."""
+        return np.asarray(answers @ np.arange(answers.shape[-1]))
 
     def decided(self, answers: Values) -> Predictions:
         """Return the median of probabilities (R, classes)."""

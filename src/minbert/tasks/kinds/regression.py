@@ -31,6 +31,7 @@ class Regression(Kind):
     source: ClassVar[str] = "Cer et al. 2017, section 2 (STS); Bishop 2006, section 3.1.1"
 
     default_loss: ClassVar[str] = "mse"
+    ranks: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman")
     further_metrics: ClassVar[tuple[str, ...]] = ("mae", "rmse")
 
@@ -103,9 +104,13 @@ class Regression(Kind):
         """Return the scores (R,), some of which may lie outside the range."""
         return logits.squeeze(-1)
 
+    def rank_scores(self, answers: Values) -> Values:
+        """Return the scores within the range."""
+        return answers.clip(*self.range)
+
     def decided(self, answers: Values) -> Predictions:
         """Return scores cut off at the ends of the range: a similarity of 5.2 out of 5 means nothing."""
-        return Predictions(answers.clip(*self.range), None, [])
+        return Predictions(self.rank_scores(answers), None, [])
 
     def hub_task(self, pairs: bool) -> str:
         """Return what the hub calls such a task: a number for two texts tells how alike they are."""

@@ -1,0 +1,171 @@
+"""The batcher: a bounded queue of jobs, and the one thread that runs the model over them.
+
+A batch starts as soon as the model is idle and a job waits. Nobody waits for company: while one batch runs, the next
+one fills up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from minbert.serving.jobs import Job
+from minbert.serving.limits import Limits
+from minbert.serving.logs import told
+from minbert.serving.reading import Piece, Reader
+from minbert.serving.refusals import RefusalError, model_failed, overloaded, stopping
+
+_log = logging.getLogger(__name__)
+
+_TURNS = 8
+"""A batch has room for so many turns: a job of thousands of texts takes one, and small ones go into the same batch."""
+_SMOOTHED = 0.8
+"""How much the rate of the last batches counts beside that of the newest."""
+
+
+class Batcher:
+    """Answers jobs in packed batches, each of as many tokens as the limits say, on a thread of its own."""
+
+    def __init__(self, reader: Reader, limits: Limits, seen: Callable[[int], None] = lambda tokens: None) -> None:  # noqa: ARG005
+        """Make a batcher; ``seen`` is told each batch's tokens, on the batcher's thread."""
+        self.waiting_tokens = 0
+        """How many tokens wait to be read."""
+        self._reader = reader
+        self._limits = limits
+        self._seen = seen
+        self._waiting: deque[Job] = deque()
+        self._unanswered: set[Job] = set()
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = self._dead = False
+        self._tokens_per_second = 0.0
+
+    def start(self) -> None:
+        """Start the thread; answers go to the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    @property
+    def died(self) -> bool:
+        """Whether the thread has ended by an error."""
+        return self._dead and not self._stopping
+
+    def refusal(self) -> RefusalError | None:
+        """Return why no job is taken now; None where one is."""
+        if self._dead or not self._thread.is_alive():
+            return model_failed()
+        if self._stopping:
+            return stopping()
+        if self.waiting_tokens < self._limits.waiting_tokens:
+            return None
+        seconds = self.waiting_tokens / self._tokens_per_second if self._tokens_per_second else 1.0
+        return overloaded(math.ceil(min(max(seconds, 1.0), 60.0)))
+
+    async def answer(self, jobs: Sequence[Job]) -> None:
+        """Wait until ``jobs`` are answered; they may share a batch.
+
+        Raises:
+            RefusalError: the queue is full, the server stops, or the thread has ended.
+        """
+        futures = []
+        with self._changed:  # the thread ends with this lock in its hands, so it sees each job or the job sees its end
+            if refused := self.refusal():
+                raise refused
+            for job in jobs:
+                job.answered = asyncio.get_running_loop().create_future()
+                job.queued_at = time.perf_counter()
+                futures.append(job.answered)
+                self.waiting_tokens += job.tokens
+            self._unanswered.update(jobs)
+            self._waiting.extend(jobs)
+            self._changed.notify()
+        for future in futures:
+            await future
+
+    def stop(self) -> None:
+        """Take no more jobs, answer those that wait, and end the thread."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        """Answer jobs until told to stop; however this ends, nobody waits for ever."""
+        try:
+            while pieces := self._next():
+                self._answer_batch(pieces)
+        except BaseException as error:
+            told(_log, "inference thread died", error=error)
+        finally:
+            with self._changed:
+                self._dead = True
+                self._waiting.clear()
+                self.waiting_tokens = 0
+                left = list(self._unanswered)
+            self._tell(left, model_failed())
+
+    def _next(self) -> list[Piece]:
+        """Return the next batch, once there is one; nothing when it is time to stop.
+
+        Jobs take turns, each with a part of the batch. Whoever came first is first.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._stopping)
+            units: dict[Job, range] = {}
+            room = self._limits.batch_tokens
+            turn = room // _TURNS
+            while self._waiting and room > 0:
+                job = self._waiting.popleft()
+                before = job.waiting_tokens
+                given = job.take(min(turn, room))
+                units[job] = range(units.get(job, given).start, given.stop)
+                room -= before - job.waiting_tokens
+                if job.waiting_tokens:
+                    self._waiting.append(job)
+            pieces = [Piece(*piece) for piece in units.items()]
+            self.waiting_tokens -= sum(piece.tokens for piece in pieces)
+            return pieces
+
+    def _answer_batch(self, pieces: Sequence[Piece]) -> None:
+        started = time.perf_counter()
+        for piece in pieces:
+            if not piece.units.start:
+                piece.job.started_at = started
+        self._reader.read(pieces)
+        complete = [piece.job for piece in pieces if piece.job.done == len(piece.job.units)]
+        self._reader.answer(complete)
+        ended = time.perf_counter()
+        for job in complete:
+            job.ended_at = ended
+        tokens = sum(piece.tokens for piece in pieces)
+        rate = tokens / (ended - started)
+        self._tokens_per_second = _SMOOTHED * (self._tokens_per_second or rate) + (1 - _SMOOTHED) * rate
+        self._seen(tokens)
+        self._tell(complete, None)
+
+    def _tell(self, jobs: Sequence[Job], refused: RefusalError | None) -> None:
+        """Hand answered jobs back to the event loop, or the refusal that is their answer."""
+        with self._changed:
+            self._unanswered.difference_update(jobs)
+        assert self._loop is not None
+        if jobs:
+            with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+                self._loop.call_soon_threadsafe(_resolve, jobs, refused)
+
+
+def _resolve(jobs: Sequence[Job], refused: RefusalError | None) -> None:
+    for job in jobs:
+        assert job.answered is not None
+        if job.answered.done():  # whoever asked has gone
+            continue
+        if refused is None:
+            job.answered.set_result(None)
+        else:
+            job.answered.set_exception(refused)

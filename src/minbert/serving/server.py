@@ -1,0 +1,93 @@
+"""The server: a port that is bound, and uvicorn, stopped so that no request is lost."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import time
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from minbert.errors import UserError
+from minbert.serving.app import create_app
+from minbert.serving.logs import log_to_stdout, told
+from minbert.serving.service import Service
+
+_log = logging.getLogger(__name__)
+
+READY_OFF_SECONDS = 2.0
+"""From SIGTERM to the last new connection: in between a balancer sees that the server is not ready."""
+MODEL_FAILED_SECONDS = 5.0
+"""From the end of the inference thread to that of the process, which whoever started it is to start again."""
+_ALL_ANSWERED_SECONDS = 60
+"""Requests in flight have so long to be answered."""
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies keep theirs, so that none sends a request into a connection that is being closed."""
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address. Nobody is let in before it listens.
+
+    Raises:
+        UserError: the address is taken, not of this machine, or not allowed.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        raise UserError(
+            f"{host}:{port}: cannot be bound ({error.strerror}). Choose another --port or --host."
+        ) from None
+    return bound
+
+
+def run_server(service: Service, bound: socket.socket, token: str | None) -> bool:
+    """Serve until SIGTERM or Ctrl-C; return False if the model has stopped working."""
+    log_to_stdout()
+    server = Server(create_app(service, token), service)
+    server.run([bound])
+    return not server.model_failed
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, but that a signal first takes readiness away, and that it ends when the model has failed."""
+
+    def __init__(self, app: FastAPI, service: Service) -> None:
+        """Serve ``app``, which serves ``service``."""
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="on",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_ALL_ANSWERED_SECONDS,
+            )
+        )
+        self.service = service
+        self.model_failed = False
+        self.end_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Stop: at once where a person asks or asks again, else when balancers have seen it."""
+        if self.service.stopping:
+            self.should_exit = self.force_exit = True
+            return
+        self.service.stopping = True
+        self.end_at = time.monotonic() + (READY_OFF_SECONDS if sig == signal.SIGTERM else 0)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to end; uvicorn asks ten times a second."""
+        if self.service.batcher.died and not self.model_failed:
+            self.model_failed = True
+            self.end_at = time.monotonic() + MODEL_FAILED_SECONDS
+            told(_log, "ending", seconds=MODEL_FAILED_SECONDS)
+        return await super().on_tick(counter) or (self.end_at is not None and time.monotonic() >= self.end_at)
