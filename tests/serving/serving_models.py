@@ -15,7 +15,6 @@ import httpx
 import numpy as np
 import torch
 
-from conftest import sentence
 from minbert.encoder.sources import load_encoder
 from minbert.multitask.adapters import Adapters
 from minbert.multitask.model import MultitaskModel
@@ -27,6 +26,30 @@ from minbert.serving.server import Server, bound_socket
 from minbert.serving.service import Service
 from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
+
+WORDS = [
+    "a",
+    "film",
+    "question",
+    "is",
+    "good",
+    "bad",
+    "fine",
+    "dull",
+    "bright",
+    "river",
+    "train",
+    "how",
+    "why",
+    "do",
+    "people",
+    "cook",
+    "rice",
+    "on",
+    "cold",
+    "days",
+]
+"""Of the tiny encoder's vocabulary."""
 
 TASKS: dict[str, Any] = {
     "mood": {"kind": "classification", "classes": ["low", "high", "none"], "pooling": "pooler"},
@@ -61,9 +84,13 @@ def small_model(
 def rows_for(model: MultitaskModel, task: str, count: int, seed: int = 0) -> list[Text]:
     """Return made-up texts or pairs, as the task takes them."""
     random = np.random.default_rng(seed)
+
+    def sentence() -> str:
+        return " ".join(random.choice(WORDS, size=random.integers(2, 9)))
+
     if model.task(task).pair is None:
-        return [sentence(random) for _ in range(count)]
-    return [(sentence(random), sentence(random)) for _ in range(count)]
+        return [sentence() for _ in range(count)]
+    return [(sentence(), sentence()) for _ in range(count)]
 
 
 @dataclass

@@ -112,10 +112,26 @@ def test_what_is_counted_has_bounded_labels(running: Running) -> None:
 
 def test_no_answer_lets_a_page_load_from_elsewhere(running: Running) -> None:
     with running.client() as client:
-        for path in ("/", "/page.css", "/page.js", "/openapi.json", "/docs", "/redoc", "/v1/models"):
+        for path in ("/", "/page.css", "/page.js", "/icon.svg", "/openapi.json", "/docs", "/redoc", "/v1/models"):
             answer = client.get(path)
             assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             assert answer.status_code == (404 if path in ("/docs", "/redoc") else 200)
             if path != "/openapi.json":
                 assert "http" not in answer.text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_the_pages_parts_fit_together(running: Running) -> None:
+    with running.client() as client:
+        page, style, script = (client.get(path).text for path in ("/", "/page.css", "/page.js"))
+        for target in re.findall(r'(?:href|src)="([^"]+)"', page):
+            assert client.get(f"/{target}").status_code == 200, target
+    ids = set(re.findall(r'\bid="([^"]+)"', page))
+    named = set(re.findall(r'(?:byId|prepare)\("([^"]+)"', script)) | set(re.findall(r'\bfor="([^"]+)"', page))
+    assert named <= ids
+    assert len(named) > 8
+    assert not re.search(r"innerHTML|<style|\bstyle=|\bon[a-z]+=\"", page + script)
+    for rule in ("prefers-color-scheme: dark", "prefers-reduced-motion", "forced-colors", ":focus-visible"):
+        assert rule in style
+    for label in re.findall(r"<(?:textarea|input)[^>]*\bid=\"([^\"]+)\"", page):
+        assert f'for="{label}"' in page or f'<label><input id="{label}"' in page, label

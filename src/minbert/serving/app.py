@@ -28,6 +28,7 @@ _PAGE = {
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 _HEALTH = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 OPEN_PATHS = frozenset({*_PAGE, *_HEALTH})
