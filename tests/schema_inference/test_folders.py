@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from minbert.schema_inference.infer import infer_folder
 from minbert.text.tokenizer import Tokenizer
 from schema_inference.folders import CASES, Case, of, one, text, write
 
-_MAY_BE_TOLD = ("fewer than 5 rows", "pieces on average")
+_MAY_BE_TOLD = ("fewer than 5 rows", "may not know their language")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -50,7 +51,15 @@ def test_the_longest_length_is_that_of_the_longest_task_with_pairs_joined(tmp_pa
     assert inferred.encoder.reasons["max_length"].startswith(told)
 
 
-def test_a_language_that_the_encoder_does_not_know_is_told(tmp_path: Path) -> None:
+def test_a_language_that_the_encoder_does_not_know_is_told(tmp_path: Path, tiny_encoder: Path) -> None:
     case = next(case for case in CASES if case.name == "Chinese headers and texts")
-    (task,) = infer_folder([write(tmp_path, case.files)]).tasks
+    folder = write(tmp_path / "hub", case.files)
+    (task,) = infer_folder([folder]).tasks
     assert "so it may not know their language" in "\n".join(task.findings.unsure)
+
+    chinese = tmp_path / "chinese"  # a vocabulary of characters, as Chinese encoders have: nothing to tell
+    shutil.copytree(tiny_encoder, chinese)
+    characters = sorted(set("".join(text for row in task.texts for text in row)))
+    chinese.joinpath("vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters]))
+    (task,) = infer_folder([folder], str(chinese)).tasks
+    assert not any("language" in doubt for doubt in task.findings.unsure)
