@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TEXTS := "A quiet, generous film that stayed with me for days." \
-         "Two hours of shouting and not one idea." \
+         "A loud, tired film without one idea of its own." \
          "It follows a ferry crew through one winter."
 
 .PHONY: quickstart test lint types pytest docs reference clean
