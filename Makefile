@@ -37,6 +37,7 @@ docs: $(VENV)/.installed-docs reference
 reference: $(VENV)/.installed-test
 	$(BIN)/python -m minbert.reference.recipes_page > docs/recipes.md
 	$(BIN)/python -m minbert.cli.commands_page docs/index.md
+	$(BIN)/python -m minbert.export.table docs/export.md
 
 # The wheel is built from the sdist, so what one lacks the other lacks, too.
 dist: $(VENV)/.installed-dist

@@ -13,6 +13,7 @@ from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
     from minbert.display.progress import Display
+    from minbert.evaluation.streaming import Answering
     from minbert.machine.precision import Precision
     from minbert.multitask.model import MultitaskModel
 
@@ -63,6 +64,9 @@ def predict(
     force: Force = False,
     revision: Revision = None,
     precision: PrecisionOption = "auto",
+    engine: Annotated[
+        Literal["torch", "onnx"], typer.Option(help="onnx: RUN is a folder of 'minbert export --to onnx'.")
+    ] = "torch",
 ) -> None:
     """Predict one task for texts given here, or for every row of a file (of any size)."""
     from minbert.data.row_writer import ROW_FORMATS
@@ -71,7 +75,6 @@ def predict(
     from minbert.errors import UserError
     from minbert.evaluation.streaming import predict_file
     from minbert.files.outputs import new_file
-    from minbert.machine.precision import chosen_precision
     from minbert.run_folder.unfinished import undecided
     from minbert.running.evaluating import text_columns
 
@@ -83,19 +86,19 @@ def predict(
     with ExitStack() as held:
         if source is not None and output is not None:
             held.enter_context(new_file(output, [source, to_path(run)], force=force, suffixes=ROW_FORMATS))
-        model = load(run, display, revision)
+        model: Answering = _load_exported(run, revision) if engine == "onnx" else load(run, display, revision)
+        number_format = _number_format(precision, engine)
         if note := undecided(to_path(run), model.tasks):
             display.note(note)
         task = _only_task(run, model) if task is None else task
         pairs = model.task(task).pair is not None
         if source is None:
-            _predict_given(model, task, _rows(texts or [], pairs), chosen_precision(precision), display)
+            _predict_given(model, task, _rows(texts or [], pairs), number_format, display)
             return
         chosen = text_columns(run, task, columns or [])
         if len(chosen) != 1 + pairs:
             form = "pairs of texts: give --text twice" if pairs else "single texts: give --text once"
             raise UserError(f"task '{task}' takes {form}.")
-        number_format = chosen_precision(precision)
         with display.counting(f"predicting {task}") as bar:
             answered = predict_file(model, task, source, chosen, id_column, output, number_format, bar.advance)
         _tell_cut(display, answered.cut, answered.sequences, model.max_length)
@@ -143,7 +146,7 @@ def encode(
 
 
 def _predict_given(
-    model: MultitaskModel, task: str, rows: list[str | tuple[str, str]], precision: Precision, display: Display
+    model: Answering, task: str, rows: list[str | tuple[str, str]], precision: Precision, display: Display
 ) -> None:
     """Print what the model says of texts given on the command line."""
     from minbert.cli.tables import predicted
@@ -153,7 +156,7 @@ def _predict_given(
     sequences = model.sequences(task, rows)
     _tell_cut(display, sequences.truncated(), len(sequences), model.max_length)
     Display(terminal()).show(
-        predicted(rows, model.predict(task, rows, precision), model.task(task).kind.ordered), in_full=True
+        predicted(rows, model.predictions(task, sequences, precision), model.task(task).kind.ordered), in_full=True
     )
 
 
@@ -171,12 +174,37 @@ def load(run: str, display: Display, revision: str | None = None) -> MultitaskMo
     from minbert.together.ensemble_file import check_has_model
 
     check_has_model(to_path(run), run)
+    _check_not_exported(to_path(run))
     if note := unfinished(to_path(run)):
         display.note(note)
     return MultitaskModel.from_pretrained(run, revision).to(available_device())
 
 
-def _only_task(run: str, model: MultitaskModel) -> str:
+def _check_not_exported(folder: Path) -> None:
+    from minbert.errors import UserError
+    from minbert.export.onnx.description import is_exported
+
+    if is_exported(folder):
+        raise UserError(f"{folder}: is an exported model, which predict asks by another engine: add --engine onnx")
+
+
+def _load_exported(folder: str, revision: str | None) -> Answering:
+    from minbert.errors import UserError
+    from minbert.export.onnx.session import OnnxModel
+
+    if revision is not None:
+        raise UserError("--revision goes with a model on the hub; --engine onnx reads a folder.")
+    return OnnxModel.from_folder(to_path(folder))
+
+
+def _number_format(precision: Literal["auto", "fp32", "bf16"], engine: Literal["torch", "onnx"]) -> Precision:
+    """Return the number format of matrix products that was asked for; an exported model has one, whatever is faster."""
+    from minbert.machine.precision import chosen_precision
+
+    return "fp32" if engine == "onnx" and precision == "auto" else chosen_precision(precision)
+
+
+def _only_task(run: str, model: Answering) -> str:
     from minbert.errors import UserError
 
     if len(model.tasks) > 1:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from minbert.encoder.adaptation import UNCHANGED, LayerAdaptation
 from minbert.encoder.architectures import Architecture, architecture_of
 from minbert.encoder.attention.choosing import choose_layout
+from minbert.encoder.attention.layout import AttentionLayout
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.layers import initialize
 from minbert.packed import PackedBatch
@@ -64,6 +65,7 @@ class Encoder(nn.Module):
         self,
         batch: PackedBatch,
         *,
+        layout: AttentionLayout | None = None,
         word_embeddings: Tensor | None = None,
         adaptations: Sequence[LayerAdaptation] | None = None,
         only_first: bool = False,
@@ -72,6 +74,7 @@ class Encoder(nn.Module):
 
         Args:
             batch: on this encoder's device.
+            layout: how attention runs over it; by default the fastest that serves, once all lengths are known to fit.
             word_embeddings: (T, hidden), to take the place of ``self.word_embeddings(batch)``.
             adaptations: one for each layer; by default none changes anything.
             only_first: whether the first tokens are all that is wanted: the hidden states are then (N, hidden),
@@ -81,10 +84,8 @@ class Encoder(nn.Module):
         Raises:
             ValueError: a sequence is empty or longer than ``longest``.
         """
-        longest = self._checked_longest(batch.lengths)
-        heads, head_size = self.config.attention_heads, self.config.head_size
-        bias = None if self.position_bias is None else self.position_bias(longest)
-        layout = choose_layout(batch.offsets, heads, head_size, self.embeddings.word.weight, bias)
+        if layout is None:
+            layout = self._fastest_layout(batch)
         if word_embeddings is None:
             word_embeddings = self.word_embeddings(batch)
         hidden = self.embeddings(batch, word_embeddings)
@@ -102,6 +103,15 @@ class Encoder(nn.Module):
             hidden, firsts = self.last_norm(hidden), self.last_norm(firsts)
         pooled = None if self.pooler is None else self.pooler(firsts).tanh()
         return EncoderOutput(firsts if only_first else hidden, pooled)
+
+    def bias(self, longest: int) -> Tensor | None:
+        """Return the bias of attention (see ``choose_layout``) where the family has one; ``longest`` is the length."""
+        return None if self.position_bias is None else self.position_bias(longest)
+
+    def _fastest_layout(self, batch: PackedBatch) -> AttentionLayout:
+        longest = self._checked_longest(batch.lengths)
+        heads, head_size = self.config.attention_heads, self.config.head_size
+        return choose_layout(batch.offsets, heads, head_size, self.embeddings.word.weight, self.bias(longest))
 
     def _checked_longest(self, lengths: Tensor) -> int:
         if len(lengths) == 0 or int(lengths.min()) < 1:

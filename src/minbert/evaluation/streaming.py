@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 
@@ -18,11 +18,12 @@ from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError
 from minbert.files import atomic_path
 from minbert.machine.precision import Precision
-from minbert.multitask.inference import NotFiniteAnswersError, task_predictions
+from minbert.multitask.inference import NotFiniteAnswersError
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.sequences import Sequences
 from minbert.multitask.texts import Text
 from minbert.tasks.predictions import Predictions
+from minbert.tasks.settings import TaskSettings
 
 ROWS_AT_ONCE = 2048
 """Enough for full batches, few enough to stay small in memory."""
@@ -44,8 +45,27 @@ class Answered:
         return Answered(self.rows + len(more.rows), self.sequences + len(more), self.cut + more.truncated())
 
 
+class Answering(Protocol):
+    """Whoever answers tasks, as ``MultitaskModel`` does."""
+
+    tasks: dict[str, TaskSettings]
+
+    @property
+    def max_length(self) -> int:
+        """The most tokens of a sequence."""
+
+    def task(self, name: str) -> TaskSettings:
+        """Return a task's settings; see ``MultitaskModel``."""
+
+    def sequences(self, task: str, texts: Iterable[Text]) -> Sequences:
+        """Tokenize texts for a task; see ``MultitaskModel``."""
+
+    def predictions(self, task: str, sequences: Sequences, precision: Precision) -> Predictions:
+        """Return a task's predictions; see ``MultitaskModel``."""
+
+
 def predict_file(
-    model: MultitaskModel,
+    model: Answering,
     task: str,
     source: Path,
     columns: Sequence[str],
@@ -72,7 +92,7 @@ def predict_file(
         for rows in itertools.chain([first] if first else [], chunks):
             sequences = model.sequences(task, [_text(row, columns) for row in rows])
             with _line_told(source, rows):
-                predicted = task_predictions(model, task, sequences, precision)
+                predicted = model.predictions(task, sequences, precision)
             for index, row in enumerate(rows):
                 row_id = row.values[id_column] if id_column else str(answered.rows + index + 1)
                 write([row_id, *_cells(predicted, index)])

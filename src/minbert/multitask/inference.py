@@ -14,6 +14,7 @@ from minbert.machine.precision import Precision, mixed_precision
 from minbert.multitask.network import MultitaskNetwork, Span
 from minbert.multitask.sequences import Indices, Sequences
 from minbert.tasks.heads import HeadOutput
+from minbert.tasks.kinds import Kind
 from minbert.tasks.predictions import Predictions
 
 TOKENS_PER_BATCH = 4096
@@ -89,18 +90,19 @@ def task_predictions(
     Raises:
         NotFiniteAnswersError: one is no finite number.
     """
-    return predictions_from(network, task, task_logits(network, task, sequences, precision, progress))
+    logits = task_logits(network, task, sequences, precision, progress)
+    return predictions_from(task, network.task(task).kind, logits)
 
 
-def predictions_from(network: MultitaskNetwork, task: str, logits: Tensor) -> Predictions:
-    """Return the predictions that follow from a task's logits (R, outputs).
+def predictions_from(task: str, kind: Kind, logits: Tensor) -> Predictions:
+    """Return the predictions that follow from the logits (R, outputs) of a task of this kind.
 
     Raises:
         NotFiniteAnswersError: one is no finite number.
     """
     if not torch.isfinite(logits).all():
         raise NotFiniteAnswersError(f"task '{task}'", logits)
-    return network.task(task).kind.predictions(logits)
+    return kind.predictions(logits)
 
 
 def head_logits(network: MultitaskNetwork, task: str, sequences: Sequences, vectors: Tensor) -> Tensor:

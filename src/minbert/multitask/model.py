@@ -19,13 +19,13 @@ from minbert.multitask.adapters import Adapters
 from minbert.multitask.inference import NotFiniteAnswersError, sentence_vectors, task_predictions
 from minbert.multitask.model_files import load_weights, read_description, save_description, save_weights
 from minbert.multitask.network import MultitaskNetwork
+from minbert.multitask.reading import TextReader
 from minbert.multitask.sequences import Sequences
 from minbert.multitask.shared_layers import SharedLayer
-from minbert.multitask.texts import Text, check_choice, single_texts, task_texts
+from minbert.multitask.texts import Text, check_choice, single_texts
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 from minbert.text.template import Template
-from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
 
 
@@ -113,10 +113,17 @@ class MultitaskModel(MultitaskNetwork):
             raise NotFiniteAnswersError("sentence vectors", vectors)
         return vectors.cpu().numpy()
 
+    def predictions(self, task: str, sequences: Sequences, precision: Precision = "fp32") -> Predictions:
+        """Return one task's predictions for the rows of its ``sequences``.
+
+        Raises:
+            NotFiniteAnswersError: one is no finite number.
+        """
+        return task_predictions(self, task, sequences, precision)
+
     def single_texts(self, texts: Iterable[str]) -> Sequences:
         """Tokenize ``texts``, each a row by itself, for no task in particular."""
-        table, numbers = TokenTable.from_texts(texts, self.tokenizer)
-        return Sequences.of_rows(table, numbers, None, None, self.template, self.max_length)
+        return self.reader.single_texts(texts)
 
     def sequences(self, task: str, texts: Iterable[Text]) -> Sequences:
         """Tokenize ``texts`` for a task.
@@ -124,13 +131,12 @@ class MultitaskModel(MultitaskNetwork):
         Raises:
             UserError: the texts are not of the form that the task takes.
         """
-        pair = self.task(task).pair
-        checked = task_texts(task, texts, pairs=pair is not None)
-        firsts = [text if isinstance(text, str) else text[0] for text in checked]
-        seconds = [text[1] for text in checked if not isinstance(text, str)]
-        table, numbers = TokenTable.from_texts(firsts + seconds, self.tokenizer)
-        first, second = numbers[: len(firsts)], numbers[len(firsts) :] if pair else None
-        return Sequences.of_rows(table, first, second, pair, self.template, self.max_length)
+        return self.reader.of_task(task, self.task(task).pair, texts)
+
+    @property
+    def reader(self) -> TextReader:
+        """How texts become sequences."""
+        return TextReader(self.tokenizer, self.template, self.max_length)
 
     @property
     def template(self) -> Template:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from minbert.encoder.encoder import Encoder, EncoderOutput, first_tokens
 from minbert.encoder.pooling import Taken, mean_tokens_of_texts, pool
-from minbert.errors import UserError, did_you_mean
+from minbert.errors import UserError
 from minbert.multitask.adapters import Adapter, Adapters
+from minbert.multitask.reading import find_task
 from minbert.multitask.shared_layers import SharedLayer
 from minbert.packed import PackedBatch
 from minbert.tasks.heads import HeadOutput
@@ -187,7 +188,4 @@ class MultitaskNetwork(nn.Module):
         Raises:
             UserError: the model has no such task.
         """
-        if not isinstance(name, str) or name not in self.tasks:
-            known = ", ".join(self.tasks)
-            raise UserError(f"the model has no task '{name}'{did_you_mean(str(name), self.tasks)}; it has: {known}.")
-        return self.tasks[name]
+        return find_task(self.tasks, name)

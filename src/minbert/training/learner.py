@@ -95,7 +95,7 @@ class Learner(ABC):
         Raises:
             NotFiniteAnswersError: one is no finite number.
         """
-        return predictions_from(self.model, task, self.logits(task, rows))
+        return predictions_from(task, self.model.task(task).kind, self.logits(task, rows))
 
     def accumulate(self, step: Step, weights: Mapping[str, float]) -> Tensor:
         """Add the gradient of the step's losses, each times its task's own weight and ``weights``', to the parameters.

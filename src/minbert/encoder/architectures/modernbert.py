@@ -12,7 +12,6 @@ from torch.nn import functional
 from minbert.encoder.adaptation import UNCHANGED, LayerAdaptation, Projection
 from minbert.encoder.architectures.bert import Bert
 from minbert.encoder.attention.layout import AttentionLayout
-from minbert.encoder.attention.rotary import turned
 from minbert.encoder.config import Count, EncoderConfig, Positive, Probability
 from minbert.encoder.dropout import dropout
 from minbert.encoder.layers import EmbeddingModule, EncoderLayer, FeedForward, SelfAttention
@@ -73,8 +72,7 @@ class RotaryAttention(SelfAttention):
 
     def attend(self, query_key_value: Tensor, layout: AttentionLayout, probability: float) -> Tensor:
         """See ``SelfAttention``."""
-        turns = layout.turns(self.base, self.head_size)
-        return layout.attend(turned(query_key_value, *turns), probability, self.window)
+        return layout.attend(layout.turned(query_key_value, self.base, self.head_size), probability, self.window)
 
 
 class GatedFeedForward(FeedForward):

@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from minbert.encoder.attention.filling import Group, fill_bins
-from minbert.encoder.attention.layout import AttentionLayout
+from minbert.encoder.attention.layout import PackedLayout
 from minbert.encoder.attention.rearrangement import Rearrangement
 from minbert.encoder.dropout import dropout
 
 
-class BinLayout(AttentionLayout):
+class BinLayout(PackedLayout):
     """Which slot of which bin each token of a packed batch takes.
 
     Attributes:

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minbert.encoder.attention.layout import AttentionLayout
+from minbert.encoder.attention.layout import PackedLayout
 
 _LARGEST_HEAD = 256
 
 
-class FlashLayout(AttentionLayout):
+class FlashLayout(PackedLayout):
     """Sequences end to end, as the batch has them: the kernel finds them by their offsets."""
 
     def __init__(self, offsets: Tensor, heads: int, device: torch.device) -> None:

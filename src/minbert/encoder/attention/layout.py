@@ -8,24 +8,20 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from minbert.encoder.attention.rotary import turned
+
 
 class AttentionLayout(ABC):
-    """Where the sequences of a packed batch stand while their tokens attend. Made once a forward pass, for all layers.
+    """Where a batch's sequences stand while their tokens attend. Made once a forward pass, for all layers."""
 
-    Everything is decided on the CPU, from the offsets; the device is never waited for.
-    """
-
-    def __init__(self, offsets: Tensor, device: torch.device) -> None:
-        """Take the sequences of ``offsets`` (N+1,), each of at least one token."""
-        self._offsets = offsets
+    def __init__(self, device: torch.device) -> None:
         self._device = device
         self._turns: dict[tuple[float, int], tuple[Tensor, Tensor]] = {}
 
-    @cached_property
+    @property
+    @abstractmethod
     def positions(self) -> Tensor:
         """(T,) each token's place in its own sequence, from 0: for layers that turn queries and keys by it."""
-        starts = self._offsets[:-1].repeat_interleave(self._offsets.diff())
-        return (torch.arange(len(starts)) - starts).to(self._device, non_blocking=True)
 
     def turns(self, base: float, size: int) -> tuple[Tensor, Tensor]:
         """Return cosines and sines (T, size / 2) of the angles by which RoPE turns each token's queries and keys.
@@ -37,6 +33,10 @@ class AttentionLayout(ABC):
             angles = self.positions[:, None] * (1.0 / base**exponents)
             self._turns[base, size] = angles.cos(), angles.sin()
         return self._turns[base, size]
+
+    def turned(self, query_key_value: Tensor, base: float, size: int) -> Tensor:
+        """Return (T, 3 * hidden) with queries and keys turned as RoPE does; see ``turns`` and ``rotary.turned``."""
+        return turned(query_key_value, *self.turns(base, size))
 
     @abstractmethod
     def attend(self, query_key_value: Tensor, probability: float, window: int | None = None) -> Tensor:
@@ -50,3 +50,21 @@ class AttentionLayout(ABC):
         Returns:
             (T, hidden)
         """
+
+
+class PackedLayout(AttentionLayout):
+    """A layout of sequences end to end.
+
+    Everything is decided on the CPU, from the offsets; the device is never waited for.
+    """
+
+    def __init__(self, offsets: Tensor, device: torch.device) -> None:
+        """Take the sequences of ``offsets`` (N+1,), each of at least one token."""
+        super().__init__(device)
+        self._offsets = offsets
+
+    @cached_property
+    def positions(self) -> Tensor:
+        """See ``AttentionLayout``."""
+        starts = self._offsets[:-1].repeat_interleave(self._offsets.diff())
+        return (torch.arange(len(starts)) - starts).to(self._device, non_blocking=True)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from minbert.encoder.adaptation import LayerAdaptation
+from minbert.encoder.attention.padded import PaddedLayout
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.encoder import Encoder
 from minbert.methods import Method
@@ -35,6 +36,19 @@ class Adapter(nn.Module, ABC):
             adapters: of each run of tokens in turn.
             batch: on their device.
             tokens: the length of each run; together, the batch.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def padded_adaptations(
+        adapters: Sequence[Adapter], numbers: Tensor, layout: PaddedLayout
+    ) -> Sequence[LayerAdaptation]:
+        """Return what adapters of one kind change in each layer in a pass over ``S`` padded sequences.
+
+        Args:
+            adapters: of one kind.
+            numbers: (S,) which of them each sequence meets, counted from 1; 0 for none.
+            layout: of the sequences.
         """
 
     def merge(self, encoder: Encoder) -> None:  # noqa: ARG002
@@ -67,6 +81,11 @@ class Adapters(Method):
         """Return a fresh adapter for an encoder of this shape, drawn by torch's default generator; None for none."""
 
 
-def joined(pieces: Sequence[Tensor]) -> Tensor:
-    """Return pieces of rows end to end, without a copy where there is one piece."""
-    return pieces[0] if len(pieces) == 1 else torch.cat(list(pieces))
+def chosen(weights: Sequence[Tensor], numbers: Tensor) -> Tensor:
+    """Return the weight (S, ...) of each of ``S`` sequences: one of ``weights``, all of a shape, or zeros for 0."""
+    return torch.stack([torch.zeros_like(weights[0]), *weights]).index_select(0, numbers)
+
+
+def joined(pieces: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Return pieces of rows (or of another dimension) end to end, without a copy where there is one piece."""
+    return pieces[0] if len(pieces) == 1 else torch.cat(list(pieces), dim)

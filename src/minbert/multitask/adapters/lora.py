@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -12,11 +12,12 @@ from torch.nn import functional
 
 from minbert.encoder.adaptation import LayerAdaptation, Projection
 from minbert.encoder.architectures import architecture_of
+from minbert.encoder.attention.padded import PaddedLayout
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.dropout import dropout
 from minbert.encoder.encoder import Encoder
 from minbert.encoder.layers import EncoderLayer
-from minbert.multitask.adapters.base import Adapter, Adapters, joined
+from minbert.multitask.adapters.base import Adapter, Adapters, chosen, joined
 from minbert.packed import PackedBatch
 
 Target = Literal["query", "key", "value", "attention_output", "intermediate", "output"]
@@ -91,6 +92,12 @@ class LoraAdapter(Adapter):
         by_layer = zip(*(adapter.layers for adapter in adapters), strict=True)
         return [LoraAdaptation(layers, tokens) for layers in by_layer]
 
+    @staticmethod
+    def padded_adaptations(adapters: Sequence[Adapter], numbers: Tensor, layout: PaddedLayout) -> list[LayerAdaptation]:
+        """See ``Adapter``."""
+        by_layer = zip(*(adapter.layers for adapter in adapters), strict=True)
+        return [PaddedLoraAdaptation(layers, numbers, layout) for layers in by_layer]
+
     @torch.no_grad()
     def merge(self, encoder: Encoder) -> None:
         """Add each change to the weights of ``encoder`` that it changes."""
@@ -124,13 +131,17 @@ class LoraLayer(nn.ModuleDict):
     def forward(self, projection: Projection, inputs: Tensor, outputs: Tensor) -> Tensor:
         """Return a projection's ``outputs`` (T, out), changed."""
         targets = _TARGETS[projection]
-        if not any(target in self for target in targets):
-            return outputs
-        parts = outputs.chunk(len(targets), dim=-1)
-        changed = [
-            part + self[target](inputs) if target in self else part for target, part in zip(targets, parts, strict=True)
-        ]
-        return changed[0] if len(changed) == 1 else torch.cat(changed, dim=-1)
+        changes = {target: self.change(target)(inputs) for target in targets if target in self}
+        return with_changes(projection, outputs, changes)
+
+
+def with_changes(projection: Projection, outputs: Tensor, changes: Mapping[Target, Tensor]) -> Tensor:
+    """Return a projection's ``outputs`` (T, out) with the ``changes``, each (T, out of the target), added."""
+    targets = _TARGETS[projection]
+    if not changes:
+        return outputs
+    parts = zip(targets, outputs.chunk(len(targets), dim=-1), strict=True)
+    return joined([part + changes[target] if target in changes else part for target, part in parts], dim=-1)
 
 
 class LowRankChange(nn.Module):
@@ -164,3 +175,25 @@ class LoraAdaptation(LayerAdaptation):
         """See ``LayerAdaptation``."""
         runs = zip(self.layers, torch.split(inputs, self.tokens), torch.split(outputs, self.tokens), strict=True)
         return joined([layer(projection, run, out) for layer, run, out in runs])
+
+
+class PaddedLoraAdaptation(LayerAdaptation):
+    """The changes of one layer in one pass over padded sequences: each meets those of its own adapter."""
+
+    def __init__(self, layers: Sequence[nn.Module], numbers: Tensor, layout: PaddedLayout) -> None:
+        self.layers = [layer for layer in layers if isinstance(layer, LoraLayer)]
+        self.numbers = numbers
+        self.layout = layout
+
+    def project(self, projection: Projection, inputs: Tensor, outputs: Tensor) -> Tensor:
+        """See ``LayerAdaptation``."""
+        changed = [target for target in _TARGETS[projection] if target in self.layers[0]]
+        return with_changes(projection, outputs, {target: self._change(target, inputs) for target in changed})
+
+    def _change(self, target: Target, inputs: Tensor) -> Tensor:
+        """Return what the change of a matrix adds, (T, out); see ``LowRankChange``."""
+        changes = [layer.change(target) for layer in self.layers]
+        down = chosen([change.a for change in changes], self.numbers)
+        up = chosen([change.scale * change.b for change in changes], self.numbers)
+        rows = self.layout.by_sequence(inputs)
+        return (rows @ down.transpose(1, 2) @ up.transpose(1, 2)).flatten(0, 1)

@@ -13,9 +13,10 @@ from torch.nn import functional
 from minbert.encoder.adaptation import LayerAdaptation
 from minbert.encoder.attention.choosing import choose_layout
 from minbert.encoder.attention.layout import AttentionLayout
+from minbert.encoder.attention.padded import PaddedLayout
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.layers import initialize
-from minbert.multitask.adapters.base import Adapter, Adapters, joined
+from minbert.multitask.adapters.base import Adapter, Adapters, chosen, joined
 from minbert.packed import PackedBatch
 
 _SHARE_OF_WIDTH = 204 / 768
@@ -84,6 +85,15 @@ class PalAdapter(Adapter):
         layout = choose_layout(batch.offsets, heads, up.in_features // heads, up.weight)
         return [PalAdaptation(number, pals, tokens, layout) for number in range(len(pals[0].layers))]
 
+    @staticmethod
+    def padded_adaptations(adapters: Sequence[Adapter], numbers: Tensor, layout: PaddedLayout) -> list[LayerAdaptation]:
+        """See ``Adapter``."""
+        pals = [adapter for adapter in adapters if isinstance(adapter, PalAdapter)]
+        small = PaddedLayout(layout.mask, pals[0].heads)
+        down, up = (ChosenLinear(layers, numbers) for layers in ([pal.down for pal in pals], [pal.up for pal in pals]))
+        by_layer = zip(*(pal.layers for pal in pals), strict=True)
+        return [PaddedPalAdaptation(down, ChosenLinear(layers, numbers), up, small) for layers in by_layer]
+
 
 class PalAdaptation(LayerAdaptation):
     """The small attentions of one layer in one pass.
@@ -106,3 +116,32 @@ class PalAdaptation(LayerAdaptation):
         context = self.layout.attend(query_key_value, first.dropout if first.training else 0.0)
         runs = zip(self.pals, torch.split(context, self.tokens), strict=True)
         return joined([functional.gelu(pal.up(run)) for pal, run in runs])
+
+
+class ChosenLinear:
+    """A linear layer of each of ``S`` padded sequences' own: one of several; see ``chosen``."""
+
+    def __init__(self, layers: Sequence[nn.Module], numbers: Tensor) -> None:
+        linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+        self.weight = chosen([layer.weight for layer in linear], numbers)
+        self.bias = chosen([layer.bias for layer in linear], numbers)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Return (S, L, outputs) from ``rows`` (S, L, inputs)."""
+        return rows @ self.weight.transpose(1, 2) + self.bias[:, None]
+
+
+class PaddedPalAdaptation(LayerAdaptation):
+    """The small attentions of one layer in one pass over padded sequences: each meets its own task's."""
+
+    def __init__(
+        self, down: ChosenLinear, query_key_value: ChosenLinear, up: ChosenLinear, layout: PaddedLayout
+    ) -> None:
+        self.down, self.query_key_value, self.up = down, query_key_value, up
+        self.layout = layout
+
+    def beside(self, hidden: Tensor) -> Tensor:
+        """See ``LayerAdaptation``."""
+        query_key_value = self.query_key_value(self.down(self.layout.by_sequence(hidden)))
+        context = self.layout.attend(query_key_value.flatten(0, 1), 0.0)
+        return functional.gelu(self.up(self.layout.by_sequence(context))).flatten(0, 1)

@@ -21,6 +21,13 @@ class SharedLayerModule(nn.Module):
         """Return what pooling sees, from the encoder's hidden states (T, hidden) and the batch's offsets (N+1,)."""
         raise NotImplementedError
 
+    def padded(self, hidden_states: Tensor, mask: Tensor) -> EncoderOutput:
+        """Return the same for padded sequences: from states (S, L, hidden) and which of them (S, L) are no padding.
+
+        Returns states (S, L, width), of which those of padding mean nothing, and pooled vectors (S, width).
+        """
+        raise NotImplementedError
+
 
 class SharedLayer(Method):
     """A recipe's choice of shared layer."""

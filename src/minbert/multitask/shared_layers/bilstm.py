@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from minbert.encoder.attention.rearrangement import Rearrangement
 from minbert.encoder.encoder import EncoderOutput, first_tokens
+from minbert.multitask.recurrence import padded_bilstm
 from minbert.multitask.shared_layers.base import SharedLayer, SharedLayerModule
 
 
@@ -56,6 +57,12 @@ class BiLstmModule(SharedLayerModule):
             states, _ = self.lstm(PackedSequence(ordered, step_sizes))
         (packed,) = to_steps.inverse()(states.data)
         return EncoderOutput(packed, self.pooler(first_tokens(packed, offsets)).tanh())
+
+    def padded(self, hidden_states: Tensor, mask: Tensor) -> EncoderOutput:
+        """See ``SharedLayerModule``."""
+        weights = [weight for direction in self.lstm.all_weights for weight in direction]
+        states = padded_bilstm(hidden_states, mask.sum(1).clamp(min=1), weights)
+        return EncoderOutput(states, self.pooler(states[:, 0]).tanh())
 
 
 def steps_of(offsets: Tensor, device: torch.device) -> tuple[Rearrangement, Tensor]:

@@ -8,7 +8,7 @@ given them, and imports it then.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 Label = float | NDArray[np.float64]
 """A number or, where a label is more than one, an array: those of ``R`` rows are an array (R,), or (R, ...)."""
+
+
+Activation = Literal["softmax", "sigmoid", "identity"]
+"""What turns a row's logits into what ``Kind.answers`` returns, for programs in other languages; a sigmoid of one logit
+is the probability of the second of two classes."""
 
 
 class Typical(NamedTuple):
@@ -42,6 +47,7 @@ class Kind(Method):
     """The loss of tasks that name none."""
     metrics: ClassVar[tuple[str, ...]]
     """What is always scored: names from ``tasks.metrics.METRICS``. The first counts where a task names none."""
+    activation: ClassVar[Activation]
     several: ClassVar[bool] = False
     """Whether a label is a set of classes, written as a JSON list of their names."""
     ordered: ClassVar[bool] = False
@@ -151,6 +157,11 @@ class Kind(Method):
     @abstractmethod
     def decided(self, answers: Values) -> Predictions:
         """Return the predictions that follow from ``answers``, or from a mean of several models' answers."""
+
+    @property
+    @abstractmethod
+    def decision(self) -> dict[str, Any]:
+        """How ``decided`` decides, for programs in other languages: a ``rule`` and its numbers."""
 
     def predictions(self, logits: Tensor) -> Predictions:
         """Return the predictions that follow from logits (R, outputs)."""

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from minbert.tasks.divergences import bernoulli_symmetric_kl
+from minbert.tasks.kinds.base import Activation
 from minbert.tasks.kinds.over_classes import ClassesKind, checked_names
 from minbert.tasks.metrics import Values
 from minbert.tasks.predictions import Predictions
@@ -30,6 +31,7 @@ class Binary(ClassesKind):
     ranks: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
     further_metrics: ClassVar[tuple[str, ...]] = ("mcc", "macro_f1", "weighted_f1", "average_precision", "roc_auc")
+    activation: ClassVar[Activation] = "sigmoid"
 
     classes: list[str] | None = Field(
         None, description="the names of no and of yes, in this order, as the files write them; null: 0 and 1"
@@ -105,7 +107,16 @@ class Binary(ClassesKind):
     @property
     def answered_from(self) -> dict[str, float]:
         """The threshold of yes; a half while it is still to be chosen."""
-        return {"1": HALF if isinstance(self.threshold, str) else self.threshold}
+        return {self.class_names[1]: self._threshold}
+
+    @property
+    def _threshold(self) -> float:
+        return HALF if isinstance(self.threshold, str) else self.threshold
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """The threshold of yes."""
+        return {"rule": "threshold", "threshold": self._threshold}
 
     def rank_scores(self, answers: Values) -> Values:
         """Return the probability of yes."""
@@ -113,7 +124,7 @@ class Binary(ClassesKind):
 
     def decided(self, answers: Values) -> Predictions:
         """Return yes where its probability is at least the threshold."""
-        return Predictions((answers[:, 1] >= self.answered_from["1"]).astype(np.float64), answers, self.class_names)
+        return Predictions((answers[:, 1] >= self._threshold).astype(np.float64), answers, self.class_names)
 
     def divergences(self, one: Tensor, other: Tensor) -> Tensor:
         """Return the symmetric KL divergence of the two Bernoulli distributions."""

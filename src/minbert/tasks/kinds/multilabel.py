@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from minbert.tasks.divergences import bernoulli_symmetric_kl
-from minbert.tasks.kinds.base import Label, Typical
+from minbert.tasks.kinds.base import Activation, Label, Typical
 from minbert.tasks.kinds.named_classes import NamedClasses
 from minbert.tasks.kinds.over_classes import by_class, class_number, numbers_of_classes
 from minbert.tasks.metrics import Values
@@ -33,6 +33,7 @@ class Multilabel(NamedClasses):
 
     default_loss: ClassVar[str] = "binary_cross_entropy"
     metrics: ClassVar[tuple[str, ...]] = ("micro_f1", "macro_f1", "average_precision", "jaccard", "exact_match")
+    activation: ClassVar[Activation] = "sigmoid"
 
     several: ClassVar[bool] = True
 
@@ -201,6 +202,11 @@ class Multilabel(NamedClasses):
         if isinstance(self.thresholds, dict):
             return by_class("thresholds", self.thresholds, self.class_names, HALF)
         return np.full(len(self.class_names), self.thresholds if isinstance(self.thresholds, float) else HALF)
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """Each class's threshold."""
+        return {"rule": "thresholds", "thresholds": self._thresholds.tolist()}
 
     def decided(self, answers: Values) -> Predictions:
         """Return the classes whose probability is at least their threshold."""

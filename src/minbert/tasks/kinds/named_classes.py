@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from minbert.tasks.divergences import symmetric_kl
-from minbert.tasks.kinds.base import Kind, Label
+from minbert.tasks.kinds.base import Activation, Kind, Label
 from minbert.tasks.kinds.over_classes import ClassesKind, checked_names
 from minbert.tasks.soft_targets import class_shares, soft_target_loss
 
@@ -58,6 +58,8 @@ class NamedClasses(Kind):
 
 class SoftmaxKind(NamedClasses, ClassesKind):
     """A label is one of ``n`` classes, and a head has a logit for each: ``p = softmax(logits)``."""
+
+    activation: ClassVar[Activation] = "softmax"
 
     @property
     def answer_described(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import model_validator
@@ -58,6 +58,11 @@ class Ordinal(SoftmaxKind):
         counts = np.array(list(self.class_counts(labels).values()))
         median = int(self.decided(counts[None] / counts.sum()).values[0])
         return Typical(f"median ({self.written(median)})", np.eye(len(counts))[median])
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """The median."""
+        return {"rule": "median"}
 
     def rank_scores(self, answers: Values) -> Values:
         """Return the mean class number to be expected of probabilities (R, classes)."""

@@ -78,6 +78,11 @@ class ClassesKind(Kind):
         commonest = int(np.argmax(list(self.class_counts(labels).values())))
         return Typical(f"majority ({self.written(commonest)})", np.eye(len(self.class_names))[commonest])
 
+    @property
+    def decision(self) -> dict[str, Any]:
+        """The likeliest class."""
+        return {"rule": "likeliest"}
+
     def decided(self, answers: Values) -> Predictions:
         """Return the likeliest class of probabilities (R, classes)."""
         return Predictions(answers.argmax(-1).astype(np.float64), answers, self.class_names)

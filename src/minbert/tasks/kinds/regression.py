@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from minbert.tasks.kinds.base import Kind, Label, Typical
+from minbert.tasks.kinds.base import Activation, Kind, Label, Typical
 from minbert.tasks.metrics import Values
 from minbert.tasks.numbers import number
 from minbert.tasks.predictions import Predictions
@@ -34,6 +34,7 @@ class Regression(Kind):
     ranks: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman")
     further_metrics: ClassVar[tuple[str, ...]] = ("mae", "rmse")
+    activation: ClassVar[Activation] = "identity"
 
     range: tuple[float, float] = Field(description="the lowest and the highest label, for example [0, 5]")
 
@@ -103,6 +104,11 @@ class Regression(Kind):
     def answers(self, logits: Tensor) -> Tensor:
         """Return the scores (R,), some of which may lie outside the range."""
         return logits.squeeze(-1)
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """The ends of the range."""
+        return {"rule": "clip", "range": list(self.range)}
 
     def rank_scores(self, answers: Values) -> Values:
         """Return the scores within the range."""

@@ -1,0 +1,1 @@
+"""ONNX: one graph with all heads after one encoder pass."""

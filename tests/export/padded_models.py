@@ -1,0 +1,55 @@
+"""Small models with everything that a recipe can choose, and their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from minbert.encoder.sources import load_encoder
+from minbert.multitask.adapters import Adapters
+from minbert.multitask.model import MultitaskModel
+from minbert.multitask.shared_layers import SharedLayer
+from minbert.multitask.texts import Text
+from minbert.tasks.settings import TaskSettings
+from minbert.text.tokenizer import Tokenizer
+
+WORDS = ["hello", "world", "this", "is", "a", "thing", "more", "don't", "the", "quick", "brown", "fox", "dogs", "café"]
+KINDS: dict[str, dict[str, Any]] = {
+    "classification": {"kind": "classification", "classes": ["no", "so-so", "yes"]},
+    "binary": {"kind": "binary", "threshold": 0.4},
+    "regression": {"kind": "regression", "range": [0, 5]},
+    "ordinal": {"kind": "ordinal", "classes": 4},
+    "multilabel": {"kind": "multilabel", "classes": ["a", "b", "c"], "thresholds": {"a": 0.3, "b": 0.6, "c": 0.5}},
+}
+
+
+def model_of(
+    encoder: Path, tasks: Mapping[str, Mapping[str, Any]], adapters: Any = "none", shared_layer: Any = "none"
+) -> MultitaskModel:
+    """Return a model with these tasks whose weights are all far from where they begin."""
+    torch.manual_seed(7)
+    model = MultitaskModel(
+        load_encoder(str(encoder)),
+        Tokenizer.from_files(encoder),
+        {name: TaskSettings.model_validate(task) for name, task in tasks.items()},
+        40,
+        Adapters.model_validate(adapters),
+        SharedLayer.model_validate(shared_layer),
+    )
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights += 0.1 * torch.randn_like(weights)
+    return model.eval()
+
+
+def texts_of(task: TaskSettings, rows: int, random: np.random.Generator) -> list[Text]:
+    """Return rows of a task, some of one word, some too long for the model."""
+
+    def text() -> str:
+        return " ".join(random.choice(WORDS, size=random.choice([1, 3, 9, 60])))
+
+    return [text() if task.pair is None else (text(), text()) for _ in range(rows)]
