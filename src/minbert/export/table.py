@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -14,12 +15,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from minbert.display.columns import Column, markdown_table
+from minbert.display.columns import Column, escaped, markdown_table
 from minbert.encoder.architectures import Architecture
 from minbert.encoder.pooling import Pooling
-from minbert.export.carrying import Carried, Exported
+from minbert.export.carrying import Exported, Extent
 from minbert.export.formats import Format
 from minbert.files import write_text
 from minbert.multitask.adapters import Adapters
@@ -46,6 +48,8 @@ _SHARING: dict[str, tuple[Any, Any]] = {
     "`pals`": ("pals", "none"),
     "`bilstm`": ("none", "bilstm"),
 }
+_WIDTH = 384
+"""Of the encoder; any will do."""
 Choice = tuple[str, ...]
 """A value of each axis."""
 
@@ -70,52 +74,72 @@ def exportable() -> dict[Choice, Exported]:
             sorted(Architecture.members.items()), shared.items()
         ):
             if pooling != "pooler" or "pooler" in family.modules or layer.name != "none":
-                found[*choice, f"`{name}`", sharing] = Exported(task, family, adapters, layer)
+                found[*choice, f"`{name}`", sharing] = Exported(task, family, _WIDTH, adapters, layer)
     return found
 
 
 @dataclass(frozen=True)
 class Row:
-    """Choices in all combinations, of which every format carries as much."""
+    """Choices in all combinations, of which a format carries as much."""
 
     choices: tuple[tuple[str, ...], ...]
     """Of each axis."""
-    carried: tuple[Carried, ...]
-    """By each format."""
+    extent: Extent
+    whys: tuple[str, ...]
+    """All that is lost in one combination or another, and why."""
 
 
-def rows() -> list[Row]:
-    """Return few rows in which every combination that a recipe may make is found, and none with another verdict.
+def rows(written: Format) -> list[Row]:
+    """Return few rows in which every combination that a recipe may make is found, and none that is carried otherwise.
 
     A row begins with the first combination that no row before has, and takes in values, axis by axis, as long as no
-    combination with another verdict comes in. Those that no recipe can make do not count.
+    combination comes in of which the format carries more or less. Those that no recipe can make do not count.
     """
-    values = _values()
-    verdicts = {choice: _verdict(exported) for choice, exported in exportable().items()}
-    kinds = list(dict.fromkeys(verdicts.values()))
+    values, extents = _values(), get_args(Extent)
     known = np.full([len(axis) for axis in values], -1)
-    for choice, verdict in verdicts.items():
-        known[tuple(axis.index(value) for axis, value in zip(values, choice, strict=True))] = kinds.index(verdict)
-    left, found = known >= 0, []
-    while left.any():
-        first = np.argwhere(left)[0]
-        chosen, verdict = [[int(place)] for place in first], known[tuple(first)]
-        for axis in reversed(range(len(AXES))):
-            for place in range(len(values[axis])):
-                more = known[np.ix_(*chosen[:axis], [place], *chosen[axis + 1 :])]
-                if np.isin(more, (-1, verdict)).all():
-                    chosen[axis] = sorted({*chosen[axis], place})
-        for axis in range(len(AXES)):  # what no recipe of the row can have is not named
-            can = (known[np.ix_(*chosen)] >= 0).any(tuple(other for other in range(len(AXES)) if other != axis))
-            chosen[axis] = [place for place, has in zip(chosen[axis], can, strict=True) if has]
-        left[np.ix_(*chosen)] = False
-        named = tuple(tuple(axis[place] for place in places) for axis, places in zip(values, chosen, strict=True))
-        found.append(Row(named, kinds[verdict]))
+    carried = {}
+    for choice, exported in exportable().items():
+        place = tuple(axis.index(value) for axis, value in zip(values, choice, strict=True))
+        carried[place] = written.carries(exported)
+        known[place] = extents.index(carried[place].extent)
+    found = []
+    for number, extent in enumerate(extents):
+        for chosen in _covering(known, number):
+            whys = {carried[place].why: None for place in product(*chosen) if place in carried}
+            named = tuple(tuple(axis[place] for place in places) for axis, places in zip(values, chosen, strict=True))
+            found.append(Row(named, extent, tuple(why for why in whys if why)))
     return found
 
 
-def _verdict(exported: Exported) -> tuple[Carried, ...]:
-    return tuple(written.carries(exported) for written in Format.members.values())
+def _covering(known: NDArray[np.int64], value: int) -> list[list[list[int]]]:
+    """Return products of places on each axis that together hold all with this value, and none with another but -1."""
+    times = np.zeros_like(known)
+    found = []
+    while (left := (known == value) & (times == 0)).any():
+        chosen = _widened(known, np.argwhere(left)[0].tolist())
+        times[np.ix_(*chosen)] += 1
+        found.append(chosen)
+    for chosen in list(found):
+        inside = np.ix_(*chosen)
+        if (times[inside][known[inside] == value] > 1).all():  # all of it is in others
+            times[inside] -= 1
+            found.remove(chosen)
+    return found
+
+
+def _widened(known: NDArray[np.int64], first: list[int]) -> list[list[int]]:
+    """Return places on each axis, the ``first`` among them, all of whose combinations have its value, or -1."""
+    chosen = [[place] for place in first]
+    for axis in reversed(range(known.ndim)):
+        for place in range(known.shape[axis]):
+            more = known[np.ix_(*chosen[:axis], [place], *chosen[axis + 1 :])]
+            if np.isin(more, (-1, known[tuple(first)])).all():
+                chosen[axis] = sorted({*chosen[axis], place})
+    for axis in range(known.ndim):  # what no recipe of the row can have is not named
+        others = tuple(other for other in range(known.ndim) if other != axis)
+        can = (known[np.ix_(*chosen)] >= 0).any(others)
+        chosen[axis] = [place for place, has in zip(chosen[axis], can, strict=True) if has]
+    return chosen
 
 
 def _values() -> list[list[str]]:
@@ -124,32 +148,39 @@ def _values() -> list[list[str]]:
 
 
 def with_table(page: str) -> str:
-    """Return a page in Markdown with the table as it is now between ``BEGIN`` and ``END``."""
+    """Return a page in Markdown with the tables as they are now between ``BEGIN`` and ``END``."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
+    tables = "\n\n".join(table(written) for _, written in sorted(Format.members.items()))
+    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
 
 
-def table() -> str:
-    """Return the table in Markdown, and below it why something is not exact."""
-    whys: dict[str, int] = {}
+def table(written: Format) -> str:
+    """Return what a format carries, in Markdown, and below it why something is not exact."""
+    found = rows(written)
+    whys = {why: number for number, why in enumerate(dict.fromkeys(why for row in found for why in row.whys), start=1)}
 
-    def told(carried: Carried) -> str:
-        if not carried.why:
-            return carried.extent
-        return f"{carried.extent} ({whys.setdefault(carried.why, len(whys) + 1)})"
+    def told(row: Row) -> str:
+        return (
+            f"{row.extent} ({', '.join(str(number) for number in sorted(whys[why] for why in row.whys))})"
+            if row.whys
+            else row.extent
+        )
 
     columns = [
         Column[Row](name, lambda row, axis=axis, every=every: _chosen(row.choices[axis], every))
         for axis, (name, every) in enumerate(zip(AXES, _values(), strict=True))
     ]
-    columns += [
-        Column[Row](name, lambda row, place=place: told(row.carried[place]))
-        for place, name in enumerate(Format.members)
-    ]
-    lines = [markdown_table(columns, rows())]
-    lines += ["\n".join(f"{number}. {why}." for why, number in whys.items())] if whys else []
-    return "\n\n".join(lines)
+    parts = [f"### {written.name}", markdown_table([*columns, Column("carried", told)], found)]
+    if whys:
+        parts.append("\n".join(_item(number, why) for why, number in whys.items()))
+    return "\n\n".join(parts)
+
+
+def _item(number: int, why: str) -> str:
+    """Return an item of a numbered list whose lines fit a page."""
+    start = f"{number}. "
+    return textwrap.fill(f"{start}{escaped(why)}.", 118, subsequent_indent=" " * len(start), break_on_hyphens=False)
 
 
 def _chosen(values: Sequence[str], every: Sequence[str]) -> str:
