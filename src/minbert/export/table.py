@@ -137,8 +137,8 @@ def _widened(known: NDArray[np.int64], first: list[int]) -> list[list[int]]:
                 chosen[axis] = sorted({*chosen[axis], place})
     for axis in range(known.ndim):  # what no recipe of the row can have is not named
         others = tuple(other for other in range(known.ndim) if other != axis)
-        can = (known[np.ix_(*chosen)] >= 0).any(others)
-        chosen[axis] = [place for place, has in zip(chosen[axis], can, strict=True) if has]
+        can = np.asarray((known[np.ix_(*chosen)] >= 0).any(others))
+        chosen[axis] = np.array(chosen[axis])[can].tolist()
     return chosen
 
 
@@ -161,20 +161,18 @@ def table(written: Format) -> str:
     whys = {why: number for number, why in enumerate(dict.fromkeys(why for row in found for why in row.whys), start=1)}
 
     def told(row: Row) -> str:
-        return (
-            f"{row.extent} ({', '.join(str(number) for number in sorted(whys[why] for why in row.whys))})"
-            if row.whys
-            else row.extent
-        )
+        numbers = ", ".join(map(str, sorted(whys[why] for why in row.whys)))
+        return f"{row.extent} ({numbers})" if numbers else row.extent
 
-    columns = [
-        Column[Row](name, lambda row, axis=axis, every=every: _chosen(row.choices[axis], every))
-        for axis, (name, every) in enumerate(zip(AXES, _values(), strict=True))
-    ]
+    columns = [_column(axis, name, every) for axis, (name, every) in enumerate(zip(AXES, _values(), strict=True))]
     parts = [f"### {written.name}", markdown_table([*columns, Column("carried", told)], found)]
     if whys:
         parts.append("\n".join(_item(number, why) for why, number in whys.items()))
     return "\n\n".join(parts)
+
+
+def _column(axis: int, name: str, every: Sequence[str]) -> Column[Row]:
+    return Column(name, lambda row: _chosen(row.choices[axis], every))
 
 
 def _item(number: int, why: str) -> str:

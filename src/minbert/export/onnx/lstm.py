@@ -19,7 +19,9 @@ def translations() -> dict[Any, Callable[..., Any]]:
 
 
 def _bilstm(states: Any, lengths: Any, weights: Sequence[Any]) -> Any:
-    from onnxscript import opset18 as op
+    import onnxscript
+
+    op: Any = onnxscript.opset18  # its types do not know that numbers and lists become constants
 
     by_kind = zip(weights[:4], weights[4:], strict=True)  # of each kind the forward direction's, then the other's
     inputs, hidden, input_bias, hidden_bias = ([_in_onnx_order(op, one) for one in pair] for pair in by_kind)
