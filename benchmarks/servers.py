@@ -1,0 +1,108 @@
+"""The servers that are compared, each a process of its own on chosen cores: ours, and what people write in ten lines.
+
+``python benchmarks/servers.py DESIGN PORT ENCODER SEED`` runs one of the latter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from answering import Contestant, answerer, our_model
+
+DESIGNS = ("minbert serve", "unbatched", "pipeline", "sentence-transformers")
+"""Ours; FastAPI around our model, request by request; the same around transformers' pipeline, and around
+sentence-transformers (vectors rather than classes)."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs."""
+
+    port: int
+    process: int
+
+    @property
+    def resident_mb(self) -> float:
+        """The memory that its process holds, in MB (10^6 bytes)."""
+        pages = int(Path(f"/proc/{self.process}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@contextlib.contextmanager
+def served(design: str, folder: Path, cores: Sequence[int], encoder: str, seed: int) -> Iterator[Server]:
+    """Run a server until the block ends.
+
+    Raises:
+        SystemExit: it does not start.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    if design == "minbert serve":
+        command = ["-m", "minbert", "serve", str(folder), "--port", str(port), "--precision", "fp32"]
+    else:
+        command = [__file__, design, str(port), encoder, str(seed)]
+    variables = {"OMP_NUM_THREADS": str(len(cores)), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    log = folder / f"{design.replace(' ', '-')}.log"
+    with log.open("w") as written:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            env=os.environ | variables,
+            stdout=written,
+            stderr=written,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )
+        try:
+            _wait_until_ready(process, port, log)
+            yield Server(port, process.pid)
+        finally:
+            process.terminate()
+            process.wait(90)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz")
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"a server does not start.\n{log.read_text()[-2000:]}")
+
+
+def plain_server(design: str, port: int, encoder: str, seed: int) -> None:
+    """Serve a peer as most people do: FastAPI, and a call of the library in each request."""
+    import uvicorn
+    from fastapi import Body, FastAPI
+
+    contestants = {
+        "unbatched": Contestant("ours", "predict"),
+        "pipeline": Contestant("pipeline", "predict"),
+        "sentence-transformers": Contestant("sentence-transformers", "encode"),
+    }
+    answer = answerer(contestants[design], our_model(encoder, seed), encoder)
+    app = FastAPI()
+
+    @app.post("/predict")
+    def predict(inputs: list[str] = Body(embed=True)) -> list[list[float]]:  # noqa: B008
+        return answer(inputs).tolist()
+
+    @app.get("/readyz")
+    def ready() -> str:
+        return "ok"
+
+    uvicorn.run(app, port=port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    plain_server(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))

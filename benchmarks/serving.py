@@ -1,0 +1,261 @@
+"""`minbert serve` under load, on this machine's loopback only: rates, waiting, refusals, memory, and faults.
+
+    python benchmarks/serving.py --seconds 60 --repeats 5 --json serving.json
+    python benchmarks/serving.py --only rates idle --requests 200 --repeats 1
+
+The server has all cores but the last, the load generator the last one, so neither takes the other's. What is compared,
+and the figures, are in docs/serving.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from answering import MAX_LENGTH, our_model
+from common import (
+    Figures,
+    add_common_options,
+    interleaved,
+    machine,
+    median_ratio,
+    medians,
+    show,
+    show_machine,
+    wide_console,
+    write_figures,
+)
+from faults import mixed_requests, wrong_answers
+from load import Answer, Request, closed_loop, open_loop, percentile
+from minbert.machine.device import available_device
+from minbert.multitask.inference import TOKENS_PER_BATCH, task_predictions
+from minbert.multitask.model import MultitaskModel
+from servers import DESIGNS, Server, served
+from texts import TextGenerator, vocabulary_words
+
+PARTS = ("company", "rates", "idle", "overload", "memory", "faults")
+CLIENTS = 32
+
+
+def main() -> None:
+    """Measure the parts that are asked for."""
+    options = parser().parse_args()
+    cores = sorted(os.sched_getaffinity(0))
+    server_cores, own = (cores[:-1], cores[-1:]) if len(cores) > 1 else (cores, cores)
+    console = wide_console()
+    described = machine(len(server_cores), available_device(), options.peak_size)
+    os.sched_setaffinity(0, own)
+    model = our_model(options.encoder, options.seed)
+    bench = Bench(options, model, server_cores, own)
+    with tempfile.TemporaryDirectory() as place:
+        bench.folder = Path(place)
+        model.save_pretrained(bench.folder)
+        found: Figures = {}
+        show_machine(console, described, options.repeats)
+        for part in options.only or PARTS:
+            if part == "rates":
+                found |= rates(bench, console)
+            else:
+                with console.status(part):
+                    figures = {
+                        "company": bench.company,
+                        "idle": bench.idle,
+                        "overload": bench.overload,
+                        "memory": bench.memory,
+                        "faults": bench.faults,
+                    }[part]()
+                rows = [{"name": name, "value": value} for name, value in figures.items()]
+                show(console, part, {"name": "what", "value": "figure"}, rows)
+                found |= {f"{part}: {name}": value for name, value in figures.items()}
+    write_figures(options, {}, found, {}, described)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_common_options(options, PARTS, texts=False)
+    options.add_argument("--requests", type=int, default=1000, help="of one text each, to measure a rate by")
+    options.add_argument("--seconds", type=float, default=60.0, help="of three times the load that can be borne")
+    options.add_argument("--mixed", type=int, default=10_000, help="requests of which a tenth are bad")
+    return options
+
+
+class Bench:
+    """The measurements, all with one model and one kind of texts."""
+
+    folder: Path
+
+    def __init__(
+        self, options: argparse.Namespace, model: MultitaskModel, cores: Sequence[int], own: Sequence[int]
+    ) -> None:
+        self.options, self.model, self.cores, self.own = options, model, cores, own
+        self.generator = TextGenerator(vocabulary_words(options.encoder), options.seed)
+
+    def texts(self, count: int) -> list[str]:
+        """Return texts as long as those of SST-5."""
+        return self.generator.texts(self.generator.lengths("sentiment", count))
+
+    def requests(self, count: int, path: str = "/v1/predict/predict") -> list[Request]:
+        """Return a request for each of so many texts."""
+        return [Request.of(path, {"inputs": [text]}) for text in self.texts(count)]
+
+    def served(self, design: str = DESIGNS[0]) -> AbstractContextManager[Server]:
+        """Return a server of the model, to be entered."""
+        return served(design, self.folder, self.cores, self.options.encoder, self.options.seed)
+
+    def on_its_cores(self, work: Callable[[], object]) -> float:
+        """Return the seconds that something takes in this process with the server's cores and threads."""
+        os.sched_setaffinity(0, self.cores)
+        torch.set_num_threads(len(self.cores))
+        started = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - started
+        os.sched_setaffinity(0, self.own)
+        return seconds
+
+    def predicted(self, texts: list[str]) -> object:
+        """Answer texts as `minbert predict` does, tokenizing included."""
+        return task_predictions(self.model, "predict", self.model.sequences("predict", texts), "fp32")
+
+    def rate(self, name: str) -> Figures:
+        """Return the rows a second of `minbert predict`, or of a server that 32 clients ask."""
+        count = self.options.requests
+        if name == "minbert predict":
+            texts = self.texts(count)
+            return {"rows_per_second": count / self.on_its_cores(lambda: self.predicted(texts)), "p99_ms": None}
+        path = "/v1/predict/predict" if name == DESIGNS[0] else "/predict"
+        with self.served(name) as server:
+            asyncio.run(closed_loop(server.port, self.requests(CLIENTS * 2, path), CLIENTS))
+            answers, seconds = asyncio.run(closed_loop(server.port, self.requests(count, path), CLIENTS))
+        lost = [answer for answer in answers if answer.status != 200]
+        if lost:
+            raise SystemExit(f"{name}: {len(lost)} of {count} requests got no answer: {lost[0].status}")
+        return {"rows_per_second": count / seconds, "p99_ms": percentile(answers, 99)}
+
+    def company(self) -> Figures:
+        """Return how far one text's probabilities move in 100 random companies."""
+        [mine], others = self.requests(1), self.requests(1000)
+        random = np.random.default_rng(self.options.seed)
+
+        def shares(answer: Answer) -> list[float]:
+            return list(json.loads(answer.body)["predictions"][0]["probabilities"].values())
+
+        with self.served() as server:
+            [alone], _ = asyncio.run(closed_loop(server.port, [mine], 1))
+            worst = 0.0
+            for _ in range(100):
+                some = [others[number] for number in random.choice(len(others), size=random.integers(1, 40))]
+                answers, _ = asyncio.run(closed_loop(server.port, [*some, mine], len(some) + 1))
+                worst = max(worst, float(np.abs(np.subtract(shares(answers[-1]), shares(alone))).max()))
+        return {"largest difference of a probability": worst}
+
+    def idle(self) -> Figures:
+        """Return what a server that has nothing else to do adds to the time of one text."""
+        count = min(self.options.requests, 500)
+        texts = self.texts(count)
+        self.predicted(texts[:20])
+        alone = [self.on_its_cores(lambda text=text: self.predicted([text])) for text in texts]
+        requests = [Request.of("/v1/predict/predict", {"inputs": [text]}) for text in texts]
+        with self.served() as server:
+            asyncio.run(closed_loop(server.port, requests[:20], 1))
+            answers, _ = asyncio.run(closed_loop(server.port, requests, 1))
+        return {
+            "p50 in Python, ms": statistics.median(alone) * 1000,
+            "p50 of the server, ms": percentile(answers, 50),
+            "added, ms": percentile(answers, 50) - statistics.median(alone) * 1000,
+        }
+
+    def overload(self) -> Figures:
+        """Return what happens at the capacity, and at three times as much."""
+        longest = [" ".join(["the"] * (MAX_LENGTH - 2))] * (TOKENS_PER_BATCH // MAX_LENGTH)
+        full = self.on_its_cores(lambda: self.predicted(longest)) * 1000
+        requests = self.requests(1000)
+        with self.served() as server:
+            asyncio.run(closed_loop(server.port, requests[:100], CLIENTS))
+            count = self.options.requests
+            _, seconds = asyncio.run(closed_loop(server.port, self.requests(count), CLIENTS))
+            capacity = count / seconds
+            figures: Figures = {"capacity, requests/s": capacity, "a full batch, ms": full}
+            for name, times in (("at capacity", 1), ("at three times", 3)):
+                answers = asyncio.run(
+                    open_loop(
+                        server.port,
+                        lambda number: requests[number % 1000],
+                        times * capacity,
+                        self.options.seconds,
+                        times,
+                    )
+                )
+                taken = [answer for answer in answers if answer.status == 200]
+                refused = [answer for answer in answers if answer.status == 503]
+                figures |= {
+                    f"{name}: requests": len(answers),
+                    f"{name}: answered": len(taken),
+                    f"{name}: refused": len(refused),
+                    f"{name}: of them without Retry-After": sum("retry-after" not in one.headers for one in refused),
+                    f"{name}: neither": len(answers) - len(taken) - len(refused),
+                    f"{name}: p99 answered, ms": percentile(taken, 99),
+                    f"{name}: p99 refused, ms": percentile(refused, 99),
+                }
+        return figures
+
+    def memory(self) -> Figures:
+        """Return the server's memory after 2,000 requests of random lengths, and after 20,000 (or a tenth of it)."""
+        random = np.random.default_rng(self.options.seed)
+        few = self.options.requests * 2
+        with self.served() as server:
+            held = []
+            for count in (few, few * 9):
+                lengths = random.integers(1, 200, size=count).tolist()
+                bodies = [Request.of("/v1/embeddings", {"input": text}) for text in self.generator.texts(lengths)]
+                asyncio.run(closed_loop(server.port, bodies, CLIENTS))
+                held.append(server.resident_mb)
+        return {f"MB after {few:,}": held[0], f"MB after {few * 10:,}": held[1], "more, MB": held[1] - held[0]}
+
+    def faults(self) -> Figures:
+        """Return what becomes of many requests of which a tenth are malformed, too large, slow or cut off."""
+        requests, expected = mixed_requests(self.model, self.texts(500), self.options.mixed, self.options.seed)
+        with self.served() as server:
+            asyncio.run(closed_loop(server.port, self.requests(200), CLIENTS))
+            before = server.resident_mb
+            answers, seconds = asyncio.run(closed_loop(server.port, requests, CLIENTS))
+            after = server.resident_mb
+            [alive], _ = asyncio.run(closed_loop(server.port, self.requests(1), 1))
+        statuses = [answer.status for answer in answers]
+        return {
+            "requests": len(requests),
+            "seconds": seconds,
+            "good ones, answered wrongly or not at all": wrong_answers(answers, expected),
+            **{f"status {status}": statuses.count(status) for status in sorted(set(statuses))},
+            "more memory, MB": after - before,
+            "alive afterwards": alive.status == 200,
+        }
+
+
+def rates(bench: Bench, console: Console) -> Figures:
+    """Measure rows a second of everybody, in turns; return the figures and their ratios to `minbert predict`."""
+    names = ["minbert predict", *DESIGNS]
+    runs = interleaved(names, bench.options.repeats, bench.rate, console)
+    found = [{"name": name, **medians(repeats)} for name, repeats in runs.items()]
+    for row in found:
+        row["ratio"] = median_ratio(runs[str(row["name"])], runs[names[0]], "rows_per_second")
+    columns = {"name": "who", "rows_per_second": "rows/s", "ratio": "of minbert predict", "p99_ms": "p99, ms"}
+    show(console, f"{bench.options.requests} texts, a request each, {CLIENTS} clients", columns, found)
+    return {f"rates: {row.pop('name')}": row for row in found}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
