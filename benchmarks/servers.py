@@ -37,10 +37,18 @@ class Server:
         pages = int(Path(f"/proc/{self.process}/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
+    @property
+    def cpu_seconds(self) -> float:
+        """The time that cores have worked for its process."""
+        fields = Path(f"/proc/{self.process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 @contextlib.contextmanager
-def served(design: str, folder: Path, cores: Sequence[int], encoder: str, seed: int) -> Iterator[Server]:
-    """Run a server until the block ends.
+def served(
+    design: str, folder: Path, cores: Sequence[int], encoder: str, seed: int, group: Path | None = None
+) -> Iterator[Server]:
+    """Run a server on some cores, in a control group if one is given, until the block ends.
 
     Raises:
         SystemExit: it does not start.
@@ -52,15 +60,22 @@ def served(design: str, folder: Path, cores: Sequence[int], encoder: str, seed: 
         command = ["-m", "minbert", "serve", str(folder), "--port", str(port), "--precision", "fp32"]
     else:
         command = [__file__, design, str(port), encoder, str(seed)]
-    variables = {"OMP_NUM_THREADS": str(len(cores)), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    variables = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    inherited = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+
+    def confined() -> None:
+        os.sched_setaffinity(0, cores)
+        if group is not None:
+            (group / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
+
     log = folder / f"{design.replace(' ', '-')}.log"
     with log.open("w") as written:
         process = subprocess.Popen(
             [sys.executable, *command],
-            env=os.environ | variables,
+            env=inherited | variables,
             stdout=written,
             stderr=written,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+            preexec_fn=confined,
         )
         try:
             _wait_until_ready(process, port, log)
@@ -68,6 +83,28 @@ def served(design: str, folder: Path, cores: Sequence[int], encoder: str, seed: 
         finally:
             process.terminate()
             process.wait(90)
+
+
+@contextlib.contextmanager
+def quota_of_one_core() -> Iterator[Path | None]:
+    """Make a control group that may use one core; None where this user cannot."""
+    groups, period = Path("/sys/fs/cgroup"), 100_000
+    first = (groups / "cpu/cpu.cfs_quota_us").exists()
+    place = groups / ("cpu" if first else "") / "minbert-benchmark"
+    try:
+        place.mkdir()
+        if first:
+            (place / "cpu.cfs_period_us").write_text(f"{period}", encoding="ascii")
+            (place / "cpu.cfs_quota_us").write_text(f"{period}", encoding="ascii")
+        else:
+            (place / "cpu.max").write_text(f"{period} {period}", encoding="ascii")
+    except OSError:
+        yield None
+        return
+    try:
+        yield place
+    finally:
+        place.rmdir()
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

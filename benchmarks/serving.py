@@ -43,10 +43,10 @@ from load import Answer, Request, closed_loop, open_loop, percentile
 from minbert.machine.device import available_device
 from minbert.multitask.inference import TOKENS_PER_BATCH, task_predictions
 from minbert.multitask.model import MultitaskModel
-from servers import DESIGNS, Server, served
+from servers import DESIGNS, Server, quota_of_one_core, served
 from texts import TextGenerator, vocabulary_words
 
-PARTS = ("company", "rates", "idle", "overload", "memory", "faults")
+PARTS = ("company", "rates", "idle", "overload", "memory", "faults", "quota")
 CLIENTS = 32
 
 
@@ -76,6 +76,7 @@ def main() -> None:
                         "overload": bench.overload,
                         "memory": bench.memory,
                         "faults": bench.faults,
+                        "quota": bench.quota,
                     }[part]()
                 rows = [{"name": name, "value": value} for name, value in figures.items()]
                 show(console, part, {"name": "what", "value": "figure"}, rows)
@@ -135,15 +136,20 @@ class Bench:
         count = self.options.requests
         if name == "minbert predict":
             texts = self.texts(count)
-            return {"rows_per_second": count / self.on_its_cores(lambda: self.predicted(texts)), "p99_ms": None}
+            worked = time.process_time()
+            seconds = self.on_its_cores(lambda: self.predicted(texts))
+            cpu = (time.process_time() - worked) / count * 1000
+            return {"rows_per_second": count / seconds, "cpu_ms": cpu, "p99_ms": None}
         path = "/v1/predict/predict" if name == DESIGNS[0] else "/predict"
         with self.served(name) as server:
             asyncio.run(closed_loop(server.port, self.requests(CLIENTS * 2, path), CLIENTS))
+            worked = server.cpu_seconds
             answers, seconds = asyncio.run(closed_loop(server.port, self.requests(count, path), CLIENTS))
+            cpu = (server.cpu_seconds - worked) / count * 1000
         lost = [answer for answer in answers if answer.status != 200]
         if lost:
             raise SystemExit(f"{name}: {len(lost)} of {count} requests got no answer: {lost[0].status}")
-        return {"rows_per_second": count / seconds, "p99_ms": percentile(answers, 99)}
+        return {"rows_per_second": count / seconds, "cpu_ms": cpu, "p99_ms": percentile(answers, 99)}
 
     def company(self) -> Figures:
         """Return how far one text's probabilities move in 100 random companies."""
@@ -244,6 +250,23 @@ class Bench:
             "alive afterwards": alive.status == 200,
         }
 
+    def quota(self) -> Figures:
+        """Return the rate under a quota of one core on all cores, beside that on one core alone."""
+        everywhere = sorted({*self.cores, *self.own})
+        found: Figures = {}
+        with quota_of_one_core() as group:
+            if group is None:
+                return {"left out": "this user cannot make a control group"}
+            for name, cores, confined in (("one core", self.cores[:1], None), ("a quota of one", everywhere, group)):
+                settings = (self.folder, cores, self.options.encoder, self.options.seed)
+                with served(DESIGNS[0], *settings, group=confined) as server:
+                    asyncio.run(closed_loop(server.port, self.requests(CLIENTS * 2), CLIENTS))
+                    count = self.options.requests
+                    _, seconds = asyncio.run(closed_loop(server.port, self.requests(count), CLIENTS))
+                found[f"{name}, rows/s"] = count / seconds
+        alone, confined_rate = found.values()
+        return found | {"ratio": confined_rate / alone}
+
 
 def rates(bench: Bench, console: Console) -> Figures:
     """Measure rows a second of everybody, in turns; return the figures and their ratios to `minbert predict`."""
@@ -252,7 +275,13 @@ def rates(bench: Bench, console: Console) -> Figures:
     found = [{"name": name, **medians(repeats)} for name, repeats in runs.items()]
     for row in found:
         row["ratio"] = median_ratio(runs[str(row["name"])], runs[names[0]], "rows_per_second")
-    columns = {"name": "who", "rows_per_second": "rows/s", "ratio": "of minbert predict", "p99_ms": "p99, ms"}
+    columns = {
+        "name": "who",
+        "rows_per_second": "rows/s",
+        "ratio": "of minbert predict",
+        "cpu_ms": "CPU ms a row",
+        "p99_ms": "p99, ms",
+    }
     show(console, f"{bench.options.requests} texts, a request each, {CLIENTS} clients", columns, found)
     return {f"rates: {row.pop('name')}": row for row in found}
 

@@ -14,7 +14,7 @@ from minbert.machine import container
 def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of this process's group, ``slice/task``, on a machine of 8 cores and 4 GB."""
     (tmp_path / "slice/task").mkdir(parents=True)
-    (tmp_path / "cgroup").write_text("4:memory:/old\n0::/slice/task\n")
+    (tmp_path / "cgroup").write_text("5:cpu,cpuacct:/old\n4:memory:/old\n0::/slice/task\n")
     (tmp_path / "meminfo").write_text("MemTotal: 5000000 kB\nMemAvailable: 4000000 kB\n")
     monkeypatch.setattr(container, "_ROOT", tmp_path)
     monkeypatch.setattr(container, "_MEMBERSHIP", tmp_path / "cgroup")
@@ -68,3 +68,19 @@ def test_without_control_groups_the_machine_counts(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(container, name, tmp_path / "nothing")
     assert container.usable_cores() >= 1
     assert container.free_bytes() is None
+
+
+def test_the_first_version_of_control_groups_is_read_too(group: Path) -> None:
+    cpu, memory = group.parents[1] / "cpu,cpuacct/old", group.parents[1] / "memory/old"
+    cpu.mkdir(parents=True)
+    memory.mkdir(parents=True)
+    for folder, quota in ((cpu, "300000"), (cpu.parent, "-1")):
+        (folder / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+        (folder / "cpu.cfs_period_us").write_text("100000\n")
+    assert container.usable_cores() == 3
+    (memory / "memory.limit_in_bytes").write_text("1000\n")
+    (memory / "memory.usage_in_bytes").write_text("900\n")
+    (memory / "memory.stat").write_text("inactive_file 1\ntotal_inactive_file 30\n")
+    (memory.parent / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    (memory.parent / "memory.usage_in_bytes").write_text("900\n")
+    assert container.free_bytes() == 130

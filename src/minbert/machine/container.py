@@ -1,4 +1,4 @@
-"""What a container lets this process use: cores and memory, as Linux's control groups (version 2) say."""
+"""What a container lets this process use: cores and memory, as Linux's control groups (both versions) say."""
 
 from __future__ import annotations
 
@@ -43,33 +43,40 @@ def free_bytes() -> int | None:
     return min(free, default=None)
 
 
-def _groups() -> Iterator[Path]:
-    """Yield the folders of this process's group and of all groups above it."""
-    try:
-        lines = _MEMBERSHIP.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        if line.startswith("0::/"):
-            place = _ROOT / line.removeprefix("0::/")
-            yield from (folder for folder in (place, *place.parents) if folder.is_relative_to(_ROOT))
+def _groups(controller: str) -> Iterator[Path]:
+    """Yield the folders of this process's group and of all groups above it: version 2's, and version 1's of a kind."""
+    for line in _read(_MEMBERSHIP).splitlines():
+        _, kinds, path = line.split(":", 2)
+        if not kinds:
+            bases = [_ROOT, _ROOT / "unified"]
+        elif controller in kinds.split(","):
+            bases = [_ROOT / kinds]
+        else:
+            continue
+        for base in bases:
+            place = base / path.lstrip("/")
+            yield from (folder for folder in (place, *place.parents) if folder.is_relative_to(base))
 
 
 def _quotas() -> Iterator[float]:
     """Yield how many cores each group may use; nothing of groups without a quota."""
-    for group in _groups():
+    for group in _groups("cpu"):
         quota, _, period = _read(group / "cpu.max").partition(" ")
+        if not quota:
+            quota, period = _read(group / "cpu.cfs_quota_us"), _read(group / "cpu.cfs_period_us")
         if quota.isdecimal() and period.isdecimal() and int(period):
             yield int(quota) / int(period)
 
 
 def _group_free() -> Iterator[int]:
     """Yield how much memory each limited group has left."""
-    for group in _groups():
-        limit, used = _read(group / "memory.max"), _read(group / "memory.current")
+    for group in _groups("memory"):
+        limit = _read(group / "memory.max") or _read(group / "memory.limit_in_bytes")
+        used = _read(group / "memory.current") or _read(group / "memory.usage_in_bytes")
         if limit.isdecimal() and used.isdecimal():
-            files = dict(line.split() for line in _read(group / "memory.stat").splitlines() if line.count(" ") == 1)
-            yield max(0, int(limit) - int(used) + int(files.get("inactive_file", 0)))
+            held = dict(line.split() for line in _read(group / "memory.stat").splitlines() if line.count(" ") == 1)
+            files = held.get("total_inactive_file", held.get("inactive_file", 0))
+            yield max(0, int(limit) - int(used) + int(files))
 
 
 def _machine_free() -> int | None:

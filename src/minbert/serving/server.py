@@ -22,9 +22,9 @@ READY_OFF_SECONDS = 2.0
 """From SIGTERM to the last new connection: in between a balancer sees that the server is not ready."""
 MODEL_FAILED_SECONDS = 5.0
 """From the end of the inference thread to that of the process, which whoever started it is to start again."""
-_ALL_ANSWERED_SECONDS = 60
+ALL_ANSWERED_SECONDS = 60
 """Requests in flight have so long to be answered."""
-_KEEP_ALIVE_SECONDS = 75
+KEEP_ALIVE_SECONDS = 75
 """Longer than proxies keep theirs, so that none sends a request into a connection that is being closed."""
 
 
@@ -68,8 +68,8 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=_ALL_ANSWERED_SECONDS,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=ALL_ANSWERED_SECONDS,
             )
         )
         self.service = service
