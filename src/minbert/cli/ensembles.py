@@ -62,13 +62,14 @@ def soup(runs: Runs, out: Out, data: Data = None) -> None:
 def _members(summary: EnsembleSummary) -> Table:
     from rich.table import Table
 
+    from minbert.tasks.metrics import with_direction
     from minbert.together.members import names_apart
 
     several = len(summary.metrics) > 1
     table = Table(title="dev scores (and weights)", title_justify="left")
     table.add_column("run")
     for task, metric in summary.metrics.items():
-        table.add_column(f"{task}\n{metric}", justify="right")
+        table.add_column(f"{task}\n{with_direction(metric)}", justify="right")
     if several:
         table.add_column("overall\nmean", justify="right")
     for name, (folder, scores) in zip(names_apart(list(summary.members)), summary.members.items(), strict=True):
@@ -94,6 +95,8 @@ def _held_out(summary: EnsembleSummary) -> Table:
     """Return what choosing weights is worth where they were not chosen."""
     from rich.table import Table
 
+    from minbert.tasks.metrics import with_direction
+
     table = Table(
         title="weights chosen on one half of dev, scored on the other",
         title_justify="left",
@@ -105,7 +108,7 @@ def _held_out(summary: EnsembleSummary) -> Table:
     for task, halves in summary.held_out.items():
         chosen = "  ".join(f"{half.chosen:.3f}" for half in halves)
         uniform = "  ".join(f"{half.uniform:.3f}" for half in halves)
-        table.add_row(task, summary.metrics[task], chosen, uniform)
+        table.add_row(task, with_direction(summary.metrics[task]), chosen, uniform)
     return table
 
 
