@@ -20,11 +20,10 @@ from unittest import mock
 
 from minbert.cli.main import run
 
-# A process forked from one that has imported torch starts at once, and kills and signals meet it as any other. Torch
-# imports its compiler, nearly as large, with the first optimizer.
+# A process forked from one that has imported torch starts at once, and kills and signals meet it as any other.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["minbert.running.run", "minbert.pretraining.run", "minbert.sweeping.search", "torch._dynamo"]
+    ["minbert.running.run", "minbert.pretraining.run", "minbert.sweeping.search", "pyarrow.parquet", "scipy.stats"]
 )
 
 

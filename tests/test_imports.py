@@ -42,6 +42,17 @@ assert fresh_encoder(config, shapes, "file").embeddings.word.weight.std() > 0
 compiler = "sympy torch._dynamo torch._inductor".split()
 print(json.dumps(["a fresh encoder", [name for name in compiler if name in sys.modules]]))
 
+import torch
+from minbert.optim.adamaxw import AdamaxW
+from minbert.optim.adamw import AdamW
+for kind in (AdamW, AdamaxW):
+    optimizer = kind([weight := torch.nn.Parameter(torch.ones(3))])
+    optimizer.zero_grad()
+    weight.sum().backward()
+    optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+print(json.dumps(["a step and a checkpoint", [name for name in compiler if name in sys.modules]]))
+
 import numpy as np
 import minbert.comparing.compare, minbert.reporting.report
 from minbert.evaluation.answers import Answers
@@ -70,6 +81,6 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
         [what, []]
         for what in (*commands, "the encoder's room", "kinds, rows, downloads and scores", "the figures' style")
     ]
-    assert told[:-3] == expected
-    assert "matplotlib" in told[-3][1]
-    assert told[-2:] == [["a fresh encoder", []], ["a report and a comparison", []]]
+    assert told[:-4] == expected
+    assert "matplotlib" in told[-4][1]
+    assert told[-3:] == [["a fresh encoder", []], ["a step and a checkpoint", []], ["a report and a comparison", []]]

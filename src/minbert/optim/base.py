@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -21,6 +22,13 @@ class AdamFamily(Optimizer):
 
     moments: ClassVar[tuple[str, ...]]
     """What the state of a parameter holds beside its step."""
+
+    # Torch wraps these to hide them from its compiler, which the first call imports: 1.5 s of every run. Ours are not
+    # compiled.
+    _add_param_group = inspect.unwrap(Optimizer.add_param_group)
+    _load_state_dict = inspect.unwrap(Optimizer.load_state_dict)
+    state_dict = inspect.unwrap(Optimizer.state_dict)
+    zero_grad = inspect.unwrap(Optimizer.zero_grad)
 
     def __init__(
         self,
@@ -45,7 +53,7 @@ class AdamFamily(Optimizer):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with settings of their own; see ``__init__`` for what is refused."""
-        super().add_param_group(param_group)
+        self._add_param_group(param_group)
         try:
             _check(self.param_groups[-1])
         except ValueError:
@@ -67,7 +75,7 @@ class AdamFamily(Optimizer):
             for key in ("amsgrad", "maximize"):
                 if group.get(key):
                     raise ValueError(f"the state is of an optimizer with {key}, which this one does not have")
-        super().load_state_dict(state_dict)
+        self._load_state_dict(state_dict)
         for parameter, state in self.state.items():
             if state:
                 step = torch.as_tensor(state["step"], dtype=torch.float32, device=self.step_device(parameter))

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from minbert.optim.adamw import AdamW
 from minbert.tasks.heads.base import HeadOutput
 
 _PENALTIES: tuple[float, ...] = tuple(10.0 ** (exponent / 2) for exponent in range(2, -11, -1))
@@ -195,24 +196,37 @@ def _likelihood(rows: LayerRows, layer: nn.Linear, tolerance: float) -> Callable
     above = [parameter.detach().clone() for parameter in rows.above]
     parameters = [parameter for parameter in (weight, bias, *rows.above) if parameter.requires_grad]
 
+    def loss(flat: NDArray[np.float64], penalty: float) -> tuple[float, NDArray[np.float64]]:
+        _fill(parameters, flat)
+        total = rows.loss(weight, bias) + penalty / (2 * len(rows.problem)) * weight.square().sum()
+        return total.item(), _flat(torch.autograd.grad(total, parameters))
+
     def solve(penalty: float) -> Solution:
+        from scipy.optimize import minimize  # takes a while, and heads of most commands are not solved
+
         nonlocal above
         rows.put(above)
-        optimizer = torch.optim.LBFGS(
-            parameters, max_iter=200, tolerance_grad=tolerance, tolerance_change=1e-14, line_search_fn="strong_wolfe"
-        )
-
-        def closure() -> Tensor:
-            optimizer.zero_grad()
-            total = rows.loss(weight, bias) + penalty / (2 * len(rows.problem)) * weight.square().sum()
-            total.backward()  # type: ignore[no-untyped-call]
-            return total
-
-        optimizer.step(closure)  # type: ignore[no-untyped-call]
+        options = {"maxiter": 200, "maxcor": 100, "gtol": tolerance, "ftol": 0.0}
+        found = minimize(loss, _flat(parameters), (penalty,), method="L-BFGS-B", jac=True, options=options)
+        _fill(parameters, found.x)
         above = [parameter.detach().clone() for parameter in rows.above]
         return Solution(weight.detach().clone(), bias.detach().clone(), above)
 
     return solve
+
+
+def _flat(tensors: Sequence[Tensor]) -> NDArray[np.float64]:
+    """Return all values of some tensors, one after the other."""
+    values: NDArray[np.float64] = torch.cat([tensor.detach().reshape(-1) for tensor in tensors]).double().cpu().numpy()
+    return values
+
+
+def _fill(parameters: Sequence[Tensor], flat: NDArray[np.float64]) -> None:
+    """Set parameters to such values."""
+    with torch.no_grad():
+        parts = torch.from_numpy(flat).split([parameter.numel() for parameter in parameters])  # type: ignore[no-untyped-call]
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.copy_(part.view_as(parameter))
 
 
 def train_layers(head: nn.Module, seen: Callable[[Tensor], Tensor], layer: nn.Linear, rows: LayerRows) -> None:
@@ -243,7 +257,7 @@ def train_layers(head: nn.Module, seen: Callable[[Tensor], Tensor], layer: nn.Li
             solved = replace(fitted, inputs=seen(fitted.inputs))
         solve_layer(layer, solved)
         best, least, epochs_without = deepcopy(head.state_dict()), held_out_loss(), 0
-        optimizer = torch.optim.AdamW(head.parameters(), _LEARNING_RATE)
+        optimizer = AdamW(head.parameters(), _LEARNING_RATE)
         for _ in range(_EPOCHS):
             for batch in torch.randperm(len(fitted.problem)).split(_BATCH):  # type: ignore[no-untyped-call]
                 part = fitted.of(batch.to(fitted.inputs.device))
