@@ -46,6 +46,17 @@ def test_metrics_of_classes_are_scikit_learns(classes: int, seed: int) -> None:
         assert METRICS[name].score(labels, predicted) == pytest.approx(score, abs=1e-12), name
 
 
+@pytest.mark.parametrize("classes", [2, 5])
+def test_f1_of_few_rows_is_scikit_learns_though_classes_are_missing(classes: int) -> None:
+    random = np.random.default_rng(classes)
+    for rows in (1, 1, 2, 2, 3, 3, 4, 8, 30):
+        labels, values = random.integers(0, classes, (2, rows)).astype(float)
+        for average in ("macro", "weighted", "micro", *(["binary"] if classes == 2 else [])):
+            metric = METRICS["f1" if average == "binary" else f"{average}_f1"]
+            wanted = reference.f1_score(labels, values, average=average, zero_division=0.0)
+            assert metric.of_rows(labels, values) == pytest.approx(wanted, abs=1e-12), (average, labels, values)
+
+
 def test_area_of_several_classes_is_scikit_learns_one_versus_rest() -> None:
     labels, predicted = drawn(4, 80, 5)
     wanted = reference.roc_auc_score(labels, predicted.probabilities, multi_class="ovr", average="macro")

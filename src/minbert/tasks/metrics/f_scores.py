@@ -48,12 +48,6 @@ class F1(OverClasses):
         right, true, said = np.split(sums, 3, -1)
         return np.asarray((2 * right / np.maximum(true + said, 1)).sum(-1))
 
-    def of_rows(self, labels: Values, outputs: Values) -> float:
-        """Return F1, by scikit-learn."""
-        from sklearn.metrics import f1_score
-
-        return float(f1_score(labels, outputs, average="binary", zero_division=0.0))
-
 
 class MacroF1(OverClasses):
     """The mean of the classes' F1, of classes that occur in labels or predictions."""
@@ -68,14 +62,6 @@ class MacroF1(OverClasses):
         right, true, said = np.split(sums, 3, -1)
         of_class = 2 * right / np.maximum(true + said, 1)
         return np.asarray(of_class.sum(-1) / np.maximum((true + said > 0).sum(-1), 1))
-
-    def of_rows(self, labels: Values, outputs: Values) -> float:
-        """Return the mean, of one class a row by scikit-learn."""
-        if labels.ndim == 2:  # scikit-learn would count classes that do not occur as 0
-            return super().of_rows(labels, outputs)
-        from sklearn.metrics import f1_score
-
-        return float(f1_score(labels, outputs, average="macro", zero_division=0.0))
 
 
 class WeightedF1(OverClasses):
