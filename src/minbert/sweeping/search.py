@@ -48,6 +48,7 @@ class Search:
         self.source = source
         self.space = space
         self.study = _open_study(folder, space, storage, prune)
+        self._runs: dict[int, tuple[Run, str | None]] = {}
 
     def train(self, trials: int | None, seconds: float | None, display: Display) -> Results:
         """Train until the study has ``trials`` trials in all, or ``seconds`` have passed, and return all results.
@@ -124,12 +125,17 @@ class Search:
         return changes
 
     def _run(self, number: int, changes: Mapping[str, Any]) -> tuple[Run, str | None]:
-        """Return the run of a trial; or, with the reason, one that must not train: its values make no recipe."""
-        try:
-            recipe, refusal = self.source.changed(changes), None
-        except UserError as error:
-            recipe, refusal = self.source.recipe, str(error)
-        return Run(_name(number), Configuration(_name(number), changes, recipe), recipe.seed), refusal
+        """Return the run of a trial; or, with the reason, one that must not train: its values make no recipe.
+
+        A recipe takes milliseconds to check, and all trials are asked for after each, so each is checked once.
+        """
+        if number not in self._runs:
+            try:
+                recipe, refusal = self.source.changed(changes), None
+            except UserError as error:
+                recipe, refusal = self.source.recipe, str(error)
+            self._runs[number] = Run(_name(number), Configuration(_name(number), changes, recipe), recipe.seed), refusal
+        return self._runs[number]
 
     def _judge(self, trial: Trial) -> Any:
         """Return what reports each evaluation to the study and prunes the trial where the study advises it."""
