@@ -153,7 +153,7 @@ def two_tasks(tmp_path: Path, tiny_encoder: Path) -> dict[str, Any]:
         },
         "schedule": {"batch_size": 4},
         "optimizer": {"learning_rate": 1e-3},
-        "training": {"epochs": 2, "evaluate_every": 3, "precision": "fp32"},
+        "training": {"epochs": 2, "head_start": "random", "evaluate_every": 3, "precision": "fp32"},
     }
 
 

@@ -85,11 +85,27 @@ def completed(
 
     for value in sorted(axes[axis], key=gain, reverse=True) if partners else axes[axis]:
         longer = {**row, axis: value}
-        if not broken(longer, asked):
+        if not broken(longer, asked) and _leaves_a_way(longer, axis, axes, rules):
             whole = completed(longer, axes, rules, partners, chance)
             if whole is not None:
                 return whole
     return None
+
+
+def _leaves_a_way(row: Row, latest: str, axes: Axes, rules: Sequence[Rule]) -> bool:
+    """Return whether each axis that the latest one leaves the last of a rule still has a value.
+
+    One row took 600,000 steps without: a value that left none for an axis far down was changed last of all.
+    """
+    last = {
+        left[0]
+        for rule in rules
+        if latest in rule.axes and len(left := [axis for axis in rule.axes if axis not in row]) == 1
+    }
+    return all(
+        any(not broken({**row, axis: value}, [rule for rule in rules if axis in rule.axes]) for value in axes[axis])
+        for axis in last
+    )
 
 
 def forbidden_rows(axes: Axes, rules: Sequence[Rule]) -> Iterator[tuple[Row, Rule]]:

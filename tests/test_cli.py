@@ -44,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Pat
                 "pair": "cross",
             },
         },
-        "training": {"epochs": 1},
+        "training": {"epochs": 1, "head_start": "random"},
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     result = minbert("train", folder / "recipe.yaml", "--out", folder / "run")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
+from laws import each
 from minbert.cli.commands_page import commands, with_commands
 from minbert.reference.recipes_page import method_lines, recipes_page
 
@@ -38,14 +37,14 @@ def test_every_method_has_a_line_and_a_source() -> None:
     assert all(line.strip() for line in lines)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@each("page", PAGES)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@each("page", PAGES)
 def test_commands_named_exist(page: Path) -> None:
     from typer.main import get_command
 
@@ -68,7 +67,7 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert sorted(listed) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.name)
+@each("page", [page for page in PAGES if page.name != "CHANGELOG.md"])
 def test_pages_can_be_read_on_a_terminal(page: Path) -> None:
     prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     rows = [line for line in prose.splitlines() if line.startswith("|")]

@@ -60,7 +60,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> Path:
         "data": str(folder),
         "encoder": {"name": str(tiny_encoder)},
         "tasks": {"named": task},
-        "training": {"epochs": 1, "precision": "fp32"},
+        "training": {"epochs": 1, "head_start": "random", "precision": "fp32"},
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     return folder

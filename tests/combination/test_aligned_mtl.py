@@ -5,11 +5,13 @@ import pytest
 import torch
 from gradient_matrices import FULL_RANK, MATRICES, weights_of
 
+from laws import each
+
 SCALES = {"min": lambda s: s[-1], "median": lambda s: s[len(s) // 2], "rmse": lambda s: np.sqrt(np.mean(s**2))}
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("matrix", [*FULL_RANK, "cancelling", "rank two of five", "one zero", "alike", "parallel"])
+@each("matrix", [*FULL_RANK, "cancelling", "rank two of five", "one zero", "alike", "parallel"])
 def test_aligned_mtl_gives_all_singular_values_of_the_gradients_one_size(matrix: str, scale: str) -> None:
     """With ``J = U S V^T``, and singular values of 0 left out: the sum of the rows of ``s U V^T``."""
     gradients = MATRICES[matrix]
@@ -30,7 +32,7 @@ def test_what_float32_cannot_tell_apart_counts_as_one_direction() -> None:
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("matrix", [*FULL_RANK, "rank two of five", "one zero", "zero"])
+@each("matrix", [*FULL_RANK, "rank two of five", "one zero", "zero"])
 def test_aligned_mtl_is_torchjds_times_the_tasks(matrix: str, scale: str) -> None:
     from torchjd.aggregation import AlignedMTL
 

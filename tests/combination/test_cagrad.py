@@ -5,6 +5,7 @@ import pytest
 from gradient_matrices import MATRICES, Array, lengths, weights_of
 from scipy.optimize import minimize
 
+from laws import each
 from minbert.multitask.combination.gramian import project_to_dual_cone
 
 
@@ -43,7 +44,7 @@ def test_two_opposed_tasks_by_hand() -> None:
     assert gradients.T @ weights_of("cagrad", gradients, c=0.4) == pytest.approx([2 * 0.25 * 0.6])
 
 
-@pytest.mark.parametrize("matrix", MATRICES)
+@each("matrix", MATRICES)
 def test_without_a_ball_it_is_the_plain_sum(matrix: str) -> None:
     assert weights_of("cagrad", MATRICES[matrix], c=0) == pytest.approx(np.ones(len(MATRICES[matrix])))
 

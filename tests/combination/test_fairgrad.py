@@ -6,13 +6,14 @@ import torch
 from gradient_matrices import FULL_RANK, MATRICES, weights_of
 from pydantic import ValidationError
 
+from laws import each
 from minbert.multitask.combination import Combination
 
 ALPHAS = [0.01, 0.1, 0.5, 1.0, 2.0, 10.0]
 
 
-@pytest.mark.parametrize("alpha", ALPHAS)
-@pytest.mark.parametrize("matrix", [*FULL_RANK, "far apart"])
+@each("alpha", ALPHAS)
+@each("matrix", [*FULL_RANK, "far apart"])
 def test_fairgrad_solves_its_equation(matrix: str, alpha: float) -> None:
     gradients = MATRICES[matrix]
     gramian = gradients @ gradients.T
@@ -33,7 +34,7 @@ def test_fairgrad_between_its_ends() -> None:
     assert spreads == sorted(spreads, reverse=True), "the larger alpha, the more equal the gains"
 
 
-@pytest.mark.parametrize("matrix", MATRICES)
+@each("matrix", MATRICES)
 def test_with_alpha_one_fairgrad_is_nash_mtl(matrix: str) -> None:
     gradients = MATRICES[matrix]
     assert weights_of("fairgrad", gradients, alpha=1) == pytest.approx(weights_of("nash_mtl", gradients), rel=1e-7)
@@ -46,7 +47,7 @@ def test_an_alpha_out_of_range_is_refused(alpha: float) -> None:
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
-@pytest.mark.parametrize("matrix", ["two", "two in conflict", "three in conflict", "four", "orthogonal"])
+@each("matrix", ["two", "two in conflict", "three in conflict", "four", "orthogonal"])
 def test_fairgrad_is_torchjds_up_to_the_stated_factor(matrix: str, alpha: float) -> None:
     from torchjd.aggregation import FairGradWeighting
 

@@ -5,6 +5,8 @@ import pytest
 import torch
 from gradient_matrices import MATRICES, Array, surgeon, weights_of
 
+from laws import each
+
 
 def cosine(first: Array, second: Array) -> float:
     return float(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
@@ -44,7 +46,7 @@ def test_gradvac_is_its_algorithm_on_the_vectors_over_many_steps(tasks: int, bet
         assert ours.state()["targets"].numpy() == pytest.approx(targets, abs=1e-12)
 
 
-@pytest.mark.parametrize("matrix", ["two in conflict", "three in conflict", "four", "rank two of five", "one zero"])
+@each("matrix", ["two in conflict", "three in conflict", "four", "rank two of five", "one zero"])
 def test_the_first_step_is_pcgrad(matrix: str) -> None:
     gradients = MATRICES[matrix]
     assert weights_of("gradvac", gradients, seed=5) == pytest.approx(weights_of("pcgrad", gradients, seed=5))

@@ -5,8 +5,10 @@ import pytest
 import torch
 from gradient_matrices import FULL_RANK, MATRICES, lengths, weights_of
 
+from laws import each
 
-@pytest.mark.parametrize("matrix", [*FULL_RANK, "far apart", "huge squared", "tiny squared"])
+
+@each("matrix", [*FULL_RANK, "far apart", "huge squared", "tiny squared"])
 def test_the_projections_on_all_gradients_are_the_same(matrix: str) -> None:
     gradients = MATRICES[matrix]
     weights = weights_of("imtl_g", gradients)
@@ -43,7 +45,7 @@ def test_a_sum_that_cancels_gives_no_direction_instead_of_an_endless_one() -> No
     assert np.abs(weights_of("imtl_g", gradients * np.array([[1.1], [1.0], [1.0]]))).max() > 0
 
 
-@pytest.mark.parametrize("matrix", FULL_RANK)
+@each("matrix", FULL_RANK)
 def test_imtl_g_is_torchjds_times_the_tasks(matrix: str) -> None:
     from torchjd.aggregation import IMTLGWeighting
 

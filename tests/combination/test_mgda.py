@@ -5,8 +5,10 @@ import pytest
 import torch
 from gradient_matrices import MATRICES, weights_of
 
+from laws import each
 
-@pytest.mark.parametrize("matrix", MATRICES)
+
+@each("matrix", MATRICES)
 def test_mgda_is_the_shortest_mean_by_its_optimality_conditions(matrix: str) -> None:
     """``a`` is optimal where no ``g_i . d`` is below ``|d|^2``."""
     gradients = MATRICES[matrix]
@@ -25,7 +27,7 @@ def test_two_tasks_have_the_closed_form() -> None:
     assert weights_of("mgda", np.stack([first, first])) == pytest.approx([1, 1])
 
 
-@pytest.mark.parametrize("matrix", ["two", "two in conflict", "three in conflict", "four", "huge"])
+@each("matrix", ["two", "two in conflict", "three in conflict", "four", "huge"])
 def test_mgda_is_torchjds_times_the_tasks(matrix: str) -> None:
     from torchjd.aggregation import MGDA
 

@@ -5,13 +5,15 @@ import pytest
 import torch
 from gradient_matrices import MATRICES, lengths, surgeon, weights_of
 
+from laws import each
+
 SOLVABLE = [
     *("two", "two in conflict", "three in conflict", "four", "orthogonal", "alike", "parallel"),
     *("far apart", "huge", "tiny", "huge squared", "tiny squared"),
 ]
 
 
-@pytest.mark.parametrize("matrix", SOLVABLE)
+@each("matrix", SOLVABLE)
 def test_nash_mtl_solves_its_equation(matrix: str) -> None:
     gradients = MATRICES[matrix]
     gramian = gradients @ gradients.T
@@ -46,7 +48,7 @@ def test_where_to_start_does_not_change_where_it_ends() -> None:
         assert weights.numpy() == pytest.approx(weights_of("nash_mtl", gradients), rel=1e-8)
 
 
-@pytest.mark.parametrize("matrix", ["two in conflict", "three in conflict", "huge squared", "tiny squared", "one zero"])
+@each("matrix", ["two in conflict", "three in conflict", "huge squared", "tiny squared", "one zero"])
 def test_a_length_is_kept(matrix: str) -> None:
     gradients = MATRICES[matrix]
     weights = weights_of("nash_mtl", gradients, length=2.5)

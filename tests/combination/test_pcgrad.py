@@ -5,6 +5,8 @@ import pytest
 import torch
 from gradient_matrices import MATRICES, Array, same_direction, weights_of
 
+from laws import each
+
 
 def on_vectors(gradients: Array, random: np.random.Generator) -> Array:
     """Algorithm 1 of Yu et al. 2020, on the vectors themselves."""
@@ -75,13 +77,13 @@ def _own(gradients: Array, i: int, order: tuple[int, ...]) -> Array:
     return g
 
 
-@pytest.mark.parametrize("matrix", ["two", "two in conflict", "opposed", "opposed, unequal", "one of two zero"])
+@each("matrix", ["two", "two in conflict", "opposed", "opposed, unequal", "one of two zero"])
 def test_for_two_tasks_pcgrad_is_upgrad(matrix: str) -> None:
     gradients = MATRICES[matrix]
     same_direction(gradients, weights_of("pcgrad", gradients), weights_of("upgrad", gradients))
 
 
-@pytest.mark.parametrize("matrix", ["two in conflict", "three in conflict", "four", "rank two of five", "huge", "tiny"])
+@each("matrix", ["two in conflict", "three in conflict", "four", "rank two of five", "huge", "tiny"])
 def test_pcgrad_is_torchjds_with_the_same_orders(matrix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchjd.aggregation import PCGradWeighting
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from gradient_matrices import MATRICES, lengths, same_direction, surgeon, weights_of
 
+from laws import each
 from minbert.multitask.combination import Combination, Surgeon
 
 SURGEONS = sorted(
@@ -21,7 +22,7 @@ AT_LEAST_THE_SUM = ["cagrad", "gradvac", "pcgrad", "upgrad"]
 SERVES_ALL = ["fairgrad", "mgda", "nash_mtl", "upgrad"]
 STOPS_WHERE_GRADIENTS_CANCEL = ["fairgrad", "mgda", "nash_mtl", "upgrad"]
 
-over_matrices = pytest.mark.parametrize("matrix", MATRICES)
+over_matrices = each("matrix", MATRICES)
 
 
 def test_the_methods_are_all_here() -> None:
@@ -91,7 +92,7 @@ def test_no_task_is_made_worse(name: str, matrix: str) -> None:
     assert (gradients @ (gradients.T @ weights) >= -2e-8 * norms * max(weights @ norms, norms.max())).all()
 
 
-@pytest.mark.parametrize("matrix", ["two", "two in conflict", "opposed", "opposed, unequal", "one of two zero"])
+@each("matrix", ["two", "two in conflict", "opposed", "opposed, unequal", "one of two zero"])
 @pytest.mark.parametrize("name", ORDERED)
 def test_of_two_tasks_none_is_made_worse_by_projections(name: str, matrix: str) -> None:
     gradients = MATRICES[matrix]
@@ -111,7 +112,7 @@ def test_the_order_of_tasks_does_not_matter(name: str, matrix: str) -> None:
     same_direction(gradients, weights_of(name, gradients), weights, 1e-6)
 
 
-@pytest.mark.parametrize("matrix", ["two in conflict", "three in conflict", "four", "rank two of five", "one zero"])
+@each("matrix", ["two in conflict", "three in conflict", "four", "rank two of five", "one zero"])
 @pytest.mark.parametrize("name", SURGEONS)
 def test_the_direction_is_as_long_as_the_gradients(name: str, matrix: str) -> None:
     """Gradients times ``t`` give the direction times ``t``: the weights stay."""

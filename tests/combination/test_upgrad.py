@@ -6,10 +6,11 @@ import torch
 from gradient_matrices import MATRICES, lengths, same_direction, weights_of
 from scipy.optimize import minimize
 
+from laws import each
 from minbert.multitask.combination.gramian import project_to_dual_cone
 
 
-@pytest.mark.parametrize("matrix", MATRICES)
+@each("matrix", MATRICES)
 def test_each_projection_is_the_nearest_by_its_optimality_conditions(matrix: str) -> None:
     """``p = g_i + J^T z`` is the nearest point of the cone where ``z >= 0``, ``J p >= 0`` and ``z . J p = 0``."""
     gradients = MATRICES[matrix]
@@ -33,7 +34,7 @@ def test_the_projection_is_what_a_general_solver_finds_on_the_vectors() -> None:
     assert gradients.T @ weights_of("upgrad", gradients) == pytest.approx(total, abs=1e-6)
 
 
-@pytest.mark.parametrize("matrix", ["two in conflict", "three in conflict", "four", "orthogonal", "rank two of five"])
+@each("matrix", ["two in conflict", "three in conflict", "four", "orthogonal", "rank two of five"])
 def test_upgrad_is_torchjds_times_the_tasks(matrix: str) -> None:
     from torchjd.aggregation import UPGradWeighting
     from torchjd.linalg import QuadprogProjector

@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 from simulated_answers import CASES, answers, outputs, predictions_of, skilled
 
+from laws import each
 from minbert.evaluation.answers import Answers
 from minbert.evaluation.intervals import score_interval
 from minbert.evaluation.resampling import Array, score_each
@@ -76,7 +77,7 @@ def test_seeds_that_scatter_widen_the_interval_and_few_seeds_more_so() -> None:
     assert width(alike) == pytest.approx(width(right[:1]))
 
 
-@pytest.mark.parametrize("rows", [1, 2, 4])
+@each("rows", [1, 2, 4])
 @pytest.mark.parametrize(("kind", "metric"), CASES)
 def test_defined_for_constants_and_few_rows(kind: str, metric: str, rows: int) -> None:
     labels, predictions = outputs(kind, metric, rows, 2, np.random.default_rng(0))

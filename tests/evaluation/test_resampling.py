@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from simulated_answers import CASES, answers, outputs, predictions_of
 
+from laws import each
 from minbert.evaluation.resampling import (
     Array,
     _coins,
@@ -27,7 +28,7 @@ def one_by_one(metric: str, labels: Array, predictions: Array) -> float:
         return METRICS[metric].score(labels, predictions_of(metric, predictions))
 
 
-@pytest.mark.parametrize("rows", [1, 2, 5, 60])
+@each("rows", [1, 2, 5, 60])
 @pytest.mark.parametrize(("kind", "metric"), CASES)
 def test_a_score_is_that_of_the_metric(kind: str, metric: str, rows: int) -> None:
     labels, predictions = outputs(kind, metric, rows, 4, np.random.default_rng(rows))
@@ -36,7 +37,7 @@ def test_a_score_is_that_of_the_metric(kind: str, metric: str, rows: int) -> Non
     np.testing.assert_allclose(score_each(metric, labels, predictions), wanted, atol=1e-12)
 
 
-@pytest.mark.parametrize("rows", [1, 3, 40])
+@each("rows", [1, 3, 40])
 @pytest.mark.parametrize(("kind", "metric"), CASES)
 def test_resamples_score_as_the_rows_they_hold(kind: str, metric: str, rows: int) -> None:
     labels, predictions = outputs(kind, metric, rows, 3, np.random.default_rng(rows))
@@ -48,7 +49,7 @@ def test_resamples_score_as_the_rows_they_hold(kind: str, metric: str, rows: int
         np.testing.assert_allclose(found[resample], wanted, atol=1e-12)
 
 
-@pytest.mark.parametrize("rows", [2, 5, 40])
+@each("rows", [2, 5, 40])
 @pytest.mark.parametrize(("kind", "metric"), CASES)
 def test_halves_score_as_the_rows_they_hold(kind: str, metric: str, rows: int) -> None:
     labels, predictions = outputs(kind, metric, rows, 3, np.random.default_rng(rows))

@@ -7,6 +7,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
+from laws import each
 from minbert.optim.learning_rate import LearningRateSettings
 
 
@@ -29,9 +30,9 @@ def test_constant() -> None:
     assert _factors(6, warmup=2, decay="constant") == pytest.approx([1 / 3, 2 / 3, 1, 1, 1, 1], rel=1e-15)
 
 
-@pytest.mark.parametrize("decay", ["constant", "linear", "cosine"])
-@pytest.mark.parametrize("warmup", [0, 0.0, 0.1, 0.5, 0.999, 1])
-@pytest.mark.parametrize("total", [1, 2, 3, 10, 997])
+@each("decay", ["constant", "linear", "cosine"])
+@each("warmup", [0, 0.0, 0.1, 0.5, 0.999, 1])
+@each("total", [1, 2, 3, 10, 997])
 def test_every_step_learns_something(decay: str, warmup: float, total: int) -> None:
     factors = _factors(total, warmup=warmup, decay=decay)
     assert all(0 < factor <= 1 for factor in factors)

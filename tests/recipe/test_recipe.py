@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError, create_model
 
+from laws import each
 from minbert.data.places import resolve_data
 from minbert.errors import UserError
 from minbert.methods import Settings
@@ -23,7 +24,7 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@each("name", recipe_names())
 def test_every_shipped_recipe_reads_and_repeats_itself(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.description

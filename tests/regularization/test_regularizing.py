@@ -164,7 +164,13 @@ def test_one_teacher_serves_all_tasks_with_its_settings(two_tasks: dict[str, Any
 def test_a_run_resumes_to_the_same_bits_and_the_same_record(
     two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two_tasks["training"] = {"epochs": 1, "evaluate_every": 3, "precision": "fp32", "checkpoint_minutes": 1e-9}
+    two_tasks["training"] = {
+        "epochs": 1,
+        "head_start": "random",
+        "evaluate_every": 3,
+        "precision": "fp32",
+        "checkpoint_minutes": 1e-9,
+    }
     two_tasks["tasks"]["mood"]["regularization"] = ["smart", "mbpp", "r_drop"]
     two_tasks["tasks"]["close"]["regularization"] = "mbpp"
     recipe = parse_recipe(two_tasks, "test")

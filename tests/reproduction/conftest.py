@@ -16,7 +16,7 @@ from minbert.reproduction.reproduce import reproduce
 @pytest.fixture
 def paper(tmp_path: Path, two_tasks: dict[str, Any]) -> Path:
     """A paper of one table whose three rows, one of them run only when asked for, are recipes over two tiny tasks."""
-    two_tasks["training"] = {"epochs": 1, "precision": "fp32"}
+    two_tasks["training"] = {"epochs": 1, "head_start": "random", "precision": "fp32"}
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(two_tasks))
     (tmp_path / "cosine.yaml").write_text("extends: base.yaml\ntasks: {close: {head: cosine}}\n")
     (tmp_path / "tried.yaml").write_text("extends: base.yaml\nseed: 5\n")

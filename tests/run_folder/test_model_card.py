@@ -29,7 +29,7 @@ TEXTS = ["A text of your own.", "Another, longer text."]
 @pytest.fixture
 def recipe(two_tasks: dict[str, Any]) -> Recipe:
     two_tasks["encoder"]["max_length"] = 40
-    two_tasks["training"] |= {"epochs": 1, "evaluate_every": 6}
+    two_tasks["training"] |= {"epochs": 1, "evaluate_every": 6, "head_start": "probe"}
     return parse_recipe(two_tasks, "test")
 
 

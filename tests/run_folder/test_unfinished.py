@@ -60,7 +60,7 @@ def test_thresholds_that_are_not_chosen_yet_are_a_half_for_every_command(
         "data": str(tmp_path),
         "encoder": {"name": str(tiny_encoder)},
         "tasks": {"rare": task | {"files": {"train": "train.tsv", "dev": "dev.tsv"}}},
-        "training": {"epochs": 1},
+        "training": {"epochs": 1, "head_start": "random"},
     }
     run = tmp_path / "run"
     train_recipe(parse_recipe(tree, "test"), run, False, quiet)
@@ -92,6 +92,6 @@ def test_every_command_that_takes_its_model_says_so(stopped: Path, tmp_path: Pat
     assert note in minbert("encode", stopped, "--input", source, "--output", tmp_path / "v.npy").stderr
     assert note in minbert("evaluate", stopped).stdout
     two_tasks["encoder"] = {"name": str(stopped)}
-    two_tasks["training"] = {"epochs": 1}
+    two_tasks["training"] = {"epochs": 1, "head_start": "random"}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(two_tasks))
     assert note in minbert("train", tmp_path / "mine.yaml", "--dry-run").stdout

@@ -20,7 +20,9 @@ def test_labels_of_the_recipe_and_of_the_model_must_be_the_same(
     two_tasks: dict[str, Any], tmp_path: Path, quiet: Display
 ) -> None:
     run = tmp_path / "run"
-    train_recipe(parse_recipe(two_tasks | {"training": {"epochs": 1}}, "test"), run, False, quiet)
+    train_recipe(
+        parse_recipe(two_tasks | {"training": {"epochs": 1, "head_start": "random"}}, "test"), run, False, quiet
+    )
     config = json.loads((run / "config.json").read_text())
     task = config["minbert"]["tasks"]["mood"]
     assert task["kind"] == "classification"

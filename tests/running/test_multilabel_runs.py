@@ -54,7 +54,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: Path) -> dict[s
         },
         "schedule": {"batch_size": 8},
         "optimizer": {"learning_rate": 3e-3},
-        "training": {"epochs": 3, "precision": "fp32", "keep_best_of_tasks": True},
+        "training": {"epochs": 3, "head_start": "random", "precision": "fp32", "keep_best_of_tasks": True},
     }
 
 
@@ -197,6 +197,8 @@ def test_a_student_learns_from_a_teacher(
 @pytest.mark.parametrize("method", ["smart", "mbpp"])
 def test_regularizers_train_it(tree: dict[str, Any], tmp_path: Path, quiet: Display, method: str) -> None:
     tasks = {"words": {**tree["tasks"]["words"], "regularization": method, "loss": "asymmetric"}}
-    run = train(tree, tmp_path / "run", quiet, tasks=tasks, training={"epochs": 1, "precision": "fp32"})
+    run = train(
+        tree, tmp_path / "run", quiet, tasks=tasks, training={"epochs": 1, "head_start": "random", "precision": "fp32"}
+    )
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     assert history[-1]["regularization"]["words"][method]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from laws import each
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.pretraining.recipe import parse_pretraining_recipe
@@ -56,7 +57,7 @@ def test_a_head_says_whether_it_has_weights(kind: str, head: str) -> None:
     assert task.head.has_weights == bool(list(task.head.build(8, task.kind, "bi").parameters()))
 
 
-@pytest.mark.parametrize(("kind", "head", "loss"), ALONE)
+@each(("kind", "head", "loss"), ALONE)
 def test_a_head_that_no_loss_trains_is_refused(kind: str, head: str, loss: str) -> None:
     recipe = recipe_of(kind, head, loss)
     if head == "cosine":
@@ -103,7 +104,7 @@ def test_heads_that_a_schedule_leaves_untrained_are_told_of_where_they_count(
     assert (f"leaves the heads of close untrained, and training.select={select} counts" in said) == told
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@each("name", recipe_names())
 def test_every_shipped_recipe_trains_its_heads(name: str) -> None:
     check_heads_learn(load_recipe(name), {})
 

@@ -14,6 +14,7 @@ import yaml
 from sklearn.metrics import average_precision_score
 from torch import Tensor
 
+from laws import each
 from minbert.tasks.distillation import distillation_loss, teacher_targets
 from minbert.tasks.heads import HeadOutput
 from minbert.tasks.kinds import KINDS
@@ -74,7 +75,7 @@ def test_losses_and_kinds_name_what_there_is() -> None:
         assert {*kind.metrics} <= set(METRICS)
 
 
-@pytest.mark.parametrize(("example", "pair"), [*itertools.product(EXAMPLES, PAIRS)])
+@each(("example", "pair"), itertools.product(EXAMPLES, PAIRS))
 def test_the_defaults_train_it(example: dict[str, Any], pair: str | None) -> None:
     settings = task(example, pair=pair)
     head = settings.head.build(8, settings.kind, settings.pair)
@@ -106,7 +107,7 @@ def test_a_label_reads_back_as_it_is_written(settings: TaskSettings) -> None:
 
 
 @every
-@pytest.mark.parametrize("text", ["", "nan", "inf", "1_0", "no such label", "-7", "1e999", "٣"])
+@each("text", ["", "nan", "inf", "1_0", "no such label", "-7", "1e999", "٣"])
 def test_what_is_no_label_is_refused_by_its_own_text(settings: TaskSettings, text: str) -> None:
     with pytest.raises(ValueError, match=r"label '.*' is n") as caught:
         settings.kind.parse(text)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from laws import each
 from minbert.tasks.heads import Head, HeadOutput
 from minbert.tasks.kinds.binary import Binary
 from minbert.tasks.kinds.classification import Classification
@@ -106,8 +107,8 @@ def test_gradients_are_those_of_finite_differences(name: str, kind: str) -> None
     assert torch.autograd.gradcheck(value, leaves(output))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("case", ["one row", "equal outputs", "zero outputs", "all lowest", "all highest", "two rows"])
+@each("dtype", [torch.float32, torch.float64])
+@each("case", ["one row", "equal outputs", "zero outputs", "all lowest", "all highest", "two rows"])
 @pytest.mark.parametrize(("name", "kind"), EVERY)
 def test_odd_batches_have_finite_losses_and_gradients(name: str, kind: str, case: str, dtype: torch.dtype) -> None:
     output, labels = random_batch(kind, {"one row": 1, "two rows": 2}.get(case, 6))

@@ -121,7 +121,7 @@ def test_a_head_that_was_never_trained_has_no_say(
 ) -> None:
     """A schedule of one task leaves the other heads of its recipe as they were drawn."""
     two_tasks["schedule"] = {"method": {"name": "single", "task": "mood"}, "batch_size": 4}
-    two_tasks["training"] = {"epochs": 1, "precision": "fp32", "select": "mood"}
+    two_tasks["training"] = {"epochs": 1, "head_start": "random", "precision": "fp32", "select": "mood"}
     single = tmp_path / "single"
     train_recipe(parse_recipe(two_tasks, "test"), single, False, quiet)
     both = make_ensemble([pair[0], single], tmp_path / "both", "uniform", None, quiet)

@@ -132,7 +132,7 @@ def test_a_student_cut_short_resumes_to_the_same_bits(
     two_tasks: dict[str, Any], teacher: Path, tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree = copy.deepcopy(two_tasks) | {"distillation": {"teachers": [str(teacher)]}}
-    tree["training"] = {"epochs": 1, "precision": "fp32"}
+    tree["training"] = {"epochs": 1, "head_start": "random", "precision": "fp32"}
     recipe = parse_recipe(tree, "test")
     told = io.StringIO()
     train_recipe(recipe, tmp_path / "whole", False, Display(Console(file=told, width=200)))

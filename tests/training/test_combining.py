@@ -146,7 +146,7 @@ def test_combinations_that_remember_resume_to_the_same_bits(
 ) -> None:
     from minbert.training.loop import TrainingLoop
 
-    two_tasks["training"] = {"epochs": 1, "evaluate_every": 2, "precision": "fp32"}
+    two_tasks["training"] = {"epochs": 1, "head_start": "random", "evaluate_every": 2, "precision": "fp32"}
     two_tasks["optimizer"]["ema_decay"] = 0.5
     recipe = parse_recipe(two_tasks | {"combination": name}, "test")
     train_recipe(recipe, tmp_path / "whole", False, quiet)

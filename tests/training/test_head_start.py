@@ -30,6 +30,7 @@ LINEAR = {"name": "linear", "dropout": 0.1}
 @pytest.fixture
 def tree(two_tasks: dict[str, Any]) -> dict[str, Any]:
     two_tasks["tasks"]["close"]["head"] = LINEAR
+    two_tasks["training"]["head_start"] = "probe"
     return two_tasks
 
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantP
 
 @pytest.fixture
 def recipe(two_tasks: dict[str, Any]) -> Recipe:
-    two_tasks["training"] = {"epochs": 1, "precision": "fp32", "head_epochs": 2}
+    two_tasks["training"] = {"epochs": 1, "head_start": "random", "precision": "fp32", "head_epochs": 2}
     two_tasks["schedule"]["method"] = {"name": "round_robin", "epoch": 2}
     two_tasks["optimizer"] |= {"head_learning_rate": 0.02, "warmup": 2, "ema_decay": 0.5}
     return parse_recipe(two_tasks, "test")
@@ -127,6 +127,12 @@ def test_cut_short_it_starts_anew_and_done_it_is_not_done_again(
 
 def test_a_head_without_weights_is_left_out(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
     two_tasks["tasks"]["close"]["head"] = "cosine"
-    two_tasks["training"] = {"epochs": 1, "precision": "fp32", "head_epochs": 1, "encoder": "frozen"}
+    two_tasks["training"] = {
+        "epochs": 1,
+        "head_start": "random",
+        "precision": "fp32",
+        "head_epochs": 1,
+        "encoder": "frozen",
+    }
     report = train_recipe(parse_recipe(two_tasks, "test"), tmp_path / "run", False, quiet).metrics["head_tuning"]
     assert list(report) == ["mood"]

@@ -51,7 +51,7 @@ def test_training_equals_a_plain_loop(two_tasks: dict[str, Any], tmp_path: Path,
         task["head"] = SMOOTH
     two_tasks["tasks"]["mood"]["weight"] = 0.5
     two_tasks["schedule"]["method"] = {"name": "round_robin", "epoch": 3}
-    two_tasks["training"] = {"epochs": 1, "tokens_per_microbatch": 20, "precision": "fp32"}
+    two_tasks["training"] = {"epochs": 1, "head_start": "random", "tokens_per_microbatch": 20, "precision": "fp32"}
     two_tasks["optimizer"] |= {"head_learning_rate": 3e-3, "weight_decay": 0.1, "warmup": 1, "max_gradient_norm": 0.5}
     two_tasks["optimizer"]["epsilon"] = 1e-4  # Adam makes a whole step of a gradient that is only rounding
     recipe = parse_recipe(two_tasks, "test")

@@ -167,7 +167,7 @@ def test_a_run_leaves_what_it_trained_and_nothing_else_moved(
     two_tasks: dict[str, Any], tiny_encoder: Path, tmp_path: Path, quiet: Display, kind: str
 ) -> None:
     out = tmp_path / "run"
-    two_tasks["training"] = {"epochs": 1, "precision": "fp32"}
+    two_tasks["training"] = {"epochs": 1, "head_start": "random", "precision": "fp32"}
     recipe = parse_recipe(two_tasks | {"encoder": two_tasks["encoder"] | KINDS[kind]}, "test")
     metrics = train_recipe(recipe, out, False, quiet).metrics
 
@@ -196,7 +196,7 @@ def test_a_run_leaves_what_it_trained_and_nothing_else_moved(
 def test_a_resumed_run_has_the_same_bits(
     two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two_tasks["training"] = {"epochs": 1, "evaluate_every": 2, "precision": "fp32"}
+    two_tasks["training"] = {"epochs": 1, "head_start": "random", "evaluate_every": 2, "precision": "fp32"}
     for task in two_tasks["tasks"].values():
         task["rows"] = 16  # four steps
     two_tasks["optimizer"] |= {"ema_decay": 0.5, "head_learning_rate": 1e-2}
