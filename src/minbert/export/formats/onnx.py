@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 from minbert.encoder.architectures import architecture_of
 from minbert.export.carrying import EXACT, Carried, Exported
@@ -20,6 +21,8 @@ class Onnx(Format):
     title = "one ONNX file with all tasks after one pass of the encoder"
     packages = ("onnx", "onnxscript")
     extra = "onnx"
+    graph: ClassVar[str] = GRAPH
+    """Where in the folder the graph stands."""
 
     def carries(self, exported: Exported) -> Carried:  # noqa: ARG002
         """See ``Format``: whatever a recipe can build is in the graph, and what follows from logits in the JSON."""
@@ -30,7 +33,7 @@ class Onnx(Format):
         from minbert.export.onnx.graph import write_graph
 
         padded = PaddedNetwork(model)
-        write_graph(padded, folder / GRAPH)
+        write_graph(padded, folder / self.graph)
         write_description(model, padded, folder)
         family = architecture_of(model.encoder.config)
         model.tokenizer.save(folder, family.template(model.tokenizer), segments=padded.reads_segments)

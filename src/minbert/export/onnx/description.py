@@ -57,11 +57,13 @@ def write_description(model: MultitaskModel, padded: PaddedNetwork, folder: Path
     Raises:
         UserError: it cannot be written.
     """
+    frame = model.template
     described: dict[str, Any] = {
         "format": 1,
         "versions": {name: version(name) for name in ("minbert", "torch", "onnx")} | {"opset": OPSET},
         "family": model.encoder.config.model_type,
         "max_length": model.max_length,
+        "frame": {"start": frame.start, "between": frame.between, "end": frame.end},
         "padding_id": model.tokenizer.padding_id,
         "inputs": padded.batch_inputs,
         "embedding": {"output": EMBEDDING, "pooling": "mean", "size": model.encoder.config.hidden_size},
