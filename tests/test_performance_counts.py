@@ -131,7 +131,12 @@ class Expected:
 
 def sample_recipe(encoder: Path, **changes: Any) -> Recipe:
     more = {key.replace("__", "."): value for key, value in changes.items()}
-    fixed = {"encoder.name": str(encoder), "encoder.max_length": 64, "training.epochs": 1}
+    fixed = {
+        "encoder.name": str(encoder),
+        "encoder.max_length": 64,
+        "training.epochs": 1,
+        "training.head_start": "random",
+    }
     return load_recipe("quickstart", fixed | {"training.precision": "fp32"} | more)
 
 
