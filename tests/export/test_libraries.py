@@ -28,6 +28,7 @@ from minbert.text.tokenizer import Tokenizer
 transformers = pytest.importorskip("transformers")
 sentence_transformers = pytest.importorskip("sentence_transformers")
 
+PAGE = Path(__file__).parents[2] / "docs/export.md"
 MAX_LENGTH = 24
 WORDS = ["hello", "world", "this", "is", "a", "thing", "ok", "more", "words", "quick", "brown", "fox", "lazy", "dogs"]
 CLASSES = ["low", "no score", "high"]
@@ -258,13 +259,13 @@ def test_what_cannot_be_carried_is_refused(form: str, build: Any, tmp_path: Path
 @pytest.mark.parametrize(
     ("family", "task", "reason"),
     [
-        ("bert", KINDS["mood"], "BertForSequenceClassification is one layer over the pooler's output"),
-        ("roberta", KINDS["mood"] | {"pooling": "cls"}, "RobertaForSequenceClassification is"),
+        ("bert", KINDS["mood"], "classifier of this family is one layer over the pooler's output"),
+        ("roberta", KINDS["mood"] | {"pooling": "cls"}, "is one layer over the pooler's output"),
         ("bert", KINDS["mood"] | {"pooling": "pooler", "head": "mlp"}, "is one layer over the pooler's output"),
         (
             "distilbert",
             KINDS["mood"] | {"pooling": "cls"},
-            "DistilBertForSequenceClassification is two layers with a ReLU",
+            "is two layers with a ReLU",
         ),
         ("distilbert", KINDS["mood"] | {"head": {"name": "mlp", "widths": [32]}}, "'pooling: cls'"),
         ("electra", KINDS["mood"] | {"pooling": "cls"}, "a GELU between them"),
@@ -336,3 +337,24 @@ def test_the_command(build: Any, tmp_path: Path) -> None:
         "transformers cannot carry task 'mood'",
         "--to sentence-transformers",
     )
+
+
+def test_the_examples_of_the_page(build: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = {
+        "mood": KINDS["mood"] | {"pooling": "pooler"},
+        "same": {"kind": "binary", "pair": "cross"} | {"pooling": "pooler"},
+        "close": {"kind": "regression", "range": [0, 5], "pair": "bi", "head": "cosine"},
+    }
+    monkeypatch.chdir(tmp_path)
+    build("bert", tasks).save_pretrained("runs/mine")
+    _, _, sections = PAGE.read_text(encoding="utf-8").partition("\n## transformers\n")
+    codes = 0
+    for kind, code in re.findall(r"```(console|python)\n(.*?)```", sections, re.DOTALL):
+        if kind == "python":
+            exec(code, {})
+            codes += 1
+            continue
+        for line in re.findall(r"^\$ minbert (.*)", code, re.MULTILINE):
+            done = minbert(*line.split(), *["--dry-run"] * line.startswith("push"))
+            assert done.returncode == 0, done.stderr
+    assert codes == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -47,9 +47,9 @@ def why_no_chain(exported: Exported) -> str | None:
     if why := why_no_plain_encoder(exported):
         return why
     if exported.task.pair not in (None, "cross"):
-        return f"a pair read as '{exported.task.pair}' has several vectors, and other libraries compute with one"
+        return "its pair has several vectors, and other libraries compute with one"
     if not isinstance(exported.task.head, Linear | Mlp):
-        return f"head '{exported.task.head.name}' is more than linear layers one after the other"
+        return "its head is more than linear layers one after the other"
     return None
 
 
@@ -100,6 +100,14 @@ def save_encoder_files(
     save_tokenizer(model.tokenizer, model.encoder, folder)
     settings = read_json(folder / CONFIGURATION)
     write_json(folder / CONFIGURATION, settings | {"model_max_length": model.max_length, "split_special_tokens": True})
+
+
+def labels(names: Sequence[str]) -> dict[str, Any]:
+    """Return what a ``config.json`` says of the logits of a model, from the first on."""
+    return {
+        "id2label": {str(number): name for number, name in enumerate(names)},
+        "label2id": {name: number for number, name in enumerate(names)},
+    }
 
 
 def task_folder(folder: Path, task: str) -> Path:

@@ -19,6 +19,7 @@ from minbert.export.layers import (
     Chain,
     chain,
     encoder_tensors,
+    labels,
     save_encoder_files,
     task_folder,
     why_no_chain,
@@ -59,7 +60,8 @@ class SentenceTransformers(Format):
         save_sentence_transformer(folder, sizes)
         for name, task in model.tasks.items():
             place = task_folder(folder, name)
-            save_encoder_files(model, tensors, place, {} if task.pair == "cross" else NO_CLASSIFIER)
+            names = task.kind.class_names if task.kind.outputs > 1 else [name]
+            save_encoder_files(model, tensors, place, labels(names) if task.pair == "cross" else NO_CLASSIFIER)
             pooling, layers = _similarity(model, name, tensors) if _is_similarity(task) else chain(model, name, tensors)
             if task.pair == "cross":
                 probabilities = task.kind.problem_type == "multi_label_classification" or _is_yes_no(task)

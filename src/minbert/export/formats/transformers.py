@@ -16,6 +16,7 @@ from minbert.export.layers import (
     chain,
     encoder_tensors,
     inner_layers,
+    labels,
     save_encoder_files,
     task_folder,
     why_no_chain,
@@ -39,7 +40,7 @@ class Transformers(Format):
         if exported.task.pooling == "mean" or inner_layers(exported) != [
             (exported.width, family.classifier_activation)
         ]:
-            return Carried("refused", f"{family.classifier_class} is {family.classifier_told}")
+            return Carried("refused", f"transformers' classifier of this family is {family.classifier_told}")
         if decision := exported.task.kind.own_decision:
             return Carried("logits only", decision)
         return EXACT
@@ -71,12 +72,10 @@ class Transformers(Format):
             weight, bias = torch.cat([torch.zeros_like(weight), weight]), torch.cat([torch.zeros_like(bias), bias])
         for module, layer in zip(family.classifier_layers, ((first.weight, first.bias), (weight, bias)), strict=True):
             inside |= {f"{module}.weight": layer[0].contiguous(), f"{module}.bias": layer[1].contiguous()}
-        labels = kind.class_names or [name]
         config = {
             "architectures": [family.classifier_class],
             "problem_type": kind.problem_type,
-            "id2label": {str(number): label for number, label in enumerate(labels)},
-            "label2id": {label: number for number, label in enumerate(labels)},
+            **labels(kind.class_names or [name]),
         }
         save_encoder_files(model, inside, folder, config)
         Repository(model, name, self.carries(Exported.of(model, name)), "transformers", "text-classification").write(
