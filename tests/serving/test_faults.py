@@ -154,7 +154,7 @@ def test_whoever_waits_shares_the_next_batch(model: MultitaskModel, monkeypatch:
 
 def test_a_long_list_holds_up_nobody(model: MultitaskModel, monkeypatch: pytest.MonkeyPatch) -> None:
     async def check() -> None:
-        async with in_this_loop(model, batch_tokens=80, waiting_tokens=10_000) as (service, client):
+        async with in_this_loop(model, batch_tokens=80, waiting_tokens=80) as (service, client):
             held = Held(service, monkeypatch)
             first = asyncio.create_task(client.post("/v1/predict/mood", json={"inputs": ["rice"]}))
             await until(held.begun.is_set)

@@ -50,8 +50,8 @@ def test_every_route_and_status_is_on_the_page(running: Running) -> None:
 
 def test_limits_are_those_of_the_code() -> None:
     limits = Limits()
-    numbers = (limits.text_characters, limits.texts, limits.request_tokens, limits.batch_tokens, limits.waiting_tokens)
-    for number in numbers:
+    assert limits.waiting_tokens == limits.batch_tokens
+    for number in (limits.text_characters, limits.texts, limits.request_tokens, limits.batch_tokens):
         assert f"{number:,}" in PAGE
     assert f"{limits.body_bytes / 2**20:g} MiB, within {limits.body_seconds:g} s" in PAGE
     assert f"client_max_body_size {limits.body_bytes / 2**20:g}m;" in DEPLOY["nginx.conf"]

@@ -24,7 +24,7 @@ from minbert.serving.refusals import RefusalError, model_failed, overloaded, sto
 _log = logging.getLogger(__name__)
 
 _TURNS = 8
-"""A batch has room for so many turns: a job of thousands of texts takes one, and small ones go into the same batch."""
+"""A batch has room for so many long turns: of a job of thousands of texts it takes one, and small jobs beside it."""
 _SMOOTHED = 0.8
 """How much the rate of the last batches counts beside that of the newest."""
 
@@ -36,6 +36,8 @@ class Batcher:
         """Make a batcher; ``seen`` is told each batch's tokens, on the batcher's thread."""
         self.waiting_tokens = 0
         """How many tokens wait to be read."""
+        self._next_turns = 0
+        """How many of them are to be read with their jobs' next turns."""
         self._reader = reader
         self._limits = limits
         self._seen = seen
@@ -63,7 +65,7 @@ class Batcher:
             return model_failed()
         if self._stopping:
             return stopping()
-        if self.waiting_tokens < self._limits.waiting_tokens:
+        if self._next_turns < self._limits.waiting_tokens:
             return None
         seconds = self.waiting_tokens / self._tokens_per_second if self._tokens_per_second else 1.0
         return overloaded(math.ceil(min(max(seconds, 1.0), 60.0)))
@@ -83,6 +85,7 @@ class Batcher:
                 job.queued_at = time.perf_counter()
                 futures.append(job.answered)
                 self.waiting_tokens += job.tokens
+                self._next_turns += self._turn(job)
             self._unanswered.update(jobs)
             self._waiting.extend(jobs)
             self._changed.notify()
@@ -107,7 +110,7 @@ class Batcher:
             with self._changed:
                 self._dead = True
                 self._waiting.clear()
-                self.waiting_tokens = 0
+                self.waiting_tokens = self._next_turns = 0
                 left = list(self._unanswered)
             self._tell(left, model_failed())
 
@@ -120,18 +123,22 @@ class Batcher:
             self._changed.wait_for(lambda: self._waiting or self._stopping)
             units: dict[Job, range] = {}
             room = self._limits.batch_tokens
-            turn = room // _TURNS
             while self._waiting and room > 0:
                 job = self._waiting.popleft()
-                before = job.waiting_tokens
+                turn = self._turn(job)
                 given = job.take(min(turn, room))
                 units[job] = range(units.get(job, given).start, given.stop)
-                room -= before - job.waiting_tokens
+                room -= job.tokens_of(given)
+                self.waiting_tokens -= job.tokens_of(given)
+                self._next_turns += self._turn(job) - turn
                 if job.waiting_tokens:
                     self._waiting.append(job)
-            pieces = [Piece(*piece) for piece in units.items()]
-            self.waiting_tokens -= sum(piece.tokens for piece in pieces)
-            return pieces
+            return [Piece(*piece) for piece in units.items()]
+
+    def _turn(self, job: Job) -> int:
+        """Return how many of a job's tokens are read with its next turn, about."""
+        longest = max(self._limits.batch_tokens // _TURNS, job.sequences.max_length)
+        return min(longest, job.waiting_tokens)
 
     def _answer_batch(self, pieces: Sequence[Piece]) -> None:
         started = time.perf_counter()

@@ -25,5 +25,5 @@ class Limits:
     """In one pass through the encoder."""
     request_tokens: int = 16 * TOKENS_PER_BATCH
     """In one request."""
-    waiting_tokens: int = 4 * TOKENS_PER_BATCH
-    """From so many on no more work is taken: what comes last waits for four batches and the one that runs."""
+    waiting_tokens: int = TOKENS_PER_BATCH
+    """From so many on no more work is taken: what waits is read with the next batch, or has a turn in it."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -16,8 +16,8 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[
 class Trace:
     """The trace a request belongs to, and our own span in it (W3C Trace Context)."""
 
-    trace_id: str = field(default_factory=lambda: secrets.token_hex(16))
-    span_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    trace_id: str = field(default_factory=lambda: f"{random.getrandbits(128) or 1:032x}")
+    span_id: str = field(default_factory=lambda: f"{random.getrandbits(64) or 1:016x}")
     flags: str = "00"
 
     @classmethod
