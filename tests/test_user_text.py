@@ -82,7 +82,7 @@ class TestCommands:
     def test_train(self, work: Path, trained: list[str]) -> None:
         assert "majority ([/a])" in trained[0]
         assert f"The run is in {work / '1'}." in trained[0]
-        assert shlex.join(["minbert", "evaluate", str(work / "1")]) in trained[0]
+        assert shlex.join(["minbert", "report", str(work / "1")]) in trained[0]
 
     def test_predict_texts(self, work: Path) -> None:
         shown = minbert("predict", work / "1", "--task", "named", *HARD)
@@ -114,7 +114,7 @@ class TestCommands:
     def test_soup(self, work: Path) -> None:
         shown = minbert("soup", work / "1", work / "2", "--out", work / "soup")
         assert f"The soup is in {work / 'soup'}." in shown
-        assert shlex.join(["minbert", "evaluate", str(work / "soup")]) in shown
+        assert shlex.join(["minbert", "predict", str(work / "soup"), "--task", "named"]) in shown
 
     def test_sweep(self, work: Path) -> None:
         grid = ["--grid", "optimizer.learning_rate=1e-3,1e-4", "--keep-models", "none"]

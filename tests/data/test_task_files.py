@@ -27,8 +27,8 @@ def test_a_class_that_is_also_the_labels_keeps_the_checks_of_both() -> None:
     class Both(TaskFiles, TaskSettings):
         pass
 
-    good = {"files": {"dev": "dev.tsv"}, "text": "text", "label": "label", "kind": "binary"}
-    assert Both.model_validate(good).kind.name == "binary"
+    good = {"files": {"dev": "dev.tsv"}, "text": "text", "label": "label", "kind": "regression", "range": [0, 1]}
+    assert Both.model_validate(good).kind.name == "regression"
     with pytest.raises(ValidationError, match="'classes' goes with"):
         Both.model_validate(good | {"classes": 3})
     with pytest.raises(ValidationError, match="must be different columns"):

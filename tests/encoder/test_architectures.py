@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from minbert.encoder.architectures import Architecture
 from minbert.encoder.architectures.electra import ElectraConfig
-from minbert.encoder.attention.layout import AttentionLayout
+from minbert.encoder.attention.layout import PackedLayout
 from minbert.encoder.config import EncoderConfig
 from minbert.encoder.encoder import Encoder
 from minbert.encoder.masked_lm import MaskedLM, masked_lm_loss
@@ -304,7 +304,7 @@ def test_a_family_that_is_not_known_is_told_with_those_that_are(
         load_encoder(str(tmp_path))
 
 
-class Places(AttentionLayout):
+class Places(PackedLayout):
     def attend(self, query_key_value: Tensor, probability: float, window: int | None = None) -> Tensor:
         raise NotImplementedError
 
