@@ -3,8 +3,8 @@
     python benchmarks/serving.py --seconds 60 --repeats 5 --json serving.json
     python benchmarks/serving.py --only rates idle --requests 200 --repeats 1
 
-The server has all cores but the last, the load generator the last one, so neither takes the other's. What is compared,
-and the figures, are in docs/serving.md.
+The server has all cores but the last, the load generator the last one, so neither takes the other's. `minbert predict`
+is measured on the server's cores, in this process.
 """
 
 from __future__ import annotations
