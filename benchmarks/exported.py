@@ -19,13 +19,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from minbert.data.corpora import read_texts
 from minbert.encoder.sources import find_encoder, load_encoder
 from minbert.export.exporting import export_model, find_format
-from minbert.multitask.inference import predictions_from, task_logits
 from minbert.multitask.model import MultitaskModel, Text
 from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
@@ -47,6 +44,7 @@ TASKS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 """The tasks of the model that each format is given."""
+LINE = "{:<22}{:<15}{:<15}{:>8}  {}"
 TIE = 1e-4
 """Two probabilities this near to each other are a tie: either class may be the likelier."""
 
@@ -64,25 +62,20 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=11711)
     given = options.parse_args()
     texts = of_every_length(read_texts(given.file, given.column), given.texts, given.max_length, given.seed)
-    table = Table(
-        title=f"{given.encoder}, {len(texts):,} texts of {given.file.name}, at most {given.max_length} tokens",
-        title_justify="left",
-        caption=f"{platform.machine()}, fp32; "
-        + ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "sentence-transformers")),
-        caption_justify="left",
-    )
-    for column in ("format", "task", "what differs at most", "by", "the same class"):
-        table.add_column(column, justify="right" if column == "by" else "left")
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "sentence-transformers"))
+    print(f"{given.encoder}, {len(texts):,} texts of {given.file.name}, at most {given.max_length} tokens, fp32")
+    print(f"{platform.machine()}, {libraries}\n")
+    print(LINE.format("format", "task", "what differs", "at most", "the same class"))
     for form in given.format or TASKS:
         model = built(given.encoder, TASKS[form], given.max_length, given.seed)
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "exported"
             export_model(model, find_format(form), folder)
             if not given.task:
-                table.add_row(form, "(the encoder)", "1 - cosine", of_vectors(model, folder, texts), "")
+                print(LINE.format(form, "(the encoder)", "1 - cosine", of_vectors(model, folder, texts), ""))
             for task in [given.task] if given.task else model.tasks:
-                table.add_row(form, task, *compared(model, task, texts, READERS[form](folder / task)))
-    Console(width=160).print(table)
+                told = compared(model, task, texts, READERS[form](folder / task))
+                print(LINE.format(form, task, *told), flush=True)
 
 
 def built(encoder: str, tasks: dict[str, dict[str, Any]], max_length: int, seed: int) -> MultitaskModel:
@@ -110,11 +103,11 @@ def of_every_length(texts: Sequence[str], count: int, longest: int, seed: int) -
 
 
 def compared(model: MultitaskModel, task: str, texts: list[str], read: Callable[[list[Text]], Numbers]) -> list[str]:
-    """Return the worst differences between minbert's numbers and another reader's, as cells of the table."""
+    """Return the worst differences between minbert's numbers and another reader's, as words."""
     rows: list[Text] = list(texts)
     if model.task(task).pair is not None:
         rows = list(zip(texts, [*texts[1:], texts[0]], strict=True))
-    ours = predictions_from(model, task, task_logits(model, task, model.sequences(task, rows), "fp32"))
+    ours = model.predict(task, rows)
     theirs = read(rows)
     if ours.probabilities is None:
         return ["a cosine", f"{np.abs(ours.values - theirs.clip(0, 1)).max():.1e}", ""]

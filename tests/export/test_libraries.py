@@ -13,6 +13,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
+import exported
 from command_line import complains, minbert
 from minbert.encoder.architectures import Architecture
 from minbert.encoder.sources import load_encoder
@@ -358,3 +359,14 @@ def test_the_examples_of_the_page(build: Any, tmp_path: Path, monkeypatch: pytes
             done = minbert(*line.split(), *["--dry-run"] * line.startswith("push"))
             assert done.returncode == 0, done.stderr
     assert codes == 2
+
+
+def test_the_benchmark_finds_no_difference(build: Any, tmp_path: Path) -> None:
+    for form, tasks in exported.TASKS.items():
+        model = build("bert", tasks)
+        folder = written(model, form, tmp_path / form)
+        assert float(exported.of_vectors(model, folder, texts())) < 1e-6
+        for task in tasks:
+            _, worst, same = exported.compared(model, task, texts(), exported.READERS[form](folder / task))
+            assert float(worst) < 1e-5
+            assert not same or len(set(same.split(" of "))) == 1
