@@ -19,9 +19,12 @@ import torch
 from numpy.typing import NDArray
 
 from minbert.encoder.sources import find_encoder, load_encoder
+from minbert.export.exporting import export_model, find_format
+from minbert.export.onnx.session import OnnxModel
 from minbert.machine.device import available_device
 from minbert.machine.precision import Precision
 from minbert.multitask.model import MultitaskModel, Text
+from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
 
@@ -53,7 +56,7 @@ cosine of two means, as sentence-transformers computes it. Sentence vectors need
 class Contestant:
     """Somebody who answers."""
 
-    design: Literal["ours", "sentence-transformers", "pipeline", "onnxruntime"]
+    design: Literal["ours", "exported", "sentence-transformers", "pipeline", "onnxruntime"]
     what: What
     precision: Precision = "fp32"
     batch: int | None = None
@@ -75,9 +78,13 @@ def answerer(contestant: Contestant, model: MultitaskModel, encoder: str) -> Ans
     """Return what answers as ``contestant`` does, with the weights of ``encoder`` and the heads of ``model``."""
     if contestant.design == "ours":
         return our_answers(contestant, model)
-    return {"sentence-transformers": vectors_of_sentences, "pipeline": pipeline_answers, "onnxruntime": onnx_answers}[
-        contestant.design
-    ](contestant, model, encoder)
+    others = {
+        "exported": exported_answers,
+        "sentence-transformers": vectors_of_sentences,
+        "pipeline": pipeline_answers,
+        "onnxruntime": onnx_answers,
+    }
+    return others[contestant.design](contestant, model, encoder)
 
 
 def our_answers(contestant: Contestant, model: MultitaskModel) -> Answer:
@@ -85,12 +92,25 @@ def our_answers(contestant: Contestant, model: MultitaskModel) -> Answer:
     if contestant.what == "encode":
         return lambda texts: model.encode(texts, precision=contestant.precision)
 
-    def answer(texts: Sequence[Text]) -> Outputs:
-        predicted = model.predict(contestant.what, texts, contestant.precision)
-        numbers = predicted.values[:, None] if predicted.probabilities is None else predicted.probabilities
-        return numbers.astype(np.float32)
+    return lambda texts: _numbers(model.predict(contestant.what, texts, contestant.precision))
 
-    return answer
+
+def exported_answers(contestant: Contestant, model: MultitaskModel, _: str) -> Answer:
+    """Return what answers texts by our model exported to ONNX, as ``minbert predict --engine onnx`` does."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "exported"
+        export_model(model, find_format("onnx"), folder)
+        exported = OnnxModel.from_folder(folder)
+    what = contestant.what
+    if what == "encode":
+        return lambda texts: exported.vectors(exported.reader.single_texts([str(text) for text in texts]))
+    return lambda texts: _numbers(exported.predictions(what, exported.sequences(what, texts)))
+
+
+def _numbers(predicted: Predictions) -> Outputs:
+    """Return every class's probability, or scores (R, 1)."""
+    numbers = predicted.values[:, None] if predicted.probabilities is None else predicted.probabilities
+    return numbers.astype(np.float32)
 
 
 def vectors_of_sentences(contestant: Contestant, _: MultitaskModel, encoder: str) -> Answer:
