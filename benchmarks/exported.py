@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from minbert.data.corpora import read_texts
 from minbert.encoder.sources import find_encoder, load_encoder
 from minbert.export.exporting import export_model, find_format
+from minbert.export.onnx.description import is_exported
+from minbert.export.onnx.session import OnnxModel
 from minbert.multitask.model import MultitaskModel, Text
 from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
@@ -41,6 +43,13 @@ TASKS: dict[str, dict[str, dict[str, Any]]] = {
         "deep": {"kind": "multilabel", "classes": CLASSES, "head": "mlp"},
         "pair": {"kind": "binary", "pair": "cross"},
         "close": {"kind": "regression", "range": [0, 1], "pair": "bi", "head": "cosine"},
+    },
+    "onnx": {
+        "classes": {"kind": "classification", "classes": CLASSES} | POOLER,
+        "deep": {"kind": "multilabel", "classes": CLASSES, "head": "mlp"},
+        "pair": {"kind": "binary", "pair": "cross"},
+        "close": {"kind": "regression", "range": [0, 1], "pair": "bi", "head": "cosine"},
+        "both": {"kind": "binary", "pair": "both", "head": "cosine_linear"},
     },
 }
 """The tasks of the model that each format is given."""
@@ -123,7 +132,10 @@ def compared(model: MultitaskModel, task: str, texts: list[str], read: Callable[
 
 def of_vectors(model: MultitaskModel, folder: Path, texts: list[str]) -> str:
     """Return how far a sentence vector is from minbert's, at most."""
-    if (folder / "modules.json").exists():
+    if is_exported(folder):
+        exported = OnnxModel.from_folder(folder)
+        theirs = exported.vectors(exported.reader.single_texts(texts))
+    elif (folder / "modules.json").exists():
         from sentence_transformers import SentenceTransformer
 
         theirs = SentenceTransformer(str(folder), device="cpu").encode(texts)
@@ -180,7 +192,18 @@ def of_sentence_transformers(folder: Path) -> Callable[[list[Text]], Numbers]:
     return read
 
 
-READERS = {"transformers": of_transformers, "sentence-transformers": of_sentence_transformers}
+def of_onnx(folder: Path) -> Callable[[list[Text]], Numbers]:
+    """Return what asks a graph by onnxruntime; ``folder`` is that of the export with the task's name behind it."""
+    exported, task = OnnxModel.from_folder(folder.parent), folder.name
+
+    def read(rows: list[Text]) -> Numbers:
+        told = exported.predictions(task, exported.sequences(task, rows))
+        return told.values if told.probabilities is None else told.probabilities
+
+    return read
+
+
+READERS = {"transformers": of_transformers, "sentence-transformers": of_sentence_transformers, "onnx": of_onnx}
 
 if __name__ == "__main__":
     main()

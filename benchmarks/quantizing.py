@@ -24,7 +24,6 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from rich.console import Console
 
 from common import show
-from exporting import unit
 from minbert.data.examples import Split
 from minbert.data.places import resolve_data
 from minbert.data.task_splits import read_task_split
@@ -151,6 +150,12 @@ def compare(recipe: Recipe, model: OnnxModel, quantized: OnnxModel, dev: Mapping
         "speed": "seconds of fp32 / int8",
     }
     show(Console(width=120), "dev, exported in fp32 and in int8", columns, lines)
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the vectors at length 1."""
+    exact = vectors.astype(np.float64)
+    return exact / np.linalg.norm(exact, axis=1, keepdims=True)
 
 
 def worst(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
