@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from minbert.encoder import tensor_files
 from minbert.encoder.tensor_files import is_sound, open_tensors, read_shapes, read_tensors, write_tensors
@@ -98,12 +100,11 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path, monkeypatch
     write_tensors(path, TENSORS)
     before = path.read_bytes()
 
-    def fail(_tensors: object, file: Path, metadata: object) -> None:
-        assert metadata
-        file.write_bytes(b"half")
-        raise SafetensorError("I/O error: No space left on device (os error 28)")
+    def fail(file: BinaryIO, _tensors: object, _metadata: object) -> None:
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(tensor_files, "save_file", fail)
+    monkeypatch.setattr(tensor_files, "write_safetensors", fail)
     with pytest.raises(UserError, match="No space left on device"):
         write_tensors(path, {"weight": torch.zeros(3)})
     assert path.read_bytes() == before

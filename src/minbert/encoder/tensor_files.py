@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,10 +12,11 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from minbert.encoder.file_names import INDEX
+from minbert.encoder.safetensors_writing import write_safetensors
 from minbert.errors import UserError
 from minbert.files import atomic_path
 from minbert.files.json_text import read_json
@@ -182,17 +181,12 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     Raises:
         UserError: the file cannot be written.
     """
-    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     told = {"format": "pt"}
     if metadata is not None:
         told = {**metadata, _DIGEST: _digest(metadata, {name: tensor.shape for name, tensor in tensors.items()})}
-    size = sum(tensor.numel() * tensor.element_size() for tensor in contiguous.values())
-    with atomic_path(path, size) as temporary:
-        try:
-            save_file(contiguous, temporary, metadata=told)
-        except SafetensorError as error:  # how the library tells that the disk is full
-            number = re.search(r"os error (\d+)", str(error))
-            raise (OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))) from error
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    with atomic_path(path, size) as temporary, temporary.open("wb") as file:
+        write_safetensors(file, tensors, told)
 
 
 def _digest(metadata: Mapping[str, str], shapes: Mapping[str, Sequence[int]]) -> str:

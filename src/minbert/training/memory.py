@@ -5,8 +5,7 @@ what is there            measured when all is read and built: libraries, texts, 
                          the vectors of a frozen encoder
 code                     of kernels that training is the first to run: 40 MiB on a CPU
 optimizer                two moments of each weight that is trained
-a step                   the graph of the largest, measured, and the gradients: each task's own for surgery. Or, if that
-                         is more, the copy that a checkpoint is written from
+a step                   the graph of the largest, measured, and the gradients: each task's own for surgery
 an evaluation            the states of a layer and a half, for as many tokens as are read at once
 the model read back      at the end, to predict
 ======================== =========================================================================================
@@ -53,12 +52,8 @@ def expected_peak(loop: TrainingLoop) -> int:
     if tokens := size(largest):  # a frozen encoder reads none
         read = max(int(rows.sequences.lengths().sum()) for rows in loop.dev.values())
         evaluation = _LAYERS_AT_ONCE * graph / len(model.encoder.layers) * min(read, TOKENS_PER_BATCH) / tokens
-    if model.device.type == "cpu":
-        checkpoint = weights + moments + (_bytes(loop.parameters) if loop.average else 0)
-        code = _CODE
-    else:
-        checkpoint = code = 0
-    expected = there + code + moments + max(graph + gradients, checkpoint) + round(evaluation) + weights
+    code = _CODE if model.device.type == "cpu" else 0
+    expected = there + code + moments + graph + gradients + round(evaluation) + weights
     return max(peak_bytes(model.device), expected)
 
 
