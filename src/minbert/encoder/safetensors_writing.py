@@ -52,4 +52,4 @@ def write_safetensors(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: M
     file.write(content)
     for name in names:
         flat = tensors[name].detach().cpu().contiguous().reshape(-1)
-        file.write(memoryview(flat.view(torch.uint8).numpy()))
+        file.write(flat.view(torch.uint8).numpy().data)
