@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from minbert.errors import UserError
+from minbert.optim.adamw import AdamW
+from minbert.training import checkpoint
 from minbert.training.checkpoint import LoopState, load_checkpoint, load_more, save_checkpoint
 
 
@@ -42,3 +44,21 @@ def test_a_file_of_weights_is_no_checkpoint(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(UserError, match="is no whole checkpoint"):
         load_checkpoint(path, model, optimizer)
+
+
+def test_a_checkpoint_copies_no_weights_and_no_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of them all left its pieces between the tensors of later steps: memory grew with each checkpoint."""
+    model = nn.Linear(3, 2)
+    optimizer = AdamW(model.parameters(), lr=0.1)
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    written: list[int] = []
+
+    def write(_path: Path, tensors: dict[str, torch.Tensor], _metadata: dict[str, str]) -> None:
+        written.extend(tensor.data_ptr() for tensor in tensors.values())
+
+    monkeypatch.setattr(checkpoint, "write_tensors", write)
+    save_checkpoint(tmp_path / "last.safetensors", LoopState(), model, optimizer)
+    moments = [moment for state in optimizer.state.values() for name, moment in state.items() if name != "step"]
+    assert len(moments) == 4
+    assert {tensor.data_ptr() for tensor in [*model.parameters(), *moments]} <= set(written)

@@ -86,8 +86,6 @@ def save_checkpoint(
     tensors["generator.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["generator.cuda"] = torch.cuda.get_rng_state()
-    # Tied tensors would share storage, which the format refuses; a copy on the CPU never does.
-    tensors = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
     write_tensors(path, tensors, {"state": state.model_dump_json()})
 
 
