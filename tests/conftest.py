@@ -23,35 +23,11 @@ from rich.console import Console
 
 import families
 from minbert.display.progress import Display
+from small_models import WORDS
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
-
-WORDS = [
-    "the",
-    "a",
-    "film",
-    "question",
-    "is",
-    "good",
-    "bad",
-    "fine",
-    "dull",
-    "bright",
-    "river",
-    "train",
-    "learn",
-    "how",
-    "why",
-    "do",
-    "people",
-    "cook",
-    "rice",
-    "on",
-    "cold",
-    "days",
-]
 
 
 @pytest.hookimpl(wrapper=True)

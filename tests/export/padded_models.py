@@ -7,15 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from minbert.encoder.sources import load_encoder
-from minbert.multitask.adapters import Adapters
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.shared_layers import SharedLayer
 from minbert.multitask.texts import Text
 from minbert.tasks.settings import TaskSettings
-from minbert.text.tokenizer import Tokenizer
+from small_models import model_over, stir
 
 WORDS = ["hello", "world", "this", "is", "a", "thing", "more", "don't", "the", "quick", "brown", "fox", "dogs", "café"]
 KINDS: dict[str, dict[str, Any]] = {
@@ -31,18 +27,8 @@ def model_of(
     encoder: Path, tasks: Mapping[str, Mapping[str, Any]], adapters: Any = "none", shared_layer: Any = "none"
 ) -> MultitaskModel:
     """Return a model with these tasks whose weights are all far from where they begin."""
-    torch.manual_seed(7)
-    model = MultitaskModel(
-        load_encoder(str(encoder)),
-        Tokenizer.from_files(encoder),
-        {name: TaskSettings.model_validate(task) for name, task in tasks.items()},
-        40,
-        Adapters.model_validate(adapters),
-        SharedLayer.model_validate(shared_layer),
-    )
-    with torch.no_grad():
-        for weights in model.parameters():
-            weights += 0.1 * torch.randn_like(weights)
+    model = model_over(encoder, tasks, 40, adapters, shared_layer, seed=7)
+    stir(model, 0.1)
     return model.eval()
 
 

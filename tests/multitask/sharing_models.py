@@ -7,16 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from minbert.encoder.sources import load_encoder
-from minbert.multitask.adapters import Adapters
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.network import Span
-from minbert.multitask.shared_layers import SharedLayer
 from minbert.packed import PackedBatch, concatenate
-from minbert.tasks.settings import TaskSettings
-from minbert.text.tokenizer import Tokenizer
+from small_models import model_over, stir
 
 TASKS: dict[str, Any] = {
     "mood": {"kind": "classification", "classes": ["low", "high", "none"], "pooling": "pooler"},
@@ -32,25 +28,10 @@ TEXTS: dict[str, Any] = {
 
 def build(folder: Path, adapters: Any = "none", shared_layer: Any = "none", *, stirred: bool = True) -> MultitaskModel:
     """Return the model; where ``stirred``, no weight beside the encoder is zero, so that everything has an effect."""
-    torch.manual_seed(0)
-    model = MultitaskModel(
-        load_encoder(str(folder)),
-        Tokenizer.from_files(folder),
-        {name: TaskSettings.model_validate(task) for name, task in TASKS.items()},
-        64,
-        Adapters.model_validate(adapters),
-        SharedLayer.model_validate(shared_layer),
-    )
+    model = model_over(folder, TASKS, 64, adapters, shared_layer, seed=0)
     for module in model.fresh_modules() if stirred else ():
         stir(module)
     return model.eval()
-
-
-def stir(module: nn.Module) -> None:
-    """Change every weight a little."""
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
 
 
 def joint(model: MultitaskModel, tasks: list[str]) -> tuple[PackedBatch, list[Span]]:

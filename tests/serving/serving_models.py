@@ -13,43 +13,14 @@ from typing import Any
 
 import httpx
 import numpy as np
-import torch
 
-from minbert.encoder.sources import load_encoder
-from minbert.multitask.adapters import Adapters
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.shared_layers import SharedLayer
 from minbert.multitask.texts import Text
 from minbert.serving.app import create_app
 from minbert.serving.limits import Limits
 from minbert.serving.server import Server, bound_socket
 from minbert.serving.service import Service
-from minbert.tasks.settings import TaskSettings
-from minbert.text.tokenizer import Tokenizer
-
-WORDS = [
-    "a",
-    "film",
-    "question",
-    "is",
-    "good",
-    "bad",
-    "fine",
-    "dull",
-    "bright",
-    "river",
-    "train",
-    "how",
-    "why",
-    "do",
-    "people",
-    "cook",
-    "rice",
-    "on",
-    "cold",
-    "days",
-]
-"""Of the tiny encoder's vocabulary."""
+from small_models import WORDS, model_over, stir
 
 TASKS: dict[str, Any] = {
     "mood": {"kind": "classification", "classes": ["low", "high", "none"], "pooling": "pooler"},
@@ -66,18 +37,9 @@ def small_model(
     folder: Path, tasks: dict[str, Any] = TASKS, adapters: Any = "none", shared_layer: Any = "none"
 ) -> MultitaskModel:
     """Return a model over the encoder in ``folder`` whose heads, adapters and shared layer all have an effect."""
-    torch.manual_seed(8)
-    model = MultitaskModel(
-        load_encoder(str(folder)),
-        Tokenizer.from_files(folder),
-        {name: TaskSettings.model_validate(task) for name, task in tasks.items()},
-        24,
-        Adapters.model_validate(adapters),
-        SharedLayer.model_validate(shared_layer),
-    )
-    with torch.no_grad():
-        for parameter in model.fresh_modules().parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
+    model = model_over(folder, tasks, 24, adapters, shared_layer, seed=8)
+    for module in model.fresh_modules():
+        stir(module)
     return model.eval()
 
 

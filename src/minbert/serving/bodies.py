@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-Text = Annotated[str, Field(json_schema_extra={"pattern": r"\S"})]
-"""Not blank: what says so more kindly than the pattern is ``Service.ask``."""
+Text = Annotated[str, Field(json_schema_extra={"pattern": r"[^\s\u001c-\u001f\u0085]"})]
+"""Not blank, as Python knows it: for JavaScript U+001C to U+001F and U+0085 are no space. ``Service.ask`` says so."""
 Texts = Annotated[list[Text], Field(min_length=1)]
 
 
