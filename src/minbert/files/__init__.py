@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from minbert.errors import UserError
-
-_PARTIAL = ".partial"
+from minbert.files.durable import flush, make_folder
+from minbert.files.left_overs import partial_path, remove_left_over
 
 
 @contextmanager
@@ -30,20 +30,16 @@ def atomic_path(path: Path, size: int | None = None) -> Iterator[Path]:
     """
     temporary = partial_path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         remove_left_over(path)
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # some libraries write files that only their owner can read
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush(temporary)
         temporary.replace(path)
-        flush_folder(path.parent)
+        flush(path.parent)
     except OSError as error:
         named = [Path(name) for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
-        if named and not {temporary, path, path.parent}.intersection(named):
+        if named and not {temporary, path, *path.parents}.intersection(named):
             raise  # some other file that the body touched: not ours to explain
         raise cannot_be_written(path, error, size) from error
     finally:
@@ -60,40 +56,6 @@ def cannot_be_written(path: Path, error: OSError, size: int | None = None) -> Us
     )
 
 
-def partial_path(path: Path) -> Path:
-    """Return the name under which this process writes what is to be ``path``."""
-    return path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
-
-
-def is_left_over(path: Path) -> bool:
-    """Return whether this is what a process writes under ``partial_path``, by its name."""
-    return path.name.startswith(".") and path.name.endswith(_PARTIAL)
-
-
-def remove_left_over(path: Path) -> None:
-    """Remove what processes that are no more wrote under their ``partial_path`` for ``path``."""
-    start = f".{path.name}."
-    for entry in path.parent.iterdir():
-        writer = entry.name.removeprefix(start).removesuffix(_PARTIAL)
-        if entry.name == f"{start}{writer}{_PARTIAL}" and writer.isdecimal() and not _is_alive(int(writer)):
-            if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink(missing_ok=True)
-
-
-def _is_alive(process: int) -> bool:
-    if os.name == "nt":  # where asking by a signal would end the process
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True
-
-
 def _room(folder: Path, size: int | None, error: OSError) -> str:
     """Return what a message says of the room on a disk that is full; nothing where that is not what went wrong."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -106,15 +68,6 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def flush_folder(folder: Path) -> None:
-    """Flush a folder's own entries to disk, so that a rename in it survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minbert.errors import UserError
-from minbert.files import cannot_be_written, flush_folder, partial_path, remove_left_over
+from minbert.files import cannot_be_written
+from minbert.files.durable import flush
+from minbert.files.left_overs import partial_path, remove_left_over
 from minbert.files.locks import claimed_file
 from minbert.files.outputs import is_vacant
 
@@ -32,10 +34,12 @@ def new_folder(folder: Path) -> Iterator[Path]:
             remove_left_over(folder)
             temporary.mkdir()
             yield temporary
+            for path in (*temporary.rglob("*"), temporary):  # not all that writes into a folder flushes
+                flush(path)
             if folder.is_dir():
                 folder.rmdir()
             temporary.rename(folder)
-            flush_folder(folder.parent)
+            flush(folder.parent)
         except OSError as error:
             named = [Path(name) for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
             if named and not any(name in (folder, folder.parent) or name.is_relative_to(temporary) for name in named):

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from minbert.errors import UserError
+from minbert.files.durable import make_folder, working_in
 
 _LOCK = ".lock"
 
@@ -26,12 +27,13 @@ def claimed(folder: Path, option: str = "--out") -> Iterator[None]:
     """Have ``folder``, which is made if need be, for this process alone until the body ends.
 
     What was made is removed again where the body leaves it empty. ``option`` names the folder on the command line.
+    Where somebody takes the folder away meanwhile, nothing is written in its place.
 
     Raises:
         BusyError: another process has it; the message says which, since when, and what to do.
         UserError: the folder cannot be written to.
     """
-    with _held(folder / _LOCK, f"{folder}: another process works in it", f"another {option}"):
+    with _held(folder / _LOCK, f"{folder}: another process works in it", f"another {option}"), working_in(folder):
         yield
 
 
@@ -70,8 +72,8 @@ def _claim(lock: Path, busy: str, other: str) -> int:
     folder = lock.parent
     while True:
         with _as_user_error(folder, other):
-            folder.mkdir(parents=True, exist_ok=True)
             try:
+                make_folder(folder)
                 descriptor = _open(lock)
             except FileNotFoundError:  # whoever had made the folder has just removed it
                 continue
@@ -124,7 +126,7 @@ def wait_for_lock(folder: Path, name: str) -> Iterator[None]:
 def _named(folder: Path, name: str) -> Iterator[int]:
     path = folder / ".locks" / name
     with _as_user_error(folder, "another --out"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         descriptor = _open(path)
     try:
         yield descriptor

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minbert.errors import UserError
-from minbert.files import is_left_over
+from minbert.files.left_overs import is_left_over
 from minbert.files.locks import claimed_file, is_lock
 
 _STANDARD_INPUT = Path("-")

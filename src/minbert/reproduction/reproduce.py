@@ -12,6 +12,7 @@ import torch
 
 from minbert.display.progress import Display
 from minbert.files import write_json, write_text
+from minbert.files.left_overs import remove_left_overs
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.reproduction.budgets import load_budget
@@ -63,6 +64,7 @@ def reproduce(
 
     results: dict[str, Any] = {}
     with claimed(out):
+        remove_left_overs(out)
         for number, run in enumerate(runs, start=1):
             display.note(f"{paper}, run {number} of {len(runs)}: {run.system}, seed {run.recipe.seed}")
             outcomes[run.system].append((run, carry_out(run, keep_models, display)))

@@ -12,6 +12,7 @@ import torch
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.files import write_text
+from minbert.files.left_overs import remove_left_overs
 from minbert.files.locks import wait_for_lock
 from minbert.files.strict_yaml import read_yaml, to_yaml
 from minbert.recipe.recipe import Recipe
@@ -64,6 +65,7 @@ class SweepFolder:
         if path.is_dir() and not (path / SWEEP).is_file() and any(not p.name.startswith(".") for p in path.iterdir()):
             raise UserError(f"{path}: is not empty and no sweep of minbert's; choose another --out.")
         with wait_for_lock(path, "folder"):
+            remove_left_overs(path)
             if not (path / SWEEP).is_file():
                 write_text(path / SWEEP, to_yaml(said))
                 inputs = RunInputs(path, False, display)

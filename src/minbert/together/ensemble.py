@@ -15,6 +15,7 @@ from minbert.errors import UserError
 from minbert.evaluation.deciding import chosen_on_dev, decided
 from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
 from minbert.files import write_json
+from minbert.files.left_overs import remove_left_overs
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
@@ -66,6 +67,7 @@ def make_ensemble(
         UserError: a run is not finished, the runs' tasks or dev rows differ, or ``out`` is not empty.
     """
     with claimed(out):
+        remove_left_overs(out)
         check_new_folder(out, ENSEMBLE)
         return _put_together(find_members(folders), out, weights, data, display)
 

@@ -14,6 +14,7 @@ from minbert.errors import UserError
 from minbert.evaluation.deciding import decide_on_dev
 from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
 from minbert.files import write_json, write_text
+from minbert.files.left_overs import remove_left_overs
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
@@ -64,6 +65,7 @@ def make_soup(folders: Sequence[Path], out: Path, data: str | None, display: Dis
         UserError: a run is not finished, the runs' architectures, tasks or dev rows differ, or ``out`` is not empty.
     """
     with claimed(out):
+        remove_left_overs(out)
         check_new_folder(out, SOUP)
         members = find_members(folders)
         if len(members) < 2:
