@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
+
+from minbert.encoder.tensor_checksums import checksum, sealed, tensor_bytes
 
 _NAMES = {
     torch.float64: "F64",
@@ -33,23 +35,32 @@ _ALIGNMENT = 8
 
 
 def write_safetensors(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors, from any device, into an open file.
+    """Write tensors, from any device, into an open file, and checksums of all of it (see ``tensor_checksums``).
 
     Raises:
         OSError: the file cannot be written.
     """
     # The largest numbers first, so that each tensor begins at a multiple of the size of its numbers.
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
-    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    entries: dict[str, Any] = {}
     end = 0
     for name in names:
         tensor = tensors[name]
         begin, end = end, end + tensor.numel() * tensor.element_size()
-        header[name] = {"dtype": _NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
-    content = json.dumps(header).encode()
-    content += b" " * (-len(content) % _ALIGNMENT)
-    file.write(len(content).to_bytes(8, "little"))
-    file.write(content)
+        entries[name] = {"dtype": _NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    shapes = {name: entry["shape"] for name, entry in entries.items()}
+    checksums = dict.fromkeys(names, checksum(b""))
+    file.write(_header(sealed(metadata, shapes, checksums), entries))
     for name in names:
-        flat = tensors[name].detach().cpu().contiguous().reshape(-1)
-        file.write(flat.view(torch.uint8).numpy().data)
+        content = tensor_bytes(tensors[name])
+        file.write(content)
+        checksums[name] = checksum(content)
+    # All checksums are as long as that of nothing, so the header fits where it stood without them.
+    file.seek(0)
+    file.write(_header(sealed(metadata, shapes, checksums), entries))
+
+
+def _header(metadata: Mapping[str, str], entries: Mapping[str, Any]) -> bytes:
+    content = json.dumps({"__metadata__": dict(metadata), **entries}, ensure_ascii=False).encode()
+    content += b" " * (-len(content) % _ALIGNMENT)
+    return len(content).to_bytes(8, "little") + content

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
+from minbert.encoder.file_damage import DamagedFileError, damage_told
 from minbert.encoder.file_names import INDEX
+from minbert.encoder.safetensors_reading import open_tensors
 from minbert.encoder.safetensors_writing import write_safetensors
 from minbert.errors import UserError
 from minbert.files import atomic_path
+from minbert.files.durable import flush
 from minbert.files.json_text import read_json
 
 Value = TypeVar("Value")
-
-_DIGEST = "digest"
-_POINTER = b"version https://git-lfs"
-"""How a file begins that git left in a large one's place."""
 
 LARGEST_WEIGHT = 1e10
 """No weight of a trained model comes near; products of larger ones soon are no numbers."""
@@ -38,12 +31,14 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
     Raises:
         UserError: a file is missing, cut short, or a pickle that holds anything but tensors; or an index is damaged.
+            A tensor in a file of ours is not what was written.
     """
     if path.name.endswith(INDEX):
         return _together(path, read_tensors)
-    with _damage_told(path):
-        if path.suffix == ".safetensors":
-            return load_file(path)
+    if path.suffix == ".safetensors":
+        with open_tensors(path) as file:
+            return file.read_all()
+    with damage_told(path):
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(loaded, Mapping) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in loaded.items()
@@ -65,7 +60,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     if path.suffix != ".safetensors":
         return {name: tuple(tensor.shape) for name, tensor in read_tensors(path).items()}
     with open_tensors(path) as file:
-        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        return file.shapes
 
 
 def indexed_files(index: Path) -> list[Path]:
@@ -116,22 +111,6 @@ def _together(index: Path, read: Callable[[Path], dict[str, Value]]) -> dict[str
     return found
 
 
-@contextmanager
-def open_tensors(path: Path) -> Iterator[Any]:
-    """Open a ``.safetensors`` file, to read its metadata and some of its tensors.
-
-    Raises:
-        UserError: the file is missing, cut short, or its header is not what ``write_tensors`` wrote.
-    """
-    with _damage_told(path), safe_open(path, "pt") as file:
-        metadata = file.metadata() or {}
-        if _DIGEST in metadata:
-            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  (no mapping)
-            if _digest(metadata, shapes) != metadata[_DIGEST]:
-                raise SafetensorError("its header was changed")
-        yield file
-
-
 def is_sound(tensor: Tensor) -> bool:
     """Return whether all values are finite and none is beyond ``LARGEST_WEIGHT``."""
     if not tensor.numel():
@@ -140,58 +119,26 @@ def is_sound(tensor: Tensor) -> bool:
     return bool(low >= -LARGEST_WEIGHT) and bool(high <= LARGEST_WEIGHT)  # no comparison with NaN holds
 
 
-@contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file.") from None
-    except pickle.UnpicklingError as error:
-        if _is_pointer(path):
-            raise _only_a_pointer(path) from None
-        raise UserError(
-            f"{path}: holds more than tensors, or is damaged. Reading the rest could run code, so none of it was read. "
-            "Save the weights as model.safetensors where you trust them."
-        ) from error
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        if _is_pointer(path):
-            raise _only_a_pointer(path) from None
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UserError(
-            f"{path}: cannot be read as a file of tensors ({reason}). Is it cut short? Get or write it again."
-        ) from error
-
-
-def _is_pointer(path: Path) -> bool:
-    with suppress(OSError), path.open("rb") as file:
-        return file.read(len(_POINTER)) == _POINTER
-    return False
-
-
-def _only_a_pointer(path: Path) -> UserError:
-    return UserError(f"{path}: is only a pointer to the file, which git keeps elsewhere. Run 'git lfs pull' there.")
-
-
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write ``tensors`` as safetensors, atomically; nothing else in the package writes such files.
 
-    Without ``metadata`` the file says what transformers asks of a file of weights. With it, a digest of the header's
-    content goes along: of a checkpoint, half is numbers and names that nothing else would hold to anything.
+    Checksums go along (see ``tensor_checksums``). The file takes its name when it has been read back by them. Without
+    ``metadata`` it says what transformers asks of a file of weights.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: the file cannot be written, or does not read back as it was.
     """
-    told = {"format": "pt"}
-    if metadata is not None:
-        told = {**metadata, _DIGEST: _digest(metadata, {name: tensor.shape for name, tensor in tensors.items()})}
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    with atomic_path(path, size) as temporary, temporary.open("wb") as file:
-        write_safetensors(file, tensors, told)
-
-
-def _digest(metadata: Mapping[str, str], shapes: Mapping[str, Sequence[int]]) -> str:
-    content = [
-        {key: value for key, value in metadata.items() if key != _DIGEST},
-        {name: list(shape) for name, shape in shapes.items()},
-    ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    with atomic_path(path, size) as temporary:
+        with temporary.open("wb") as file:
+            write_safetensors(file, tensors, metadata or {"format": "pt"})
+        flush(temporary)
+        try:
+            with open_tensors(temporary) as written:
+                for name in written.shapes:
+                    written.read(name)
+        except DamagedFileError as error:
+            raise UserError(
+                f"{path}: does not read back as it was written ({error.reason}). Is the disk failing? Choose another; "
+                "what stood there before is unharmed."
+            ) from None

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from minbert.data.examples import Split
 from minbert.display.progress import Display
-from minbert.encoder.tensor_files import open_tensors, write_tensors
+from minbert.encoder.safetensors_reading import open_tensors
+from minbert.encoder.tensor_files import write_tensors
 from minbert.errors import UserError
 from minbert.multitask.inference import class_logits, head_logits, sentence_vectors
 from minbert.recipe.recipe import Recipe
@@ -150,8 +151,6 @@ def _kept_targets(path: Path, key: str) -> dict[str, Tensor] | None:
     """Return the answers that a run kept, or None where there are none, or others than it needs now."""
     try:
         with open_tensors(path) as file:
-            if (file.metadata() or {}).get("key") != key:
-                return None
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+            return file.read_all() if file.metadata.get("key") == key else None
     except UserError:
         return None
