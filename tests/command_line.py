@@ -96,9 +96,12 @@ def _command(words: list[str], written: list[Path]) -> None:
 
 
 def wait_for(path: Path, lines: int = 0) -> None:
-    """Wait until a process has written a file of so many lines; a busy machine may take a minute to import torch."""
+    """Wait until a process has written a file of this name, or pattern of names, of so many lines.
+
+    A busy machine may take a minute to import torch.
+    """
     deadline = time.monotonic() + 300
-    while not (path.exists() and (not lines or path.read_bytes().count(b"\n") >= lines)):
+    while not any(not lines or found.read_bytes().count(b"\n") >= lines for found in path.parent.glob(path.name)):
         assert time.monotonic() < deadline, path
         time.sleep(0.01)
 

@@ -14,6 +14,7 @@ import yaml
 from command_line import complains, minbert, started, wait_for
 from full_disk import full_disk
 from minbert.files.locks import claimed
+from minbert.training.checkpoint_folder import newest_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +265,7 @@ def test_kill_9_then_resume_gives_the_same_bits(two_tasks_file: Path, tmp_path: 
     assert minbert("train", *words, "--out", tmp_path / "whole").returncode == 0
     cut = tmp_path / "cut"
     with started("train", *words, "--out", cut) as process:
-        wait_for(cut / "checkpoints/last.safetensors")
+        wait_for(cut / "checkpoints/last-*.safetensors")
         time.sleep(moment)
         process.send(signal.SIGKILL)
     complains(minbert("train", *words, "--out", cut), "run of this recipe", "--resume")
@@ -278,17 +279,18 @@ def test_kill_9_then_resume_gives_the_same_bits(two_tasks_file: Path, tmp_path: 
         assert (cut / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
 
 
-def test_ctrl_c_saves_and_exits_130(two_tasks_file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_exits_130(two_tasks_file: Path, tmp_path: Path, number: signal.Signals) -> None:
     out = tmp_path / "run"
     words = ["train", str(two_tasks_file), "--set", "training.epochs=5000", "--out", str(out)]
     with started(*words) as process:
         wait_for(out / "history.jsonl", lines=2)  # it trains: before the first step Ctrl-C ends it at once
-        process.send(signal.SIGINT)
+        process.send(number)
         result = process.ended()
     assert result.returncode == 130, result.stdout + result.stderr
     assert "--resume" in result.stdout
     assert "Traceback" not in result.stderr
-    assert (out / "checkpoints/last.safetensors").exists()
+    assert newest_checkpoint(out)
     assert not (out / "metrics.json").exists()
 
 

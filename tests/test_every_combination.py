@@ -310,7 +310,7 @@ def start(
     base: dict[str, Any], quiet: Display, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Row], TrainingLoop]:
     """From a row to a loop that is ready to run and writes nothing."""
-    for writer in ("loop.save_weights", "stepper.write_history", "stepper.save_checkpoint"):
+    for writer in ("loop.save_weights", "stepper.write_history", "stepper.keep_checkpoint"):
         monkeypatch.setattr(f"minbert.training.{writer}", lambda *_arguments: None)
 
     def begin(row: Row) -> TrainingLoop:

@@ -65,7 +65,7 @@ def run(two_tasks: dict[str, Any], tmp_path: Path) -> Path:
     model.save_pretrained(folder)
     (folder / "README.md").write_text(f'---\ntags: [minbert]\n---\n\n# moods\n\nUse it: from_pretrained("{HERE}")\n')
     (folder / "recipe.yaml").write_text(recipe.to_yaml())
-    beside = ["checkpoints/last.safetensors", "optimizer.pt", "pytorch_model.bin", "augmented/rows.tsv"]
+    beside = ["checkpoints/last-8.safetensors", "optimizer.pt", "pytorch_model.bin", "augmented/rows.tsv"]
     beside += ["predictions/mood-dev-output.csv", "answers/mood-dev.parquet", "best/mood/model.safetensors"]
     for file in ["metrics.json", "inputs.json", "history.jsonl", *beside]:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,7 @@ def test_who_may_not_write_is_told_and_nothing_is_committed(
 def test_what_is_no_finished_model_is_not_pushed(hub: Hub, run: Path, tmp_path: Path) -> None:
     complains(minbert("push", tmp_path / "nothing", "ana/moods"), "nothing: holds no model")
     (run / "metrics.json").unlink()
-    (run / "checkpoints/last.safetensors").unlink()
+    (run / "checkpoints/last-8.safetensors").unlink()
     complains(minbert("push", run, "ana/moods"), "this run is not finished", "Push it when it is finished")
     assert not hub.asked
 

@@ -22,7 +22,7 @@ from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_reci
 from minbert.pretraining.run import pretrain_recipe, pretraining_loop, read_pretraining_run
 from minbert.randomness import generator
 from minbert.text.masking import mask_tokens
-from minbert.training.checkpoint import CHECKPOINT
+from minbert.training.checkpoint_folder import CHECKPOINTS
 from minbert.training.history import HISTORY
 from minbert.training.stepper import NotFiniteError
 from stopped_runs import assert_same_records, assert_same_weights, run_until_signal
@@ -283,7 +283,7 @@ def test_numbers_that_are_not_finite_stop_the_run(
         NotFiniteError, match=r"step 1: the (loss of task 'masked LM' is nan|gradient's norm is inf)"
     ) as caught:
         loop.run(resume=False)
-    assert str(tmp_path / CHECKPOINT) in str(caught.value)
+    assert str(tmp_path / CHECKPOINTS) in str(caught.value)
     assert_same_weights(weights(loop), before)
 
 

@@ -19,7 +19,7 @@ from minbert.run_folder.unfinished import unfinished
 from minbert.running.evaluating import evaluate_run
 from minbert.running.run import train_recipe
 from minbert.tasks.metrics import METRICS
-from minbert.training.checkpoint import CHECKPOINT, read_state
+from minbert.training.checkpoint_folder import newest_state
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def stopped(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> Path:
 
 
 def test_the_note_names_the_step_of_the_weights(stopped: Path) -> None:
-    state = read_state(stopped / CHECKPOINT)
+    state = newest_state(stopped)
     assert state.step == 6
     assert state.best is not None
     for folder, step in (

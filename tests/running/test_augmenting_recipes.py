@@ -16,7 +16,7 @@ from minbert.pretraining.recipe import parse_pretraining_recipe
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import prepare
 from minbert.running.run import train_recipe
-from minbert.training.checkpoint import CHECKPOINT
+from minbert.training.checkpoint_folder import newest_checkpoint
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -84,7 +84,7 @@ def test_a_run_that_would_go_on_with_other_rows_is_stopped(
     with pytest.raises(KeyboardInterrupt):
         train_recipe(recipe, out, False, quiet)
     monkeypatch.undo()
-    assert (out / CHECKPOINT).is_file()
+    assert newest_checkpoint(out)
     path = out / "augmented/mood.tsv"
     whole = path.read_text()
     path.write_text(whole.replace("~swap~1", "~swap~9", 1))

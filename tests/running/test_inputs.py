@@ -20,6 +20,7 @@ from minbert.pretraining.run import pretrain_recipe
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.run_folder.inputs import RunInputs
 from minbert.running.run import train_recipe
+from minbert.training.checkpoint_folder import newest_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
 
@@ -49,7 +50,7 @@ def stopped(recipe: Recipe, tmp_path: Path, quiet: Display) -> Path:
 
     with pytest.raises(Stopped):
         train_recipe(recipe, tmp_path / "run", False, quiet, stop)
-    assert (tmp_path / "run/checkpoints/last.safetensors").is_file()
+    assert newest_checkpoint(tmp_path / "run")
     return tmp_path / "run"
 
 

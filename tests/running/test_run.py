@@ -45,7 +45,7 @@ def test_a_run_folder_holds_what_the_documentation_says(recipe: Recipe, tmp_path
         "vocab.txt",
         "metrics.json",
         "history.jsonl",
-        "checkpoints/last.safetensors",
+        "checkpoints/last-12.safetensors",
         "predictions/sst-dev-output.csv",
         "predictions/sst-test-output.csv",
         "predictions/close-dev-output.csv",

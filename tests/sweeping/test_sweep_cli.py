@@ -18,7 +18,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_at_the_same_bits(two_tasks_file: P
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert minbert("sweep", *words, whole).returncode == 0
     with started("sweep", *words, cut) as process:
-        wait_for(cut / "learning_rate=0.0001/checkpoints/last.safetensors")
+        wait_for(cut / "learning_rate=0.0001/checkpoints/last-*.safetensors")
         process.send(signal.SIGKILL)
     assert not (cut / "learning_rate=0.0001/metrics.json").exists()
     kept = {path: path.read_bytes() for path in (cut / "learning_rate=0.001").rglob("*") if path.is_file()}
@@ -38,7 +38,7 @@ def test_ctrl_c_says_how_to_go_on(two_tasks_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "a sweep"
     words = [two_tasks_file, "--set", "training.epochs=5000", "--grid", "optimizer.learning_rate=1e-3,1e-4"]
     with started("sweep", *words, "--out", out) as process:
-        wait_for(out / "learning_rate=0.001/checkpoints/last.safetensors")
+        wait_for(out / "learning_rate=0.001/checkpoints/last-*.safetensors")
         process.send(signal.SIGINT)
         result = process.ended()
     assert result.returncode == 130, result.stdout + result.stderr

@@ -27,7 +27,7 @@ from minbert.tasks.heads import HeadOutput
 from minbert.together import teachers
 from minbert.together.ensemble import make_ensemble
 from minbert.together.teachers import TARGETS
-from minbert.training.checkpoint import CHECKPOINT
+from minbert.training.checkpoint_folder import newest_checkpoint
 from minbert.training.distillation import DistillationSettings
 from minbert.training.interrupt import Interrupted
 from minbert.training.loop import TrainingLoop
@@ -39,7 +39,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantP
 
 def weights_of(folder: Path) -> dict[str, Tensor]:
     """Return the weights after the last step, whichever were kept."""
-    tensors = load_file(folder / CHECKPOINT)
+    newest = newest_checkpoint(folder)
+    assert newest is not None
+    tensors = load_file(newest)
     return {name: tensors[name] for name in tensors if name.startswith("model.")}
 
 

@@ -17,7 +17,7 @@ from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.running.evaluating import evaluate_run
 from minbert.running.run import train_recipe
 from minbert.training import head_tuning
-from minbert.training.checkpoint import CHECKPOINT
+from minbert.training.checkpoint_folder import newest_checkpoint
 from minbert.training.head_tuning import HEADS
 from minbert.training.interrupt import Interrupted
 from minbert.training.loop import TrainingLoop
@@ -107,7 +107,7 @@ def test_cut_short_it_starts_anew_and_done_it_is_not_done_again(
         patch.setattr(TrainingLoop, "_step", step_and_signal)
         with pytest.raises(Interrupted):
             train_recipe(recipe, cut, False, quiet)
-    assert (cut / CHECKPOINT).is_file()
+    assert newest_checkpoint(cut)
     assert not (cut / HEADS).exists()
     assert not (cut / "checkpoints/head_tuning").exists()
     torch.manual_seed(5)  # whatever was drawn before must not matter

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from command_line import press_ctrl_c
 from minbert.display.progress import Display
@@ -18,11 +23,12 @@ from minbert.multitask.network import Span
 from minbert.packed import concatenate
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.running.prepare import Prepared, make_learner, prepare
-from minbert.training.checkpoint import CHECKPOINT, load_checkpoint
+from minbert.training.checkpoint_folder import CHECKPOINTS, load_newest
 from minbert.training.history import HISTORY
 from minbert.training.interrupt import Interrupted
 from minbert.training.loop import TrainingLoop
 from minbert.training.stepper import NotFiniteError
+from run_bits import bits, flip
 from stopped_runs import assert_same_records, assert_same_weights, run_until_signal
 
 SMOOTH = {"name": "linear", "dropout": 0.0, "features": ["u", "v", "u*v"]}
@@ -116,26 +122,31 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(
     assert second.state.best == whole.state.best
 
 
-def test_a_signal_before_the_first_step_leaves_a_checkpoint(
-    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("evaluation", [0, 1, 4])
+def test_a_signal_breaks_off_an_evaluation_which_comes_again(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch, evaluation: int
 ) -> None:
+    """Before the first step, after the first three, after the last; scoring may take longer than one may wait."""
+    two_tasks["optimizer"]["ema_decay"] = 0.5
     recipe = parse_recipe(two_tasks, "test")
     whole = loop_of(recipe, tmp_path / "whole", quiet)
     whole.run(resume=False)
     cut = loop_of(recipe, tmp_path / "cut", quiet)
-    scores = cut._dev_scores
+    scores, scored = cut._dev_scores, []
 
     def scores_and_signal() -> Any:
-        press_ctrl_c()
+        if len(cut.history) == evaluation:
+            press_ctrl_c()
+        scored.append(cut.state.step)
         return scores()
 
     monkeypatch.setattr(cut, "_dev_scores", scores_and_signal)
     with pytest.raises(Interrupted):
         cut.run(resume=False)
-    again = loop_of(recipe, tmp_path / "cut", quiet)
-    again.run(resume=True)
-    assert cut.state.step == 0
-    assert_same_weights(weights(again.model), weights(whole.model))
+    assert len(scored) == evaluation
+    assert cut.state.step == 3 * evaluation
+    loop_of(recipe, tmp_path / "cut", quiet).run(resume=True)
+    assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
 
 
 def test_a_run_killed_between_checkpoints_resumes_to_the_same_bits(
@@ -236,10 +247,10 @@ def test_numbers_that_are_not_finite_stop_the_run(
     assert "step 1:" in message
     assert ("loss of task 'close' is nan" if where == "loss" else "gradient's norm is inf") in message
     assert "ctrain" in message  # the rows' ids
-    assert str(tmp_path / CHECKPOINT) in message
+    assert str(tmp_path / CHECKPOINTS) in message
     assert_same_weights(weights(loop.model), before)
     fresh = loop_of(recipe, tmp_path, quiet)
-    assert load_checkpoint(tmp_path / CHECKPOINT, fresh.model, fresh.optimizer).step == 0
+    assert load_newest(tmp_path, fresh.model, fresh.optimizer, quiet.note)[0].step == 0
     assert_same_weights(weights(fresh.model), before)
 
 
@@ -294,14 +305,51 @@ def test_a_frozen_encoder_scores_as_one_that_runs_every_time(two_tasks: dict[str
     assert all(gradient is None for gradient in encoder_gradients)
 
 
-def test_a_damaged_checkpoint_is_one_clear_message(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display
+) -> None:
     two_tasks["training"] |= {"epochs": 1}
     recipe = parse_recipe(two_tasks, "test")
     loop_of(recipe, tmp_path, quiet).run(resume=False)
-    path = tmp_path / CHECKPOINT
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match="no whole checkpoint"):
+    whole = bits(tmp_path)
+    newest, before = (tmp_path / f"checkpoints/last-{step}.safetensors" for step in (6, 3))
+    assert sorted(newest.parent.iterdir()) == [before, newest]
+    flip(newest, -100)
+    told = io.StringIO()
+    loop_of(recipe, tmp_path, Display(Console(file=told, width=400))).run(resume=True)
+    [line] = [line for line in told.getvalue().splitlines() if "checkpoints" in line]
+    assert line.startswith(f"{newest}: is damaged (the tensor ")
+    assert line.endswith("its checksum differs), so the one before it is used")
+    assert bits(tmp_path) == whole
+    for path in (newest, before):
+        flip(path, -100)
+    with pytest.raises(UserError, match=r"last-3\.safetensors: is damaged .* there is none before it"):
         loop_of(recipe, tmp_path, quiet).run(resume=True)
+
+
+def as_older_versions_wrote(path: Path, to: Path) -> None:
+    """Copy a checkpoint without what checkpoints have had since: checksums, and whether an evaluation is due."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        state = json.loads(file.metadata()["state"])
+    del state["evaluation_due"]
+    metadata = {"state": json.dumps(state)}
+    content = [metadata, {name: list(tensor.shape) for name, tensor in tensors.items()}]
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    save_file(tensors, to, {**metadata, "digest": digest})
+
+
+def test_a_run_of_an_older_version_goes_on_from_its_only_checkpoint(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = parse_recipe(two_tasks, "test")
+    loop_of(recipe, tmp_path / "whole", quiet).run(resume=False)
+    run_until_signal(loop_of(recipe, cut := tmp_path / "cut", quiet), 4, monkeypatch)
+    for path in sorted((cut / "checkpoints").iterdir()):
+        as_older_versions_wrote(path, cut / "checkpoints/last.safetensors")
+        path.unlink()
+    loop_of(recipe, cut, quiet).run(resume=True)
+    assert bits(cut) == bits(tmp_path / "whole")
 
 
 def test_dropout_is_off_in_evaluation_and_on_in_training(two_tasks: dict[str, Any], quiet: Display) -> None:

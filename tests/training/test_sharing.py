@@ -18,6 +18,7 @@ from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import make_learner, prepare
 from minbert.running.run import train_recipe
+from minbert.training.checkpoint_folder import newest_checkpoint
 from minbert.training.combining import StepCombination
 from minbert.training.loop import TrainingLoop
 
@@ -178,7 +179,7 @@ def test_a_run_leaves_what_it_trained_and_nothing_else_moved(
     model = MultitaskModel.from_pretrained(out)
     assert bool(len(model.adapters)) == (kind not in ("lora", "bilstm"))
 
-    last = load_file(out / "checkpoints/last.safetensors")
+    last = load_file(newest_checkpoint(out))
     trained = {name.removeprefix("model."): tensor for name, tensor in last.items() if name.startswith("model.")}
     ups = [tensor for name, tensor in trained.items() if name.endswith((".b", "up.weight"))]
     assert bool(ups) == (kind != "bilstm")
@@ -219,7 +220,7 @@ def test_a_resumed_run_has_the_same_bits(
         train_recipe(recipe, tmp_path / "cut", False, quiet)
     monkeypatch.undo()
     train_recipe(recipe, tmp_path / "cut", True, quiet)
-    left, right = (load_file(tmp_path / folder / "checkpoints/last.safetensors") for folder in ("whole", "cut"))
+    left, right = (load_file(newest_checkpoint(tmp_path / folder)) for folder in ("whole", "cut"))
     assert left.keys() == right.keys()
     assert all(torch.equal(tensor, right[name]) for name, tensor in left.items())
     models = [tmp_path / folder / "model.safetensors" for folder in ("whole", "cut")]

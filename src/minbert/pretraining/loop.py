@@ -55,7 +55,7 @@ class PretrainingLoop(Stepper[Numbers]):
     ) -> None:
         """Train ``model`` in place, on its device; the kept weights and all records go to ``folder``."""
         groups = parameter_groups(model.encoder, model.head, course.optimizer)
-        super().__init__(model, groups, course, course.settings.checkpoint_minutes, folder, display)
+        super().__init__(model, groups, course, course.settings, folder, display)
         self.device = next(model.parameters()).device
         self.texts = texts
         self.precision = precision
@@ -86,7 +86,8 @@ class PretrainingLoop(Stepper[Numbers]):
 
     def _judge(self) -> None:
         budget = self.course.settings.tokens_per_microbatch
-        scores = score_held_out(self.model, self.texts.held_out, self.device, self.precision, budget)
+        with self.stop.breaking_off():
+            scores = score_held_out(self.model, self.texts.held_out, self.device, self.precision, budget)
         score, trained = -scores[OVERALL].loss, self._mean_losses().get(TASK)
         if not math.isfinite(score):
             raise self._not_finite(self.state.step, f"the loss on held-out texts is {-score}")

@@ -14,6 +14,7 @@ from minbert.encoder.masked_lm_files import save_masked_lm
 from minbert.encoder.sources import encoder_files, save_tokenizer
 from minbert.files import write_json, write_text
 from minbert.files.json_text import read_json
+from minbert.files.left_overs import remove_left_overs
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
@@ -23,7 +24,7 @@ from minbert.pretraining.prepare import Pretraining, corpus_files, prepare_pretr
 from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_recipe
 from minbert.run_folder.folder import METRICS, NEW_ROWS, RECIPE, check_run_folder, read_run_yaml
 from minbert.run_folder.inputs import RunInputs
-from minbert.training.checkpoint import CHECKPOINT
+from minbert.training.checkpoint_folder import newest_checkpoint
 
 
 def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display: Display) -> dict[str, Any]:
@@ -38,13 +39,14 @@ def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display:
         Interrupted: the user asked to stop; ``resume`` goes on.
     """
     with claimed(out):
+        remove_left_overs(out)
         return _pretrain(resolve_pretraining(recipe), out, resume, display)
 
 
 def _pretrain(recipe: PretrainingRecipe, out: Path, resume: bool, display: Display) -> dict[str, Any]:
     check_run_folder(out, recipe, resume, command="pretrain", read=read_pretraining_run)
     if not (resume and (out / METRICS).is_file()):
-        resumed = (out / CHECKPOINT).is_file()
+        resumed = newest_checkpoint(out) is not None
         inputs = RunInputs(out, resumed, display)
         inputs.add(corpus_files(recipe))
         prepared = prepare_pretraining(recipe, display)

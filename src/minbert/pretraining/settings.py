@@ -35,3 +35,6 @@ class PretrainingSettings(Settings):
     checkpoint_minutes: float = Field(
         5.0, gt=0, description="write a checkpoint at least so often (and at every evaluation)"
     )
+    keep_checkpoints: int = Field(
+        2, ge=1, description="keep so many: where the newest is damaged, --resume goes on from the one before"
+    )

@@ -9,12 +9,13 @@ from typing import Any
 
 from minbert.display.commands import command_line
 from minbert.errors import UserError
+from minbert.files.durable import remove
 from minbert.files.outputs import is_vacant
 from minbert.files.strict_yaml import read_yaml
 from minbert.methods import Settings
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.run_folder.differences import told_differences
-from minbert.training.checkpoint import CHECKPOINT
+from minbert.training.checkpoint_folder import CHECKPOINTS
 from minbert.training.loop import BEST
 
 RECIPE = "recipe.yaml"
@@ -83,10 +84,10 @@ def check_run_folder(
 def drop_weights(folder: Path) -> None:
     """Delete the weights of a run that has ended, of its pretraining and its best of tasks, too; its records stay."""
     for place in (folder, folder / PRETRAINING, *(folder / BEST).glob("*")):
-        (place / "model.safetensors").unlink(missing_ok=True)
+        remove(place / "model.safetensors")
         drop_checkpoints(place)
 
 
 def drop_checkpoints(folder: Path) -> None:
     """Delete the checkpoints of a run that has ended."""
-    shutil.rmtree((folder / CHECKPOINT).parent, ignore_errors=True)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)

@@ -7,22 +7,21 @@ from pathlib import Path
 
 from minbert.run_folder.folder import BEST_OF, METRICS, RECIPE, SOUP
 from minbert.tasks.settings import TaskSettings
-from minbert.training.checkpoint import CHECKPOINT, LoopState, read_state
+from minbert.training.checkpoint_folder import newest_state
 
 
 def unfinished(folder: Path) -> str | None:
     """Return a line on the model in a run's folder if the run is not finished; None of all other folders.
 
     Raises:
-        UserError: the run's checkpoint is damaged.
+        UserError: all of the run's checkpoints are damaged.
     """
     if not (folder / RECIPE).is_file() or (folder / METRICS).is_file():
         return None
     if (folder / SOUP).is_file():
         return f"{folder}: this soup is not finished; make it again by minbert soup"
     in_best = (folder / BEST_OF).is_file()
-    checkpoint = (folder.resolve().parent.parent if in_best else folder) / CHECKPOINT
-    state = read_state(checkpoint) if checkpoint.is_file() else LoopState()
+    state = newest_state(folder.resolve().parent.parent if in_best else folder)
     best = {**state.best_of_task, "overall": state.best_overall}.get(folder.resolve().name) if in_best else state.best
     step = "step 0, before training" if best is None or best.step == 0 else f"step {best.step}"
     where = f"{folder}: this run is not finished (it is at step {state.step})"

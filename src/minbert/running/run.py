@@ -17,6 +17,7 @@ from minbert.evaluation.deciding import decide_on_dev
 from minbert.evaluation.predicting import SplitTask, predict_rows, score_predictions
 from minbert.files import write_json, write_text
 from minbert.files.json_text import read_json
+from minbert.files.left_overs import remove_left_overs
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.memory import peak_bytes
@@ -34,7 +35,7 @@ from minbert.running.prepare import Prepared, check_recipe, make_learner, prepar
 from minbert.tasks.predictions import Predictions
 from minbert.together.teachers import teach
 from minbert.tracking import Tracker
-from minbert.training.checkpoint import CHECKPOINT
+from minbert.training.checkpoint_folder import newest_checkpoint
 from minbert.training.head_start import start_heads
 from minbert.training.head_tuning import tune_heads
 from minbert.training.history import read_history
@@ -77,6 +78,7 @@ def train_recipe(
     """
     out, display = Path(out), display or Display(terminal())
     with claimed(out):
+        remove_left_overs(out)
         return _train(recipe, out, resume, display, on_evaluation, trackers)
 
 
@@ -92,7 +94,7 @@ def _train(
     recipe = resolve(recipe)
     check_run_folder(out, recipe, resume, command="train", read=read_run)
     if not (resume and (out / METRICS).is_file()):
-        resumed = (out / CHECKPOINT).is_file()
+        resumed = newest_checkpoint(out) is not None
         inputs = RunInputs(out, resumed, display)
         inputs.add(data_files(recipe))
         prepared = prepare(_pretrained(recipe, out, resume, display), display)

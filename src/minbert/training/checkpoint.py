@@ -12,12 +12,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from minbert.encoder.tensor_files import open_tensors, write_tensors
+from minbert.encoder.file_damage import DamagedFileError
+from minbert.encoder.safetensors_reading import TensorFile, open_tensors
+from minbert.encoder.tensor_files import write_tensors
 from minbert.errors import UserError
 from minbert.tasks.metrics import worth
 
-CHECKPOINT = "checkpoints/last.safetensors"
-"""In a run's folder."""
+
+class DamagedCheckpointError(UserError):
+    """A checkpoint is not what was written. The text has no full stop, so that what to do can follow."""
 
 
 class Best(BaseModel):
@@ -34,6 +37,8 @@ class LoopState(BaseModel):
 
     step: int = 0
     """Optimizer steps taken."""
+    evaluation_due: bool = False
+    """Whether an evaluation comes before the next step."""
     finished: bool = False
     evaluations_without_improvement: int = 0
     best: Best | None = None
@@ -89,17 +94,19 @@ def save_checkpoint(
     write_tensors(path, tensors, {"state": state.model_dump_json()})
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> LoopState:
-    """Put a checkpoint's tensors into ``model``, ``optimizer`` and torch's generators; return the loop's state.
+def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> tuple[LoopState, dict[str, Tensor]]:
+    """Put a checkpoint's tensors into ``model``, ``optimizer`` and torch's generators; return the state and ``more``.
 
     Raises:
-        UserError: the file is cut short, or belongs to another model.
+        DamagedCheckpointError: the file is not what was written; nothing was put anywhere.
+        UserError: it belongs to another model.
     """
     with _damage_told(path), open_tensors(path) as file:
         state = _state(file)
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        tensors = file.read_all()
     slots: dict[int, dict[str, Any]] = {}
     weights: dict[str, Tensor] = {}
+    more: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition(".")
         if kind == "model":
@@ -107,6 +114,8 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> LoopS
         elif kind == "optimizer":
             index, _, slot = rest.partition(".")
             slots.setdefault(int(index), {})[slot] = tensor
+        elif kind == "more":
+            more[rest] = tensor
     try:
         model.load_state_dict(weights)
         optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
@@ -115,36 +124,28 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> LoopS
     torch.set_rng_state(tensors["generator.cpu"])
     if "generator.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["generator.cuda"])
-    return state
+    return state, more
 
 
 def read_state(path: Path) -> LoopState:
     """Return where the loop stood when it wrote the checkpoint; reads no tensors.
 
     Raises:
-        UserError: the file is damaged.
+        DamagedCheckpointError: the file is not what was written.
     """
     with _damage_told(path), open_tensors(path) as file:
         return _state(file)
-
-
-def load_more(path: Path, prefix: str) -> dict[str, Tensor]:
-    """Return those of a whole checkpoint's ``more`` tensors whose names start with ``prefix``, without it."""
-    start = f"more.{prefix}"
-    with open_tensors(path) as file:
-        names = [name for name in file.keys() if name.startswith(start)]  # noqa: SIM118  (no mapping)
-        return {name.removeprefix(start): file.get_tensor(name) for name in names}
 
 
 @contextmanager
 def _damage_told(path: Path) -> Iterator[None]:
     try:
         yield
-    except (UserError, KeyError, ValidationError) as error:
-        raise UserError(
-            f"{path}: is no whole checkpoint ({error}). Delete it and the run folder, then start anew."
-        ) from None
+    except DamagedFileError as error:
+        raise DamagedCheckpointError(f"{path}: is damaged ({error.reason})") from None
+    except (KeyError, ValidationError):
+        raise DamagedCheckpointError(f"{path}: is damaged (it does not say where a run stood)") from None
 
 
-def _state(file: Any) -> LoopState:
-    return LoopState.model_validate_json((file.metadata() or {})["state"])
+def _state(file: TensorFile) -> LoopState:
+    return LoopState.model_validate_json(file.metadata["state"])

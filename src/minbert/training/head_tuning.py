@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from minbert.data.schedules import Schedule
-from minbert.encoder.tensor_files import open_tensors, read_tensors, write_tensors
+from minbert.encoder.safetensors_reading import open_tensors
+from minbert.encoder.tensor_files import read_tensors, write_tensors
 from minbert.multitask.combination import Combination
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
@@ -54,8 +55,8 @@ def tune_heads(trained: TrainingLoop) -> dict[str, Any]:
             shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
         write_tensors(folder / HEADS, tuned, {"report": json.dumps(report)})
     with open_tensors(folder / HEADS) as file:
-        report = json.loads(file.metadata()["report"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        report = json.loads(file.metadata["report"])
+        tensors = file.read_all()
     model.heads.load_state_dict(model.heads.state_dict() | tensors)
     save_weights(model, folder)
     return report

@@ -1,4 +1,4 @@
-"""Ctrl-C that lets the step in hand finish, so that what is saved is whole."""
+"""Ctrl-C and SIGTERM that let the step in hand finish, so that what is saved is whole."""
 
 from __future__ import annotations
 
@@ -14,30 +14,48 @@ class Interrupted(Exception):  # noqa: N818  (a request, not an error)
 
 
 class StopRequest:
-    """Whether the user has asked to stop."""
+    """Whether somebody has asked a run to stop."""
 
     def __init__(self) -> None:
         self.made = False
+        self._breaks_off = False
 
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the first SIGINT and the first SIGTERM as a request until the body ends; a second one ends the process.
 
-@contextmanager
-def stop_on_signal() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request that the loop can read; a second SIGINT stops at once.
+        A second one is one of the same name: torchrun sends SIGTERM after a terminal's SIGINT. Outside the main thread,
+        where Python takes no signals, the request is never made.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    Outside the main thread, where Python takes no signals, the request is never made.
-    """
-    request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield request
-        return
+    @contextmanager
+    def breaking_off(self) -> Iterator[None]:
+        """Have a request, also one that was made before, break off the body: it must leave nothing half changed.
 
-    def ask(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        request.made = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        Raises:
+            Interrupted: out of the body.
+        """
+        self._breaks_off = True
+        try:
+            self._obey()
+            yield
+        finally:
+            self._breaks_off = False
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        self.made = True
+        self._obey()
+
+    def _obey(self) -> None:
+        if self.made and self._breaks_off:
+            raise Interrupted("stopped")

@@ -54,7 +54,7 @@ class TrainingLoop(Stepper[Step]):
         # waiting for, how many rows there are.
         model.encoder.embeddings.word.sparse = model.device.type == "cpu"
         groups = parameter_groups(model.encoder, model.fresh_modules(), course.optimizer)
-        super().__init__(model, groups, course, settings.checkpoint_minutes, folder, display, on_evaluation, trackers)
+        super().__init__(model, groups, course, settings, folder, display, on_evaluation, trackers)
         self.combination = StepCombination(course.combination, learner, course.seed)
         self.remembered |= {"combination": self.combination, "regularization": learner.regularizing}
 
@@ -75,7 +75,8 @@ class TrainingLoop(Stepper[Step]):
         return f"Rows of the step: {rows}. "
 
     def _judge(self) -> None:
-        dev = self._dev_scores()
+        with self.stop.breaking_off():
+            dev = self._dev_scores()
         state, settings, losses = self.state, self.course.settings, self._mean_losses()
         self._record(
             {

@@ -20,9 +20,10 @@ from minbert.optim.ema import ExponentialMovingAverage
 from minbert.optim.gradients import clip_, stored_gradients
 from minbert.optim.settings import OptimizerSettings, make_optimizer
 from minbert.tracking import Tracker
-from minbert.training.checkpoint import CHECKPOINT, LoopState, load_checkpoint, load_more, save_checkpoint
+from minbert.training.checkpoint import LoopState
+from minbert.training.checkpoint_folder import CHECKPOINTS, CheckpointSettings, keep_checkpoint, load_newest
 from minbert.training.history import read_history, write_history
-from minbert.training.interrupt import Interrupted, StopRequest, stop_on_signal
+from minbert.training.interrupt import Interrupted, StopRequest
 
 StepT = TypeVar("StepT")
 StepT_co = TypeVar("StepT_co", covariant=True)
@@ -94,7 +95,7 @@ class Stepper(ABC, Generic[StepT]):
         model: nn.Module,
         groups: list[dict[str, Any]],
         course: Steps[StepT],
-        checkpoint_minutes: float,
+        checkpoints: CheckpointSettings,
         folder: Path,
         display: Display,
         on_evaluation: OnEvaluation | None = None,
@@ -102,12 +103,12 @@ class Stepper(ABC, Generic[StepT]):
     ) -> None:
         """Train what may learn in ``model``, in place, by an optimizer of ``groups`` (see ``parameter_groups``).
 
-        A checkpoint is written at each evaluation and after so many minutes. All records go to ``folder``; ``trackers``
+        ``checkpoints`` says when they are written beside each evaluation. All records go to ``folder``; ``trackers``
         are told of every line of its history.
         """
         self.model = model
         self.course = course
-        self.checkpoint_minutes = checkpoint_minutes
+        self.checkpoints = checkpoints
         self.folder = folder
         self.display = display
         self.on_evaluation = on_evaluation
@@ -120,6 +121,7 @@ class Stepper(ABC, Generic[StepT]):
         self.remembered: dict[str, Remembers] = {} if self.average is None else {"average": self.average}
         self.state = LoopState()
         self.history: list[dict[str, Any]] = []
+        self.stop = StopRequest()
         self.last_checkpoint = time.monotonic()
 
     @abstractmethod
@@ -132,7 +134,13 @@ class Stepper(ABC, Generic[StepT]):
 
     @abstractmethod
     def _judge(self) -> None:
-        """Score the weights as they stand, ``_record`` it, and save them where they are to be kept."""
+        """Score the weights as they stand, ``_record`` it, and save them where they are to be kept.
+
+        The scoring, which may take long, is ``self.stop.breaking_off()``; what follows it is not.
+
+        Raises:
+            Interrupted: the user asked to stop; nothing has changed.
+        """
 
     def _rows_told(self, step: StepT, tasks: Sequence[str]) -> str:  # noqa: ARG002
         """Return a sentence on which rows of a step are to blame, or nothing."""
@@ -146,33 +154,31 @@ class Stepper(ABC, Generic[StepT]):
             Interrupted: the user asked to stop; a checkpoint has been written.
             UserError: the checkpoint is damaged, or the disk is full.
         """
-        with stop_on_signal() as stop:
+        with self.stop.listening():
             if resume:
                 self._resume()
             else:
-                self._evaluate()  # what training must beat
-                self._checkpoint()
+                self.state.evaluation_due = True  # what training must beat
             if not self.state.finished:
                 with self.display.training(self.total_steps, self.state.step):
-                    self._steps(stop)
+                    self._steps()
         return TrainingResult(self.state, self.history)
 
-    def _steps(self, stop: StopRequest) -> None:
+    def _steps(self) -> None:
         self.model.train()
+        if self.state.evaluation_due:
+            self._evaluate()
         for step, evaluate in self.course.steps(self.state.step):
-            if stop.made:
+            if self.state.finished:
+                return
+            if self.stop.made:
                 self._checkpoint()
                 raise Interrupted("stopped; the checkpoint is written, and the same call with resume=True goes on")
             self._step(step)
+            self.state.evaluation_due = evaluate
             if evaluate:
                 self._evaluate()
-                self.state.finished |= self.state.step == self.total_steps
-                self._checkpoint()
-                if self.state.finished:
-                    return
-                if self.on_evaluation is not None and self.state.best is not None:
-                    self.on_evaluation(len(self.history) - 1, self.state.best.score)
-            elif time.monotonic() - self.last_checkpoint > 60 * self.checkpoint_minutes:
+            elif time.monotonic() - self.last_checkpoint > 60 * self.checkpoints.checkpoint_minutes:
                 self._checkpoint()
 
     def _step(self, step: StepT) -> None:
@@ -218,8 +224,8 @@ class Stepper(ABC, Generic[StepT]):
     def _not_finite(self, step: int, what: str, rows: str = "") -> NotFiniteError:
         """Return the error that says so; ``what`` and ``rows`` tell where."""
         return NotFiniteError(
-            f"step {step}: {what}, so training stopped. {rows}The last good checkpoint is {self.folder / CHECKPOINT}. "
-            "Try a lower optimizer.learning_rate, or training.precision=fp32."
+            f"step {step}: {what}, so training stopped. {rows}The last good checkpoint is in "
+            f"{self.folder / CHECKPOINTS}. Try a lower optimizer.learning_rate, or training.precision=fp32."
         )
 
     def _mean_losses(self) -> dict[str, float]:
@@ -227,11 +233,24 @@ class Stepper(ABC, Generic[StepT]):
         return {task: total / count for task, (total, count) in self.state.loss_sums.items()}
 
     def _evaluate(self) -> None:
-        """Judge the weights or, with an exponential moving average, the averaged weights."""
-        # Before the first step there is nothing to average.
-        with self.average.swap() if self.average is not None and self.state.step else nullcontext():
-            self._judge()
-        self.state.loss_sums = {}
+        """Judge the weights or, with an exponential moving average, the averaged weights; write a checkpoint.
+
+        Raises:
+            Interrupted: the user asked to stop; by the checkpoint, the evaluation is still due.
+        """
+        state = self.state
+        try:
+            # Before the first step there is nothing to average.
+            with self.average.swap() if self.average is not None and state.step else nullcontext():
+                self._judge()
+        except Interrupted:
+            self._checkpoint()
+            raise
+        state.loss_sums, state.evaluation_due = {}, False
+        state.finished |= state.step == self.total_steps
+        self._checkpoint()
+        if self.on_evaluation is not None and state.best is not None and state.step and not state.finished:
+            self.on_evaluation(len(self.history) - 1, state.best.score)
 
     def _record(self, said: Mapping[str, Any]) -> None:
         """Write a line of history: what an evaluation has ``said``."""
@@ -253,16 +272,17 @@ class Stepper(ABC, Generic[StepT]):
         more = {
             f"{part}.{name}": tensor for part, one in self.remembered.items() for name, tensor in one.state().items()
         }
-        save_checkpoint(self.folder / CHECKPOINT, self.state, self.model, self.optimizer, more)
+        keep_checkpoint(self.folder, self.checkpoints.keep_checkpoints, self.state, self.model, self.optimizer, more)
         self.last_checkpoint = time.monotonic()
 
     def _resume(self) -> None:
-        path = self.folder / CHECKPOINT
-        self.state = load_checkpoint(path, self.model, self.optimizer)
+        self.state, more = load_newest(self.folder, self.model, self.optimizer, self.display.note)
         for part, one in self.remembered.items():
-            one.restore(load_more(path, f"{part}."))
+            start = f"{part}."
+            one.restore({name.removeprefix(start): more[name] for name in more if name.startswith(start)})
         # An evaluation after the checkpoint will come again.
-        self.history = [line for line in read_history(self.folder) if line["step"] <= self.state.step]
+        end = self.state.step + (not self.state.evaluation_due)
+        self.history = [line for line in read_history(self.folder) if line["step"] < end] if end else []
         for line in self.history:
             for tracker in self.trackers:
                 tracker.recorded(line)
