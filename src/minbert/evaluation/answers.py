@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from minbert.errors import UserError
 from minbert.files import atomic_path
+from minbert.files.checksums import check_checksum
 from minbert.tasks.predictions import Predictions
 
 _CLASSES = b"class_names"
@@ -39,8 +40,10 @@ def answers_path(folder: Path, task: str, split: str) -> Path:
     return folder / "answers" / f"{task}-{split}.parquet"
 
 
-def write_answers(folder: Path, task: str, split: str, answers: Answers) -> None:
+def write_answers(folder: Path, task: str, split: str, answers: Answers) -> Path:
     """Write a row for each answer: id, label, prediction and, but for scores, the probability of every class.
+
+    Returns the file.
 
     Raises:
         UserError: the folder cannot be written to.
@@ -55,20 +58,24 @@ def write_answers(folder: Path, task: str, split: str, answers: Answers) -> None
     columns: dict[str, Any] = {"id": answers.ids}
     columns |= {name: list(array) if array.ndim > 1 else array for name, array in arrays.items()}
     table = pyarrow.table(columns).replace_schema_metadata({_CLASSES: "\n".join(predicted.class_names)})
-    with atomic_path(answers_path(folder, task, split)) as temporary:
+    path = answers_path(folder, task, split)
+    with atomic_path(path) as temporary:
         parquet.write_table(table, temporary)
+    return path
 
 
 def read_answers(folder: Path, task: str, split: str) -> Answers:
     """Return what ``write_answers`` wrote.
 
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: the file is missing or damaged, or is not what the folder's checksums say.
     """
     import pyarrow
     from pyarrow import parquet
 
     path = answers_path(folder, task, split)
+    if path.is_file():
+        check_checksum(folder, path)
     try:
         with path.open("rb") as file:
             table = parquet.read_table(file)

@@ -39,8 +39,12 @@ def write_task_predictions(
     ids: Sequence[str],
     predicted: Predictions,
     kind: Kind,
-) -> None:
-    """Write a task's predictions for a split to ``folder``/predictions, under the names that its recipe gives."""
+) -> Path:
+    """Write a task's predictions for a split to ``folder``/predictions, under the names that its recipe gives.
+
+    Returns the file.
+    """
     named = output or PredictionFile(file=task, column="Predicted")
     path = folder / "predictions" / f"{named.file}-{split}-output.csv"
     write_predictions(path, named.column, ids, predicted, kind)
+    return path

@@ -1,4 +1,4 @@
-"""What a run's folder holds of its model's answers: prediction files, and dev's answers with labels."""
+"""What a run's folder holds of its model's answers: prediction files, dev's answers with labels, checksums."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from minbert.data.examples import Split
 from minbert.evaluation.answers import Answers, write_answers
 from minbert.evaluation.predicting import SplitTask
 from minbert.evaluation.prediction_files import write_task_predictions
+from minbert.files.checksums import CHECKSUMS, write_checksums
+from minbert.files.durable import remove
 from minbert.recipe.recipe import TaskRecipe
 from minbert.tasks.predictions import Predictions
 from minbert.training.rows import Rows
@@ -22,12 +24,17 @@ def write_predicted(
 ) -> None:
     """Write what was predicted for ``rows`` into ``folder``: a prediction file a split and task, answers for dev.
 
+    ``read_answers`` checks by the checksums. They are written last; those of before go first, as they would be wrong.
+
     Raises:
         UserError: the folder cannot be written to.
     """
+    remove(folder / CHECKSUMS)
+    written = []
     for (split, name), values in predicted.items():
         task, part = tasks[name], rows[split, name]
-        write_task_predictions(folder, split, name, task.output, part.ids, values, task.kind)
+        written.append(write_task_predictions(folder, split, name, task.output, part.ids, values, task.kind))
         if split == "dev":
             assert part.labels is not None
-            write_answers(folder, name, split, Answers(part.ids, part.labels, values))
+            written.append(write_answers(folder, name, split, Answers(part.ids, part.labels, values)))
+    write_checksums(folder, written)
