@@ -10,7 +10,7 @@ DIST := build/dist
 CHECK := build/dist-check
 WHEELS_MINBERT := $(CURDIR)/$(CHECK)/venv/bin/minbert
 
-.PHONY: quickstart test lint types pytest docs reference dist dist-check clean
+.PHONY: quickstart test lint types pytest crash-test docs reference dist dist-check clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/minbert train quickstart --out runs/quickstart --resume
@@ -29,6 +29,10 @@ types: $(VENV)/.installed-test
 
 pytest: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal --durations 10
+
+# Every crash point of small runs, twenty kills, many flipped bits and failing writes; `make pytest` takes a sample.
+crash-test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal tests/survival --all-crash-points
 
 docs: $(VENV)/.installed-docs reference
 	$(BIN)/zensical build --strict --clean

@@ -41,6 +41,17 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `make crash-test` says."""
+    parser.addoption("--all-crash-points", action="store_true", help="try every crash point, and many kills")
+
+
+@pytest.fixture
+def all_crash_points(request: pytest.FixtureRequest) -> bool:
+    """Whether every crash point is to be tried, not a sample."""
+    return bool(request.config.getoption("--all-crash-points"))
+
+
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random BERT of two layers, 32 wide, and a vocabulary of a few words."""

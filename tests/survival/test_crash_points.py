@@ -1,0 +1,115 @@
+"""Every file operation of a command as the one at which the machine stops: given again, it ends at the same bits."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from crashing_disk import disks, put, recorded, tree_of
+
+from command_line import minbert
+from minbert.files import durable
+from run_bits import bits
+
+SHORT = ["--set", "training.epochs=1", "--set", "training.evaluate_every=1"]
+TWO_STEPS = [*SHORT, "--set", "schedule.method={name: round_robin, epoch: 2}"]
+WITH_ALL = ["training.keep_best_of_tasks=true", "training.head_epochs=1", "optimizer.ema_decay=0.5"]
+
+Words = list[str | Path]
+
+
+def train(recipe: Path, out: Path) -> Words:
+    return ["train", recipe, *TWO_STEPS, "--out", out, "--resume"]
+
+
+def train_with_all(recipe: Path, out: Path) -> Words:
+    tree = yaml.safe_load(recipe.read_text())
+    texts = [line.split("\t")[1] for line in (Path(tree["data"]) / "mood-train.tsv").read_text().splitlines()[1:]]
+    (recipe.parent / "texts.txt").write_text("\n".join(texts))
+    first = recipe.with_name("first.yaml")
+    first.write_text(
+        yaml.safe_dump(
+            {
+                "corpora": {"moods": {"files": str(recipe.parent / "texts.txt")}},
+                "held_out": {"share": 0.2},
+                "training": {"epochs": 1, "batch_size": 12, "precision": "fp32"},
+            }
+        )
+    )
+    changes = [*WITH_ALL, f"encoder.pretraining={{recipe: {first}}}"]
+    return [*train(recipe, out), *(word for change in changes for word in ("--set", change))]
+
+
+def sweep(recipe: Path, out: Path) -> Words:
+    return ["sweep", recipe, *TWO_STEPS, "--grid", "seed=1,2", "--out", out, "--resume"]
+
+
+def finished_run(recipe: Path) -> Path:
+    run = recipe.with_name("finished")
+    assert minbert(*train(recipe, run)).returncode == 0
+    return run
+
+
+def ensemble(recipe: Path, out: Path) -> Words:
+    run = finished_run(recipe)
+    return ["ensemble", run, run, "--out", out]
+
+
+def soup(recipe: Path, out: Path) -> Words:
+    run = finished_run(recipe)
+    return ["soup", run, run, "--out", out]
+
+
+def export(recipe: Path, out: Path) -> Words:
+    return ["export", finished_run(recipe), "--to", "transformers", out]
+
+
+PARTS = 4
+"""So many items share the work, so that no worker of pytest has it alone."""
+
+
+@pytest.mark.parametrize("command", [train, train_with_all, sweep, ensemble, soup, export])
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_command_goes_on_from_every_crash_point_to_the_same_bits(
+    command: Callable[[Path, Path], Words], part: int, two_tasks_file: Path, tmp_path: Path, all_crash_points: bool
+) -> None:
+    if command != train and not all_crash_points:
+        pytest.skip("make crash-test")
+    root = tmp_path / "disk"
+    root.mkdir()
+    out = root / "some/where"
+    words = command(two_tasks_file, out)
+    with recorded(root) as operations:
+        result = minbert(*words)
+    assert result.returncode == 0, result.stderr
+    left, whole = list(disks(operations)), bits(out)
+    assert tree_of(root) in left, "something was written that does not go through files/"
+    step = 1 if all_crash_points else -(-len(left) // 24)
+    for tree in itertools.islice(left, step * part, None, step * PARTS):
+        put(tree, root)
+        was_whole = bits(out) == whole
+        result = minbert(*words)
+        assert result.returncode == 0 or ("--resume" not in words and was_whole), result.stderr
+        assert bits(out) == whole
+    print(f"{len(operations)} operations, {len(left)} disks")
+
+
+def test_a_disk_that_is_not_flushed_loses_bits(
+    two_tasks_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disks are such that they find what is missing: here, every flush of a folder."""
+    root = tmp_path / "disk"
+    root.mkdir()
+    flush = durable.flush
+    monkeypatch.setattr("minbert.files.flush", lambda path: None if path.is_dir() else flush(path))
+    words = train(two_tasks_file, root / "out")
+    with recorded(root) as operations:
+        assert minbert(*words).returncode == 0
+    for tree in disks(operations):
+        has = {name.partition("/")[2] for name in tree}
+        if "metrics.json" in has and "checksums.sha256" not in has:
+            return
+    pytest.fail("no disk has what is written last without what is written before it")
