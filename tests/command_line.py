@@ -21,8 +21,8 @@ from unittest import mock
 from minbert.cli.main import run
 
 # A process forked from one that has imported torch starts at once, and kills and signals meet it as any other.
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
     ["minbert.running.run", "minbert.pretraining.run", "minbert.sweeping.search", "pyarrow.parquet", "scipy.stats"]
 )
 
@@ -59,7 +59,7 @@ class Started:
     """A command in a process of its own, which writes to two files."""
 
     def __init__(self, words: Sequence[str | Path], written: list[Path]) -> None:
-        self.process = _FORKS.Process(target=_command, args=([str(word) for word in words], written))
+        self.process = FORKS.Process(target=run_command, args=([str(word) for word in words], written))
         self.written = written
 
     def send(self, number: signal.Signals) -> None:
@@ -87,7 +87,7 @@ def started(*words: str | Path) -> Iterator[Started]:
             command.process.join()
 
 
-def _command(words: list[str], written: list[Path]) -> None:
+def run_command(words: list[str], written: list[Path]) -> None:
     for descriptor, path in enumerate(written, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
     os.environ["COLUMNS"] = "200"

@@ -1,0 +1,188 @@
+"""The processes that share one run: who they are, and how they add up, collect and hand on what each has.
+
+What decides (numbers, words, lists) goes through the launcher's store as JSON, and waits for as long as it takes: the
+first rank may tokenize for an hour. Tensors go through the collectives of gloo on CPUs and of NCCL on GPUs, which give
+up after a time. A rank of a process that was started by itself is alone: it sends nothing, and copies nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from minbert.errors import UserError
+from minbert.machine.rank_process import RankProcess
+
+if TYPE_CHECKING:
+    from torch._C._distributed_c10d import Store
+
+Value = TypeVar("Value")
+
+_BUCKET_BYTES = 25 * 2**20
+"""Small tensors travel together, so many bytes at a time; copying all at once would double the memory they take."""
+
+_LOOK = timedelta(seconds=1)
+"""How often a rank that waits for another looks whether one has failed."""
+
+FAILURE = "failure"
+"""Stands in the store when a rank has failed, so that no other waits for it."""
+
+
+class LostRankError(UserError):
+    """Another process of the run is gone, or does not answer."""
+
+
+class Ranks:
+    """This process among all that share a run. Every method must be called by all ranks, in the same order."""
+
+    def __init__(self, rank: int = 0, count: int = 1, store: Store | None = None) -> None:
+        """Take the ``rank``-th of ``count`` processes, which meet in ``store``; by default one that is alone."""
+        self.rank = rank
+        self.count = count
+        self.place = "at the start"
+        """What this rank is doing, for the message if it fails."""
+        self._store = store
+        self._told = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is no other."""
+        return self.count == 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the rank that decides, writes files and prints."""
+        return self.rank == 0
+
+    def share(self, things: int) -> range:
+        """Return which of so many ``things`` in a row are this rank's: each is one rank's, in the order of ranks."""
+        return range(things * self.rank // self.count, things * (self.rank + 1) // self.count)
+
+    def tell(self, decide: Callable[[], Value]) -> Value:
+        """Return what ``decide``, called on the first rank alone, returns there: anything that JSON holds.
+
+        The others wait for as long as it takes, so this is also how they wait for work of the first rank.
+        """
+        if self.alone:
+            return decide()
+        self._told += 1
+        key = f"told/{self._told}"
+        if self.first:
+            self._keep(key, json.dumps(decide()))
+        return cast("Value", json.loads(self._awaited(key, 0)))
+
+    def collect(self, value: Value) -> list[Value]:
+        """Return every rank's ``value``, in their order: anything that JSON holds. Waits for as long as it takes."""
+        if self.alone:
+            return [value]
+        self._told += 1
+        self._keep(f"collected/{self._told}/{self.rank}", json.dumps(value))
+        return [json.loads(self._awaited(f"collected/{self._told}/{rank}", rank)) for rank in range(self.count)]
+
+    def sum_(self, tensors: Iterable[Tensor]) -> None:
+        """Put the sum over ranks into each tensor, in place; they are alike in number, shape and type on every rank."""
+        if not self.alone:
+            with _peers():
+                _in_buckets(tensors, lambda flat: dist.all_reduce(flat))
+
+    def copy_(self, tensors: Iterable[Tensor]) -> None:
+        """Put what the first rank has into each tensor, in place; they are alike in number, shape and type."""
+        if not self.alone:
+            with _peers():
+                _in_buckets(tensors, lambda flat: dist.broadcast(flat, 0))
+
+    def gather(self, rows: Tensor) -> list[Tensor]:
+        """Return every rank's ``rows`` (R, ...), in their order, without a graph; each may have a number of its own."""
+        if self.alone:
+            return [rows]
+        with _peers(), torch.no_grad():
+            counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(self.count)]
+            dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
+            most = max(int(count) for count in counts)
+            # gloo takes no tensors of different sizes.
+            padded = rows.new_zeros(most, *rows.shape[1:])
+            padded[: len(rows)] = rows
+            found = [torch.empty_like(padded) for _ in range(self.count)]
+            dist.all_gather(found, padded)
+        return [own[: int(count)] for own, count in zip(found, counts, strict=True)]
+
+    def _keep(self, key: str, text: str) -> None:
+        with _peers():
+            assert self._store is not None
+            self._store.set(key, text)
+
+    def _awaited(self, key: str, rank: int) -> str:
+        """Return what a rank puts into the store, when it does."""
+        with _peers():
+            assert self._store is not None
+            while True:
+                try:
+                    self._store.wait([key], _LOOK)
+                except dist.DistStoreError:
+                    ended = self._store.check([FAILURE]) or RankProcess.of(rank, self._store).has_ended()
+                    if ended and not self._store.check([key]):
+                        raise
+                else:
+                    return str(self._store.get(key), "utf-8")
+
+
+_current = Ranks()
+
+
+def ranks() -> Ranks:
+    """Return this process's place among those of its run; see ``minbert.machine.joining.joined``."""
+    return _current
+
+
+@contextmanager
+def taking_part(own: Ranks) -> Iterator[Ranks]:
+    """Let ``ranks`` return ``own`` until the body ends."""
+    global _current
+    _current = own
+    try:
+        yield own
+    finally:
+        _current = Ranks()
+
+
+@contextmanager
+def _peers() -> Iterator[None]:
+    """Say of what fails in the body that another rank is to blame."""
+    try:
+        yield
+    except RuntimeError as error:  # whatever torch.distributed raises is one
+        raise LostRankError(str(error)) from error
+
+
+def _in_buckets(tensors: Iterable[Tensor], collective: Callable[[Tensor], Any]) -> None:
+    """Call ``collective`` with all ``tensors``, several small ones of a type as one."""
+    bucket: list[Tensor] = []
+    for tensor in tensors:
+        if bucket and (_bytes([*bucket, tensor]) > _BUCKET_BYTES or bucket[0].dtype != tensor.dtype):
+            _as_one(bucket, collective)
+            bucket = []
+        bucket.append(tensor)
+    if bucket:
+        _as_one(bucket, collective)
+
+
+@torch.no_grad()
+def _as_one(bucket: Sequence[Tensor], collective: Callable[[Tensor], Any]) -> None:
+    if len(bucket) == 1 and bucket[0].is_contiguous():
+        collective(bucket[0])
+        return
+    flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
+    collective(flat)
+    for tensor, own in zip(bucket, torch.split(flat, [tensor.numel() for tensor in bucket]), strict=True):
+        tensor.copy_(own.view_as(tensor))
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
