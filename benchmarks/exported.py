@@ -70,7 +70,7 @@ def main() -> None:
     options.add_argument("--task", help="only this one")
     options.add_argument("--seed", type=int, default=11711)
     given = options.parse_args()
-    texts = of_every_length(read_texts(given.file, given.column), given.texts, given.max_length, given.seed)
+    texts = of_every_length([*read_texts(given.file, given.column)], given.texts, given.max_length, given.seed)
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "sentence-transformers"))
     print(f"{given.encoder}, {len(texts):,} texts of {given.file.name}, at most {given.max_length} tokens, fp32")
     print(f"{platform.machine()}, {libraries}\n")

@@ -6,13 +6,16 @@ import gc
 import io
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 # Two threads of torch wait for each other where other tests want the cores; so each worker has one, and so has each
 # process that a test starts. The hub's library reads its variable once, when imported: no test may reach the network.
-os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
+# What is cached goes into a folder of its own, also while tests are collected.
+os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", MINBERT_CACHE=tempfile.mkdtemp(prefix="minbert-cache-"))
 
 import hypothesis
 import numpy as np
@@ -39,6 +42,11 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Remove what was cached."""
+    shutil.rmtree(os.environ["MINBERT_CACHE"], ignore_errors=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

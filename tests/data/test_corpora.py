@@ -3,12 +3,27 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from minbert.data.corpora import divide, read_texts
+from minbert.data import corpora
 from minbert.data.examples import BadDataError
 from minbert.errors import UserError
+from minbert.text.distinct import DistinctTexts
+
+
+def read_texts(path: Path, columns: list[str]) -> list[str]:
+    return list(corpora.read_texts(path, columns))
+
+
+def divide(
+    texts: list[str], folder: Path, share: float, at_most: int | None = None, seed: int = 0
+) -> tuple[list[str], list[str]]:
+    """Return what is trained on and what is held out."""
+    with TemporaryDirectory(dir=folder) as scratch:
+        parts = list(corpora.divided(DistinctTexts(lambda: texts, Path(scratch)), share, at_most, seed, "c"))
+    return [text for text, held_out in parts if not held_out], [text for text, held_out in parts if held_out]
 
 
 def test_a_plain_file_has_a_text_a_line(tmp_path: Path) -> None:
@@ -80,31 +95,33 @@ def test_a_missing_file_hints_at_its_neighbours(tmp_path: Path) -> None:
         read_texts(tmp_path / "review.txt", [])
 
 
-def test_each_distinct_text_is_in_one_part() -> None:
+def test_each_distinct_text_is_in_one_part_in_the_order_of_the_file(tmp_path: Path) -> None:
     texts = [f"text number {n % 700}" for n in range(1000)]
-    corpus = divide(texts, 0.2, None, 0, "c")
-    assert sorted(corpus.train + corpus.held_out) == sorted(set(texts))
-    assert 0.15 < len(corpus.held_out) / 700 < 0.25
+    train, held_out = divide(texts, tmp_path, 0.2)
+    assert sorted(train + held_out) == sorted(set(texts))
+    assert 0.15 < len(held_out) / 700 < 0.25
+    assert train == [text for text in dict.fromkeys(texts) if text not in held_out]
 
 
-def test_what_is_held_out_follows_from_the_text_alone() -> None:
+def test_what_is_held_out_follows_from_the_text_alone(tmp_path: Path) -> None:
     texts = [f"text number {n}" for n in range(500)]
-    held_out = set(divide(texts, 0.1, None, 0, "c").held_out)
-    assert set(divide(texts[::-1], 0.1, None, 7, "another").held_out) == held_out
-    assert set(divide(texts[:200], 0.1, None, 0, "c").held_out) == held_out & set(texts[:200])
-    assert held_out < set(divide(texts, 0.2, None, 0, "c").held_out)
+    held_out = set(divide(texts, tmp_path, 0.1)[1])
+    assert set(divide(texts[::-1], tmp_path, 0.1, seed=7)[1]) == held_out
+    assert set(divide(texts[:200], tmp_path, 0.1)[1]) == held_out & set(texts[:200])
+    assert held_out < set(divide(texts, tmp_path, 0.2)[1])
     shouted = [f"  TEXT  number {n}" for n in range(500)]
-    assert {" ".join(text.lower().split()) for text in divide(shouted, 0.1, None, 0, "c").held_out} == held_out
+    assert {" ".join(text.lower().split()) for text in divide(shouted, tmp_path, 0.1)[1]} == held_out
 
 
-def test_a_cap_draws_by_the_seed_and_a_smaller_one_is_part_of_a_larger() -> None:
+def test_a_cap_draws_by_the_seed_and_a_smaller_one_is_part_of_a_larger(tmp_path: Path) -> None:
     texts = [f"text number {n}" for n in range(300)]
 
     def drawn(at_most: int, seed: int = 0) -> set[str]:
-        corpus = divide(texts, 0.1, at_most, seed, "c")
-        return {*corpus.train, *corpus.held_out}
+        train, held_out = divide(texts, tmp_path, 0.1, at_most, seed)
+        assert train == [text for text in texts if text in train]
+        return {*train, *held_out}
 
     assert len(drawn(100)) == 100
     assert drawn(50) < drawn(100)
     assert drawn(100, seed=1) != drawn(100)
-    assert drawn(1000) == set(texts)
+    assert drawn(300) == drawn(1000) == set(texts)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,9 +12,12 @@ SIZES = {"small": 10, "middle": 40, "large": 160}
 ALIKE = dict.fromkeys(SIZES, 1.0)
 
 
-def order_of(counts: dict[str, int], seed: int = 1, texts: int = 8, tokens: int | None = None) -> CorpusOrder:
-    lengths = np.random.default_rng(0).integers(3, 30, size=sum(SIZES.values()))
-    return CorpusOrder(SIZES, counts, lengths, seed, texts=texts, tokens=tokens)
+def order_of(counts: dict[str, int], seed: int = 1) -> CorpusOrder:
+    return CorpusOrder(SIZES, counts, seed)
+
+
+def epoch(order: CorpusOrder, number: int) -> list[int]:
+    return order.texts(number, 0, len(order)).tolist()
 
 
 def corpus_of(number: int) -> str:
@@ -54,39 +56,29 @@ def test_an_epoch_holds_each_corpus_as_often_as_counted() -> None:
     counts = {"small": 33, "middle": 20, "large": 100}
     order = order_of(counts)
     for number in range(4):
-        assert Counter(corpus_of(n) for n in order.epoch(number).tolist()) == counts
+        assert Counter(map(corpus_of, epoch(order, number))) == counts
 
 
 def test_no_text_comes_twice_before_all_have_come_once() -> None:
     order = order_of({"small": 33, "middle": 20, "large": 100})
-    seen = Counter(int(n) for number in range(8) for n in order.epoch(number))
+    seen = Counter(text for number in range(8) for text in epoch(order, number))
     for corpus, times in (("small", 8 * 33 / 10), ("middle", 8 * 20 / 40), ("large", 8 * 100 / 160)):
         counts = [seen[n] for n in range(210) if corpus_of(n) == corpus]
         assert {*counts} <= {int(times), int(times) + 1}
         assert sum(counts) == {"small": 264, "middle": 160, "large": 800}[corpus]
 
 
-def test_corpora_and_lengths_are_mixed() -> None:
-    order = order_of({"small": 70, "middle": 70, "large": 70}, texts=30)
-    steps = list(order.steps(0))
-    assert all(len({corpus_of(n) for n in step.tolist()}) == 3 for step in steps)
-    assert not np.array_equal(order.epoch(0), order.epoch(1))
-    assert np.array_equal(order.epoch(1), order_of(order.counts).epoch(1))
-    assert not np.array_equal(order.epoch(0), order_of(order.counts, seed=2).epoch(0))
+def test_corpora_are_mixed_and_epochs_differ() -> None:
+    order = order_of({"small": 70, "middle": 70, "large": 70})
+    parts = [epoch(order, 0)[start : start + 30] for start in range(0, 210, 30)]
+    assert all(len({corpus_of(text) for text in part}) == 3 for part in parts)
+    assert epoch(order, 0) != epoch(order, 1)
+    assert epoch(order, 1) == epoch(order_of(order.counts), 1)
+    assert epoch(order, 0) != epoch(order_of(order.counts, seed=2), 0)
 
 
-@pytest.mark.parametrize("tokens", [None, 5, 100])
-def test_steps_are_an_epoch_cut_in_order(tokens: int | None) -> None:
-    order = order_of({"small": 33, "middle": 20, "large": 100}, texts=8, tokens=tokens)
-    for number in range(3):
-        steps = list(order.steps(number))
-        assert np.array_equal(np.concatenate(steps), order.epoch(number))
-        assert len(steps) == order.steps_in(3)[number]
-        for step in steps:
-            if tokens is None:
-                assert len(step) <= 8
-            else:
-                assert len(step) == 1 or order.lengths[step].sum() <= tokens
-    if tokens == 100:
-        full = [int(order.lengths[step].sum()) for step in list(order.steps(0))[:-1]]
-        assert min(full) > 100 - 30
+def test_any_part_of_an_epoch_can_be_had_by_itself() -> None:
+    order = order_of({"small": 33, "middle": 20, "large": 100})
+    whole = epoch(order, 5)
+    for start, stop in ((0, 1), (17, 60), (152, 153), (40, 40)):
+        assert order.texts(5, start, stop).tolist() == whole[start:stop]

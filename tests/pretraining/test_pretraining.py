@@ -70,7 +70,7 @@ def test_the_held_out_loss_goes_down(tree: dict[str, Any], tmp_path: Path, quiet
     losses = [line["held_out"]["overall"]["loss"] for line in history]
     assert losses[0] == pytest.approx(math.log(27), abs=0.3)  # knows nothing of 27 tokens
     by_frequency = score_by_frequency(
-        np.bincount(loop.texts.train.table.token_ids, minlength=27), loop.texts.held_out, loop.texts.vocabulary.ordinary
+        loop.texts.train.token_counts(27), loop.texts.held_out, loop.texts.vocabulary.ordinary
     )
     assert losses[-1] < by_frequency["overall"].loss - 0.3
     assert history[-1]["held_out"]["overall"]["accuracy"] > by_frequency["overall"].accuracy + 0.1
@@ -95,7 +95,7 @@ def test_training_equals_a_plain_loop(tree: dict[str, Any], tmp_path: Path, quie
             members = [p for p in module.parameters() if (p.dim() > 1) == decays]
             groups.append({"params": members, "base": rate, "weight_decay": 0.1 if decays else 0.0})
     optimizer = torch.optim.AdamW(groups, lr=1.0, eps=1e-6)
-    for step, numbers in enumerate(prepared.course.order.steps(0)):
+    for step, (numbers, _) in enumerate(prepared.course.steps()):
         batch = prepared.texts.train.pack(numbers)
         random = generator(recipe.seed, "masks", step)
         masked = mask_tokens(batch, prepared.texts.vocabulary, recipe.masking, random)

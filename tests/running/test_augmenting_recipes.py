@@ -157,13 +157,16 @@ def test_pretraining_texts(pretraining: dict[str, Any], tmp_path: Path, quiet: D
     assert prepared.texts.held_out["one"].batch.lengths.tolist() == plain.texts.held_out["one"].batch.lengths.tolist()
 
 
-def test_texts_that_are_held_out_make_no_new_ones(pretraining: dict[str, Any], quiet: Display) -> None:
-    from minbert.data.corpora import divide
+def test_texts_that_are_held_out_make_no_new_ones(pretraining: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
+    from minbert.data.corpora import divided
+    from minbert.text.distinct import DistinctTexts
 
     pretraining["corpora"]["one"]["augmentation"] = "deletion"
     recipe = parse_pretraining_recipe(pretraining, "test")
     lines = Path(pretraining["data"], "one.txt").read_text().splitlines()
-    corpus = divide(lines, 0.4, None, recipe.seed, "one")
+    (tmp_path / "scratch").mkdir()
+    parts = divided(DistinctTexts(lambda: lines, tmp_path / "scratch"), 0.4, None, recipe.seed, "one")
+    train = [text for text, held_out in parts if not held_out]
     made = prepare_pretraining(recipe, quiet).new_texts["one"].splitlines()[1:]
-    origins = {corpus.train[int(line.split("\t")[1]) - 1] for line in made}
-    assert corpus.held_out and origins and origins <= set(corpus.train)
+    origins = {train[int(line.split("\t")[1]) - 1] for line in made}
+    assert len(train) < len(set(lines)) and origins and origins <= set(train)

@@ -15,6 +15,7 @@ from minbert.optim.settings import OptimizerSettings
 from minbert.pretraining.corpus_order import CorpusOrder
 from minbert.pretraining.course import PretrainingCourse
 from minbert.pretraining.settings import PretrainingSettings
+from minbert.pretraining.steps import StepsOfTexts, StepsOfTokens
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.run import plan_recipe, train_recipe
 from minbert.text.masking import MaskingSettings
@@ -38,8 +39,10 @@ def course(evaluate_every: int | None) -> Course:
 def pretraining_course(evaluate_every: int | None, tokens: int | None = None) -> PretrainingCourse:
     """Return three epochs of three steps or, by ``tokens``, of as many as it takes."""
     lengths = np.arange(10) % 5 + 2
+    order = CorpusOrder({"a": 10}, {"a": 9}, 4)
     return PretrainingCourse(
-        CorpusOrder({"a": 10}, {"a": 9}, lengths, 4, texts=3, tokens=tokens),
+        order,
+        StepsOfTexts(9, 3) if tokens is None else StepsOfTokens(order, lengths.__getitem__, tokens, 3, ["test"]),
         MaskingSettings(),
         PretrainingSettings(epochs=3, evaluate_every=evaluate_every),
         OptimizerSettings(),

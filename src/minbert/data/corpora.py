@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from minbert.data.examples import BadDataError, same_content
 from minbert.data.lines import read_lines
 from minbert.data.opened import PACKED, opened
 from minbert.data.row import Problem, Row, missing_column
 from minbert.data.rows import read_rows
-from minbert.data.subsample import subsample
 from minbert.errors import UserError, shown
+from minbert.randomness import Permutation
+from minbert.text.distinct import DistinctTexts
 
 PLAIN_TEXT = ".txt"
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """The distinct texts of a corpus."""
-
-    train: list[str]
-    held_out: list[str]
-    """Never trained on, whatever the seed and whichever corpus they come in."""
 
 
 def is_plain_text(path: Path) -> bool:
@@ -32,44 +25,46 @@ def is_plain_text(path: Path) -> bool:
     return path.name.lower().removesuffix(PACKED).endswith(PLAIN_TEXT)
 
 
-def read_texts(path: Path, columns: Sequence[str]) -> list[str]:
-    """Return the texts of a file, stripped of outer white space; blank ones are left out.
+def read_texts(path: Path, columns: Sequence[str]) -> Iterator[str]:
+    """Yield the texts of a file, stripped of outer white space; blank ones are left out.
 
     A ``.txt`` file has a text a line and no columns (``.txt.gz`` is one, too); any other (see ``read_rows``) has texts
     in ``columns``.
 
     Raises:
-        BadDataError: rows cannot be used.
+        BadDataError: rows cannot be used; raised at the end, so that it can tell of all of them.
         UserError: the file cannot be used as a whole, lacks a column, or holds no text.
     """
     problems: list[Problem] = []
-    texts: list[str] = []
+    empty = True
     for item in _lines(path) if is_plain_text(path) else _cells(path, columns):
         if isinstance(item, Problem):
             problems.append(item)
-        elif item.strip():
-            texts.append(item.strip())
+        elif text := item.strip():
+            empty = False
+            yield text
     if problems:
         raise BadDataError(path, problems)
-    if not texts:
+    if empty:
         raise UserError(f"{path}: holds no text.")
-    return texts
 
 
-def divide(texts: Iterable[str], share: float, at_most: int | None, seed: int, name: str) -> Corpus:
-    """Return the distinct ``texts``, at most ``at_most`` of them (drawn by ``seed`` and ``name``), in two parts.
+def divided(
+    texts: DistinctTexts, share: float, at_most: int | None, seed: int, name: str
+) -> Iterator[tuple[str, bool]]:
+    """Yield ``texts``, at most ``at_most`` of them (drawn by ``seed`` and ``name``), each with whether it is held out.
 
     Whether a text is held out follows from the text alone, apart from case and white space: so it is held out of every
-    corpus, under every seed, and when other texts come or go.
+    corpus, under every seed, and when other texts come or go. A smaller draw is part of a larger one.
     """
-    distinct = list(dict.fromkeys(texts))
-    if at_most is not None and at_most < len(distinct):
-        distinct = [distinct[row] for row in subsample(len(distinct), at_most, seed, f"corpus {name}")]
-    train: list[str] = []
-    held_out: list[str] = []
-    for text in distinct:
-        (held_out if _place(text) < share else train).append(text)
-    return Corpus(train, held_out)
+    drawn: Iterator[int] = iter(range(len(texts)))
+    if at_most is not None and at_most < len(texts):
+        drawn = iter(np.sort(Permutation(len(texts), seed, "corpus", name)(np.arange(at_most))).tolist())
+    wanted = next(drawn, None)
+    for number, text in enumerate(texts):
+        if number == wanted:
+            wanted = next(drawn, None)
+            yield text, _place(text) < share
 
 
 def _place(text: str) -> float:

@@ -1,15 +1,12 @@
-"""The order of texts in pretraining: how often each corpus comes, and which texts make a step."""
+"""The order of texts in pretraining: how often each corpus comes in an epoch, and which text stands at which place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from minbert.randomness import generator
-
-Numbers = NDArray[np.int64]
+from minbert.randomness import Numbers, Permutation
 
 
 def epoch_counts(sizes: Mapping[str, int], weights: Mapping[str, float], power: float) -> dict[str, int]:
@@ -29,68 +26,34 @@ def epoch_counts(sizes: Mapping[str, int], weights: Mapping[str, float], power: 
 
 
 class CorpusOrder:
-    """Which texts make which step. Texts are numbered through all corpora, one after the other.
+    """Which text stands where in which epoch. Texts are numbered through all corpora, one after the other.
 
     Within a corpus no text comes twice before all have come once, however epochs fall. Everything follows from the
-    seed, so any epoch can be had without those before it.
+    seed and is computed where it is asked for (see ``Permutation``): any part of any epoch, without those before it.
     """
 
-    def __init__(
-        self,
-        sizes: Mapping[str, int],
-        counts: Mapping[str, int],
-        lengths: Numbers,
-        seed: int,
-        *,
-        texts: int,
-        tokens: int | None,
-    ) -> None:
-        """Order the texts of corpora of ``sizes``, of which an epoch has ``counts`` each.
-
-        Args:
-            sizes: texts of each corpus.
-            counts: see ``epoch_counts``.
-            lengths: (all texts,) tokens of each.
-            seed: of the run.
-            texts: so many make a step, unless ``tokens`` are given.
-            tokens: a step is as many texts as fit in so many tokens; one that is longer is a step of its own.
-        """
+    def __init__(self, sizes: Mapping[str, int], counts: Mapping[str, int], seed: int) -> None:
+        """Order the texts of corpora of ``sizes``, of which an epoch has ``counts`` each (see ``epoch_counts``)."""
         self.sizes = sizes
         self.counts = counts
-        self.lengths = lengths
         self.seed = seed
-        self.texts = texts
-        self.tokens = tokens
+        self._mixed = Permutation(len(self), seed, "epoch order")
+        self._of_corpora = {name: Permutation(size, seed, "corpus order", name) for name, size in sizes.items()}
 
-    def epoch(self, number: int) -> Numbers:
-        """Return the texts of an epoch (counted from 0) in their order, long and short ones as they fall."""
-        chosen = []
-        first = 0
+    def __len__(self) -> int:
+        """Return how many texts an epoch has."""
+        return sum(self.counts.values())
+
+    def texts(self, epoch: int, start: int, stop: int) -> Numbers:
+        """Return the texts at places ``start`` to ``stop`` of an epoch (counted from 0), as they fall."""
+        drawn = self._mixed(np.arange(start, stop), epoch)
+        numbers = np.empty_like(drawn)
+        first_drawn = first = 0
         for name, size in self.sizes.items():
             count = self.counts[name]
-            places = np.arange(number * count, (number + 1) * count)
-            passes = np.arange(places[0] // size, places[-1] // size + 1)
-            orders = [generator(self.seed, "corpus order", name, int(turn)).permutation(size) for turn in passes]
-            chosen.append(first + np.concatenate(orders)[places - passes[0] * size])
+            places = np.flatnonzero((drawn >= first_drawn) & (drawn < first_drawn + count))
+            turns, within = np.divmod(epoch * count + drawn[places] - first_drawn, size)
+            numbers[places] = first + self._of_corpora[name](within, turns)
+            first_drawn += count
             first += size
-        return generator(self.seed, "epoch order", number).permutation(np.concatenate(chosen))
-
-    def steps(self, number: int) -> Iterator[Numbers]:
-        """Yield an epoch's steps, each the numbers of its texts; the last may be small."""
-        order = self.epoch(number)
-        if self.tokens is None:
-            yield from (order[start : start + self.texts] for start in range(0, len(order), self.texts))
-            return
-        ends = self.lengths[order].cumsum()
-        start = 0
-        while start < len(order):
-            done = int(ends[start - 1]) if start else 0
-            stop = max(start + 1, int(np.searchsorted(ends, done + self.tokens, side="right")))
-            yield order[start:stop]
-            start = stop
-
-    def steps_in(self, epochs: int) -> list[int]:
-        """Return how many steps each of the first ``epochs`` epochs has."""
-        if self.tokens is None:
-            return [-(-sum(self.counts.values()) // self.texts)] * epochs
-        return [sum(1 for _ in self.steps(number)) for number in range(epochs)]
+        return numbers

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from minbert.optim.settings import OptimizerSettings
-from minbert.pretraining.corpus_order import CorpusOrder, Numbers
+from minbert.pretraining.corpus_order import CorpusOrder
 from minbert.pretraining.settings import PretrainingSettings
+from minbert.pretraining.steps import EpochSteps
+from minbert.randomness import Numbers
 from minbert.text.masking import MaskingSettings
 
 
@@ -17,6 +19,7 @@ class PretrainingCourse:
     """All that decides how an encoder is pretrained, beside the encoder and the texts."""
 
     order: CorpusOrder
+    cut: EpochSteps
     masking: MaskingSettings
     settings: PretrainingSettings
     optimizer: OptimizerSettings
@@ -24,7 +27,7 @@ class PretrainingCourse:
     @cached_property
     def steps_of_epochs(self) -> list[int]:
         """How many steps each epoch has."""
-        return self.order.steps_in(self.settings.epochs)
+        return [self.cut.count(epoch) for epoch in range(self.settings.epochs)]
 
     @property
     def total_steps(self) -> int:
@@ -37,8 +40,6 @@ class PretrainingCourse:
         end = 0
         for epoch, count in enumerate(self.steps_of_epochs):
             start, end = end, end + count
-            if end <= skip:
-                continue
-            for number, texts in enumerate(self.order.steps(epoch), start=start + 1):
-                if number > skip:
-                    yield texts, number == last or (number == end if every is None else number % every == 0)
+            for number in range(max(start, skip) + 1, end + 1):
+                texts = self.order.texts(epoch, *self.cut.span(epoch, number - start - 1))
+                yield texts, number == last or (number == end if every is None else number % every == 0)

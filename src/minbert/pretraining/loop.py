@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,29 +12,17 @@ from minbert.display.progress import Display
 from minbert.encoder.masked_lm import MaskedLM, masked_lm_loss
 from minbert.encoder.masked_lm_files import save_masked_lm_weights
 from minbert.machine.precision import Precision, mixed_precision
-from minbert.multitask.sequences import Sequences
 from minbert.optim.settings import parameter_groups
-from minbert.pretraining.corpus_order import Numbers
 from minbert.pretraining.course import PretrainingCourse
 from minbert.pretraining.held_out import OVERALL, Score, score_held_out
-from minbert.randomness import generator
-from minbert.text.masking import Maskable, MaskedBatch, mask_tokens
+from minbert.pretraining.texts import PretrainingTexts
+from minbert.randomness import Numbers, generator
+from minbert.text.masking import mask_tokens
 from minbert.training.checkpoint import Best
 from minbert.training.stepper import Counts, Stepper
 
 TASK = "masked LM"
 """What the only task is called."""
-
-
-@dataclass(frozen=True, slots=True)
-class PretrainingTexts:
-    """What a pretraining run reads."""
-
-    train: Sequences
-    """The training texts of all corpora, one corpus after the other."""
-    held_out: dict[str, MaskedBatch]
-    """Each corpus's held-out texts, hidden once and for all, so that scores compare."""
-    vocabulary: Maskable
 
 
 class PretrainingLoop(Stepper[Numbers]):
@@ -59,7 +46,6 @@ class PretrainingLoop(Stepper[Numbers]):
         self.device = next(model.parameters()).device
         self.texts = texts
         self.precision = precision
-        self.lengths = texts.train.lengths()
 
     def _accumulate(self, step: Numbers) -> Tensor:
         """Add the gradient of the step's mean loss over its hidden tokens to the parameters; return the loss, (1,).
@@ -82,7 +68,7 @@ class PretrainingLoop(Stepper[Numbers]):
         return total
 
     def _counts(self, step: Numbers) -> Counts:
-        return Counts([TASK], len(step), int(self.lengths[step].sum()))
+        return Counts([TASK], len(step), int(self.texts.train.lengths(step).sum()))
 
     def _judge(self) -> None:
         budget = self.course.settings.tokens_per_microbatch

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from minbert.augmentation.tables import keep_new_rows
@@ -18,10 +17,12 @@ from minbert.files.left_overs import remove_left_overs
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
+from minbert.pretraining.corpus_texts import corpus_files
 from minbert.pretraining.held_out import Score, score_by_frequency
-from minbert.pretraining.loop import PretrainingLoop, PretrainingTexts
-from minbert.pretraining.prepare import Pretraining, corpus_files, prepare_pretraining
+from minbert.pretraining.loop import PretrainingLoop
+from minbert.pretraining.prepare import Pretraining, prepare_pretraining
 from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_recipe
+from minbert.pretraining.texts import PretrainingTexts
 from minbert.run_folder.folder import METRICS, NEW_ROWS, RECIPE, check_run_folder, read_run_yaml
 from minbert.run_folder.inputs import RunInputs
 from minbert.training.checkpoint_folder import newest_checkpoint
@@ -122,8 +123,5 @@ def _metrics(recipe: PretrainingRecipe, prepared: Pretraining, loop: Pretraining
 
 
 def _by_frequency(texts: PretrainingTexts) -> dict[str, Score]:
-    table = texts.train.table
-    # The table numbers texts as they first came, and training texts came first.
-    end = table.offsets[int(texts.train.first.max()) + 1]
-    counts = np.bincount(table.token_ids[:end], minlength=len(texts.vocabulary.ordinary))
-    return score_by_frequency(counts, texts.held_out, texts.vocabulary.ordinary)
+    ordinary = texts.vocabulary.ordinary
+    return score_by_frequency(texts.train.token_counts(len(ordinary)), texts.held_out, ordinary)

@@ -9,7 +9,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from minbert.display.progress import Display
 from minbert.errors import UserError
-from minbert.files import sha256, write_json
+from minbert.files import write_json
+from minbert.files.digests import remembered_sha256
 from minbert.files.json_text import read_json
 
 INPUTS = "inputs.json"
@@ -78,6 +79,5 @@ class RunInputs:
 
 
 def _hashed(files: Mapping[str, Path]) -> dict[str, InputFile]:
-    return {
-        key: InputFile(file=str(path), sha256=sha256(path)) for key, path in sorted(files.items()) if path.is_file()
-    }
+    there = {key: path for key, path in sorted(files.items()) if path.is_file()}
+    return {key: InputFile(file=str(path), sha256=remembered_sha256(path)) for key, path in there.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -86,6 +87,12 @@ class Tokenizer:
             raise
         self.texts_tokenized += len(texts)
         return [encoding.ids for encoding in encodings]
+
+    @property
+    def fingerprint(self) -> str:
+        """What changes with the ids that texts are given: a hash of the tokenizer, and its library's version."""
+        content = json.dumps([self._file, self._special, tokenizers.__version__], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def vocabulary(self) -> dict[str, int]:
         """Return every token's id, special ones included."""

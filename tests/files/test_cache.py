@@ -1,0 +1,172 @@
+"""What is cached is there whole or not at all, is made once, and never stands for what has changed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from minbert.errors import UserError
+from minbert.files import cache, digests, sha256
+from minbert.files.cache import cache_folder, cached_folder
+from minbert.files.digests import remembered_sha256
+
+HALF = (
+    "import os, signal; from minbert.files.cache import cached_folder\n"
+    "def make(folder):\n"
+    "    (folder / 'half').write_text('x' * 1000)\n"
+    "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    "cached_folder('things', 'KEY', make)"
+)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MINBERT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "_LOOK_AGAIN", 0.01)
+    return tmp_path / "cache"
+
+
+def write(folder: Path) -> None:
+    (folder / "whole").write_text("yes")
+
+
+def test_it_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert cache_folder() == tmp_path / "cache"
+    monkeypatch.delenv("MINBERT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    assert cache_folder() == tmp_path / "other/minbert"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache/minbert"
+
+
+def test_it_is_made_once(own_cache: Path) -> None:
+    made: list[str] = []
+
+    def make(folder: Path) -> None:
+        made.append(folder.name)
+        write(folder)
+
+    folders = [cached_folder("things", key, make) for key in ("a", "b", "a")]
+    assert folders == [own_cache / "things" / key for key in ("a", "b", "a")]
+    assert len(made) == 2
+    assert sorted(path.name for path in (own_cache / "things").iterdir()) == ["a", "b"]
+
+
+def test_what_fails_leaves_nothing(own_cache: Path) -> None:
+    def fail(folder: Path) -> None:
+        write(folder)
+        raise UserError("no good")
+
+    with pytest.raises(UserError, match="no good"):
+        cached_folder("things", "a", fail)
+    assert not list((own_cache / "things").iterdir())
+    assert (cached_folder("things", "a", write) / "whole").read_text() == "yes"
+
+
+def test_what_a_killed_process_left_is_collected_whatever_is_made_next(own_cache: Path) -> None:
+    subprocess.run([sys.executable, "-c", HALF], env=os.environ, check=False)
+    left = [path.name for path in (own_cache / "things").iterdir()]
+    assert any(name.endswith(".partial") for name in left) and "KEY" not in left
+    cached_folder("things", "other", write)
+    assert [path.name for path in (own_cache / "things").glob("*.partial")] == []
+    assert not [path for path in (own_cache / "things").iterdir() if path.name.endswith(".partial")]
+
+
+def test_a_second_process_waits_for_the_first_and_takes_what_it_made() -> None:
+    begun, waited = threading.Event(), threading.Event()
+
+    def slowly(folder: Path) -> None:
+        begun.set()
+        assert waited.wait(20)
+        write(folder)
+
+    def never(_folder: Path) -> None:
+        raise AssertionError
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(cached_folder, "things", "a", slowly)
+        assert begun.wait(20)
+        second = pool.submit(cached_folder, "things", "a", never, lambda _busy: waited.set())
+        assert (second.result() / "whole").read_text() == "yes"
+        assert first.result() == second.result()
+
+
+def test_a_place_that_cannot_be_written_is_told_with_the_variable(own_cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(UserError, match="Set the environment variable MINBERT_CACHE") as caught:
+        cached_folder("things", "a", write)
+    assert str(caught.value).startswith(str(own_cache))
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that counts as a large one, and was written a while ago."""
+    monkeypatch.setattr(digests, "REMEMBERED_FROM", 1)
+    monkeypatch.setattr(digests, "_SETTLED", -(10**12))
+    path = tmp_path / "large.txt"
+    path.write_text("one content")
+    return path
+
+
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    read: list[Path] = []
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return sha256(path)
+
+    monkeypatch.setattr(digests, "sha256", counted)
+    return read
+
+
+def test_a_file_is_not_read_again_while_it_is_the_same(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = readings(monkeypatch)
+    assert {remembered_sha256(large) for _ in range(3)} == {sha256(large)}
+    assert len(read) == 1
+
+
+def test_a_change_that_keeps_size_and_time_of_modification_is_seen(large: Path) -> None:
+    remembered_sha256(large)
+    stat = large.stat()
+    large.write_text("two content")
+    os.utime(large, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert (large.stat().st_size, large.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    assert remembered_sha256(large) == sha256(large)
+
+
+def test_another_file_in_its_place_is_seen(large: Path, tmp_path: Path) -> None:
+    remembered_sha256(large)
+    other = tmp_path / "other"
+    other.write_text("two content")
+    stat = large.stat()
+    other.replace(large)
+    os.utime(large, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert remembered_sha256(large) == sha256(large)
+
+
+def test_a_file_that_changed_a_moment_ago_is_read_again(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digests, "_SETTLED", 2 * 10**9)
+    read = readings(monkeypatch)
+    for _ in range(2):
+        remembered_sha256(large)
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"state": {}}'])
+def test_a_damaged_memory_is_not_believed(own_cache: Path, large: Path, damage: str) -> None:
+    remembered_sha256(large)
+    [memory] = (own_cache / "digests").iterdir()
+    memory.write_text(damage)
+    assert remembered_sha256(large) == sha256(large)
+
+
+def test_without_a_cache_files_are_read(tmp_path: Path, large: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    assert remembered_sha256(large) == sha256(large)
