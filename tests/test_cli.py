@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 import yaml
 
@@ -154,6 +155,15 @@ def test_encode_writes_a_vector_a_row(trained: Path, tmp_path: Path) -> None:
     assert vectors.dtype == np.float32
     assert np.array_equal(vectors[0], vectors[2])
     assert not np.array_equal(vectors[0], vectors[1])
+    source.write_text("".join(json.dumps({"text": text, "key": text[:2]}) + "\n" for text in ["good film", "rice"]))
+    table = tmp_path / "vectors.parquet"
+    result = minbert("encode", trained / "run", "--input", source, "--id", "key", "--output", table)
+    assert f"{table}: 2 vectors of 32 numbers" in result.stderr
+    found = pyarrow.parquet.read_table(table)
+    assert found.column("id").to_pylist() == ["go", "ri"]
+    assert np.array_equal(np.array(found.column("vector").to_pylist(), np.float32), vectors[:2])
+    words = ["--input", source, "--id", "key", "--output", tmp_path / "more.npy"]
+    complains(minbert("encode", trained / "run", *words), "ids go with --output FILE.parquet")
 
 
 def test_a_file_without_rows_is_answered_alike(trained: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from minbert.augmentation.choosing import choose_methods
 from minbert.cli.main import app
+from minbert.data.row_writer import ROW_FORMATS
 from minbert.data.rows import read_rows
 from minbert.errors import UserError
 
@@ -33,7 +34,7 @@ def pairs(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("suffix", [".tsv", ".csv", ".jsonl"])
+@pytest.mark.parametrize("suffix", ROW_FORMATS)
 def test_every_column_is_kept(pairs: Path, tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"new/out{suffix}"
     arguments = (
@@ -89,7 +90,7 @@ def test_what_cannot_be_done_is_told_and_leaves_nothing(pairs: Path, tmp_path: P
         return str(result.exception)
 
     assert "there is no column 'A'" in told("--text", "A")
-    assert "must end in .tsv" in told("--text", "a", out="out.parquet")
+    assert "must end in .tsv" in told("--text", "a", out="out.txt")
     assert "no such file" in told("--text", "a", source=tmp_path / "none.tsv")
     assert "there is no column 'key'" in told("--text", "a", "--id", "key")
     assert "there is no column 'more'" in told("--text", "a", "--id", "more"), "not in the first row"

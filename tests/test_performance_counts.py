@@ -19,6 +19,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from minbert.data.text_rows import TextRows
 from minbert.display.progress import Display
 from minbert.encoder.attention.bins import BinLayout
 from minbert.encoder.attention.filling import fill_bins
@@ -284,13 +285,14 @@ def test_predict_reads_each_distinct_text_or_joined_pair_once(
 
 
 def test_files_are_answered_in_full_batches(
-    model: MultitaskModel, sentences: list[str], tmp_path: Path, counts: Counts
+    model: MultitaskModel, sentences: list[str], tmp_path: Path, counts: Counts, quiet: Display
 ) -> None:
     source = tmp_path / "texts.tsv"
     source.write_text("\n".join(["text", *sentences, *sentences]) + "\n", encoding="utf-8")
     real = sum(min(len(text.split()) + 2, 64) for text in sentences)
     batches = 1.05 * real / TOKENS_PER_BATCH + 2
-    encode_file(model, source, "text", tmp_path / "vectors.npy", "mean", "fp32", lambda _: None)
+    rows = TextRows(source, ["text"])
+    encode_file(model, rows, tmp_path / "vectors.npy", "mean", "fp32", quiet)
     assert counts.calls["reading"] <= 2 * batches
-    predict_file(model, "mood", source, ["text"], None, tmp_path / "answers.tsv", "fp32", lambda _: None)
+    predict_file(model, "mood", rows, tmp_path / "answers.tsv", "fp32", quiet)
     assert counts.calls["reading"] <= 4 * batches

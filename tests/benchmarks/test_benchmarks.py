@@ -29,6 +29,7 @@ from common import (
 from course import CourseTraining, LoopAdamW, mean_states
 from inference import CONTESTANTS as ANSWERING
 from inference import difference, file_name
+from long_files import WORK, measured, write_model, write_rows
 from minbert.display.progress import Display
 from minbert.encoder.architectures.modernbert import ModernBertConfig
 from minbert.encoder.config import EncoderConfig
@@ -240,3 +241,13 @@ def test_figures_are_written(tmp_path: Path) -> None:
         "machine": {"threads": 1},
         "settings": {"rows": 3},
     }
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells a process's anonymous memory")
+def test_long_files_are_answered_and_checked(tmp_path: Path, tiny_encoder: Path) -> None:
+    write_model(tmp_path / "model", str(tiny_encoder))
+    write_rows(tmp_path, 12, str(tiny_encoder))
+    for work in WORK.values():
+        assert measured(work, tmp_path, 12)["peak_mb"] > 0
+    assert np.load(tmp_path / "vectors.npy").shape == (12, 32)
+    assert len((tmp_path / "answers.jsonl").read_text(encoding="utf-8").splitlines()) == 12

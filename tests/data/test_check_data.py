@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from minbert.data.check import Lengths, Overlap, Report, Scores, check, render
-from minbert.data.examples import Split
+from minbert.data.check import check
+from minbert.data.check_report import Overlap, Report, render
+from minbert.data.tally import Lengths, Scores
 from minbert.data.task_files import TaskFiles
 from minbert.tasks.kinds.binary import Binary
 from minbert.tasks.kinds.classification import Classification
@@ -39,10 +41,10 @@ def report(tmp_path: Path) -> Report:
         ),
     }
 
-    def characters(_task: str, split: Split) -> list[int]:
-        return [len(text) for text in (*split.first, *(split.second or []))]
+    def characters(firsts: Sequence[str], seconds: Sequence[str] | None) -> list[int]:
+        return [len(text) for text in (*firsts, *(seconds or []))]
 
-    return check(tasks, tmp_path, characters, max_length=4)
+    return check(tasks, tmp_path, dict.fromkeys(tasks, characters), max_length=4)
 
 
 def test_counts(report: Report) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from minbert.data.check import check, render
+from minbert.data.check import check
+from minbert.data.check_report import render
 from minbert.data.early_facts import label_facts, shared_texts, unseen_classes
 from minbert.data.examples import Split
 from minbert.data.task_files import TaskFiles

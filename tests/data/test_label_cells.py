@@ -11,7 +11,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from minbert.data.check import check, render
+from minbert.data.check import check
+from minbert.data.check_report import render
 from minbert.data.examples import BadDataError, Split, read_split
 from minbert.data.relabelling import labels_of
 from minbert.data.task_files import Columns

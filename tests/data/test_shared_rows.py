@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from minbert.data.check import Overlap, check, render
+from minbert.data.check import check
+from minbert.data.check_report import Overlap, render
 from minbert.data.examples import BadDataError, Split, read_split
 from minbert.data.relabelling import Relabelling, labels_of
 from minbert.data.shared_rows import joined, read_shared

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from minbert.data.check import check, render
+from minbert.data.check import check
+from minbert.data.check_report import render
 from minbert.data.task_splits import read_task_split
 from minbert.display.progress import Display
 from minbert.errors import UserError

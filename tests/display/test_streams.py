@@ -74,7 +74,7 @@ def test_letters_that_the_encoding_lacks_are_written_by_number(monkeypatch: pyte
 def test_rows_are_utf_8_whatever_the_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     out = windows_stream()
     monkeypatch.setattr(sys, "stdout", out)
-    with row_writer(None, ["id", "prediction"]) as write:
+    with row_writer(None, {"id": "text", "prediction": "number"}) as write:
         write(["größer", 1])
     assert written(out) == "id\tprediction\ngrößer\t1\n".encode()
 
@@ -85,7 +85,7 @@ def test_a_closed_stream_swallows_all(monkeypatch: pytest.MonkeyPatch) -> None:
     open_streams()
     typer.echo("unheard")
     Display(terminal()).note("unheard")
-    with row_writer(None, ["id"]) as write:
+    with row_writer(None, {"id": "text"}) as write:
         write(["1"])
 
 

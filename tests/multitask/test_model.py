@@ -12,6 +12,8 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+from minbert.data.text_rows import TextRows
+from minbert.display.progress import Display
 from minbert.encoder.sources import load_encoder
 from minbert.errors import UserError
 from minbert.evaluation.streaming import encode_file, predict_file
@@ -303,7 +305,7 @@ def test_an_answer_that_is_no_finite_number_is_an_error(model: MultitaskModel, t
 
 
 def test_the_row_whose_answer_is_no_number_is_named(
-    model: MultitaskModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: MultitaskModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet: Display
 ) -> None:
     def last_is_no_number(_module: Any, _inputs: Any, output: Any) -> None:
         output.logits[-1] = float("nan")
@@ -317,10 +319,10 @@ def test_the_row_whose_answer_is_no_number_is_named(
         model.predict("mood", ["a good film", "cook rice"])
     source = tmp_path / "texts.csv"
     source.write_text("text\na good film\nwhy\ncook rice\n")
-    advance = lambda _: None  # noqa: E731
+    rows = TextRows(source, ["text"])
     for ask in (
-        lambda: predict_file(model, "mood", source, ["text"], None, tmp_path / "out.tsv", "fp32", advance),
-        lambda: encode_file(model, source, "text", tmp_path / "out.npy", "mean", "fp32", advance),
+        lambda: predict_file(model, "mood", rows, tmp_path / "out.tsv", "fp32", quiet),
+        lambda: encode_file(model, rows, tmp_path / "out.npy", "mean", "fp32", quiet),
     ):
         with pytest.raises(UserError, match=r"texts\.csv, line 4: the model's answer is not a finite number"):
             ask()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from minbert.data.check import check, render
+from minbert.data.check import check
+from minbert.data.check_report import render
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.recipe import Recipe, parse_recipe

@@ -43,7 +43,7 @@ def augment_file(
     augmenter: RowAugmenter,
     progress: Callable[[int, int], None],
 ) -> FileSummary:
-    """Write the rows of ``source`` and after each its new rows to ``output`` (.tsv, .csv or .jsonl), or these alone.
+    """Write the rows of ``source`` and after each its new rows to ``output``, or these alone.
 
     All columns are kept; those named by ``columns`` are the text, or the two texts of a pair. The id is in
     ``id_column``; by default in the column ``id`` or, where there is none, in a new one that numbers the rows from 1.
@@ -77,7 +77,7 @@ def augment_file(
     header = [*([] if own_ids else [ID]), *there, ORIGIN, METHOD]
     following = iter(made)
     new = next(following, None)
-    with row_writer(output, header) as write:
+    with row_writer(output, dict.fromkeys(header, "text")) as write:
         for number, row in enumerate(rows):
             values = {id_column: ids[number], **row.values, ORIGIN: "", METHOD: ""}
             if not only_new:

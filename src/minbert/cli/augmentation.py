@@ -22,7 +22,7 @@ def augment(
     methods: Annotated[
         list[str], typer.Option("--method", help="How to make new rows (see 'minbert methods'); repeatable.")
     ],
-    output: Annotated[Path, typer.Option(parser=to_path, help="A new .tsv, .csv or .jsonl file.")],
+    output: Annotated[Path, typer.Option(parser=to_path, help="A new .tsv, .csv, .jsonl or .parquet file.")],
     id_column: Annotated[
         str | None, typer.Option("--id", help="Column of the id; by default 'id' or, without one, the row's number.")
     ] = None,

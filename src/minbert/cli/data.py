@@ -25,9 +25,11 @@ def check(
 
     Of a folder, say first what its tasks are, as 'minbert new' would.
     """
+    from minbert.display.console import terminal
+    from minbert.display.progress import Display
     from minbert.running.checking import check_source
 
-    lines, healthy = check_source(source, data, encoder)
+    lines, healthy = check_source(source, data, encoder, Display(terminal(stderr=True)))
     typer.echo("\n".join(lines))
     if not healthy:
         raise typer.Exit(2)

@@ -59,7 +59,8 @@ def predict(
         str | None, typer.Option("--id", help="Column of the id; by default the row's number.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(parser=to_path, help="A new .tsv, .csv or .jsonl file; else standard output.")
+        Path | None,
+        typer.Option(parser=to_path, help="A new .tsv, .csv, .jsonl or .parquet file; else standard output."),
     ] = None,
     force: Force = False,
     revision: Revision = None,
@@ -70,6 +71,7 @@ def predict(
 ) -> None:
     """Predict one task for texts given here, or for every row of a file (of any size)."""
     from minbert.data.row_writer import ROW_FORMATS
+    from minbert.data.text_rows import TextRows
     from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.errors import UserError
@@ -99,11 +101,11 @@ def predict(
         if len(chosen) != 1 + pairs:
             form = "pairs of texts: give --text twice" if pairs else "single texts: give --text once"
             raise UserError(f"task '{task}' takes {form}.")
-        with display.counting(f"predicting {task}") as bar:
-            answered = predict_file(model, task, source, chosen, id_column, output, number_format, bar.advance)
+        rows = TextRows(source, chosen, id_column)
+        answered = predict_file(model, task, rows, output, number_format, display)
         _tell_cut(display, answered.cut, answered.sequences, model.max_length)
         if output is not None:
-            display.note(f"{output}: {answered.rows} row{'' if answered.rows == 1 else 's'}")
+            display.note(f"{output}: {answered.rows:,} row{'' if answered.rows == 1 else 's'}")
 
 
 def _no_texts(texts: list[str] | None) -> None:
@@ -119,8 +121,13 @@ def encode(
     source: Annotated[
         Path, typer.Option("--input", parser=to_path, help="A .tsv, .csv, .jsonl or .parquet file, or -.")
     ],
-    output: Annotated[Path, typer.Option(parser=to_path, help="The new .npy file: a row of fp32 numbers a text.")],
+    output: Annotated[
+        Path, typer.Option(parser=to_path, help="A new .npy file (fp32 numbers alone) or .parquet file (with ids).")
+    ],
     column: Annotated[str, typer.Option("--text", help="Column of the text.")] = "text",
+    id_column: Annotated[
+        str | None, typer.Option("--id", help="Column of the id, for .parquet; by default the row's number.")
+    ] = None,
     pooling: Annotated[
         Literal["pooler", "cls", "mean"], typer.Option(help="How token states become one vector.")
     ] = "mean",
@@ -130,19 +137,24 @@ def encode(
     texts: Annotated[list[str] | None, typer.Argument(hidden=True, is_eager=True, callback=_no_texts)] = None,  # noqa: ARG001
 ) -> None:
     """Write the sentence vector of every row of a file. RUN is a trained run, not a bare encoder."""
+    from minbert.data.text_rows import TextRows
+    from minbert.data.vector_writer import VECTOR_FORMATS
     from minbert.display.console import terminal
     from minbert.display.progress import Display
+    from minbert.errors import UserError
     from minbert.evaluation.streaming import encode_file
     from minbert.files.outputs import new_file
     from minbert.machine.precision import chosen_precision
 
+    if id_column is not None and output.suffix.lower() == ".npy":
+        raise UserError("--id: an .npy file holds numbers alone; ids go with --output FILE.parquet.")
     display = Display(terminal(stderr=True))
-    with new_file(output, [source, to_path(run)], force=force, suffixes=[".npy"]):
+    with new_file(output, [source, to_path(run)], force=force, suffixes=VECTOR_FORMATS):
         model = load(run, display, revision)
-        with display.counting("encoding") as bar:
-            answered = encode_file(model, source, column, output, pooling, chosen_precision(precision), bar.advance)
+        rows = TextRows(source, [column], id_column)
+        answered = encode_file(model, rows, output, pooling, chosen_precision(precision), display)
     _tell_cut(display, answered.cut, answered.sequences, model.max_length)
-    display.note(f"{output}: {answered.rows} vectors of {model.encoder.config.hidden_size} numbers")
+    display.note(f"{output}: {answered.rows:,} vectors of {model.encoder.config.hidden_size} numbers")
 
 
 def _predict_given(

@@ -5,172 +5,148 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, combinations
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from minbert.data.check_report import Overlap, Report, SplitReport, TaskReport
 from minbert.data.early_facts import label_facts
-from minbert.data.examples import Labels, Split, advice_on, examine_split, same_content
+from minbert.data.examined import Block, FirstLines, Labels, examined_blocks
+from minbert.data.examples import advice_on, told_left_out
 from minbert.data.relabelling import labels_of
+from minbert.data.row_ids import RowIds
+from minbert.data.tally import Tally, TokenCounter
 from minbert.data.task_files import Columns, TaskFiles
-from minbert.data.task_splits import held_out_part
+from minbert.data.task_splits import Keys, content_keys, held_out_rows
 from minbert.errors import UserError
 from minbert.tasks.kinds import Kind
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """How long the texts of a split are; each text of a pair counts by itself."""
-
-    minimum: int
-    median: float
-    percentile_95: int
-    maximum: int
-
-
-@dataclass(frozen=True)
-class Scores:
-    """The labels of a regression split."""
-
-    mean: float
-    deviation: float
-    minimum: float
-    maximum: float
-
-
-@dataclass(frozen=True)
-class SplitReport:
-    """One file: what its usable rows hold, and the problems of the others. ``name`` says what it is for.
-
-    ``classes`` counts the rows of each class, ``scores`` stands for regression; neither where there are no labels.
-    ``too_long`` counts the sequences of more tokens than the limit, and ``repeated`` the rows that say the same as an
-    earlier one; ``left_out`` says which rows are, and ``advice`` what to do about the problems.
-    """
-
-    name: str
-    path: Path
-    rows: int = 0
-    classes: dict[str, int] | None = None
-    scores: Scores | None = None
-    words: Lengths | None = None
-    tokens: Lengths | None = None
-    too_long: int = 0
-    repeated: int = 0
-    left_out: str | None = None
-    problems: list[str] = field(default_factory=list)
-    advice: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """How many rows of the file for ``later`` also stand in that for ``earlier``."""
-
-    earlier: str
-    later: str
-    rows: int
-
-
-@dataclass(frozen=True)
-class TaskReport:
-    """The files of one task."""
-
-    name: str
-    splits: list[SplitReport]
-    overlaps: list[Overlap]
-    facts: list[str] = field(default_factory=list)
-    """What is worth knowing of the labels; see ``label_facts``."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What ``check`` found. Problems make the data unusable; overlaps and repeated rows are worth knowing."""
-
-    tasks: list[TaskReport]
-    max_length: int | None = None
-
-    @property
-    def problems(self) -> list[str]:
-        """The problems of all files."""
-        return [problem for task in self.tasks for split in task.splits for problem in split.problems]
-
-    @property
-    def warnings(self) -> int:
-        """How many lines of the report warn."""
-        repeated = sum(bool(split.repeated) for task in self.tasks for split in task.splits)
-        return repeated + sum(len(task.overlaps) + len(task.facts) for task in self.tasks)
-
-
-TokenCounter = Callable[[str, Split], Sequence[int]]
-"""From a task's name and a split to the tokens of every sequence, special ones included."""
+from minbert.text.hashes import Hashes, distinct, shared
 
 
 def check(
     tasks: Mapping[str, tuple[TaskFiles, Kind]],
     folder: Path,
-    count_tokens: TokenCounter | None = None,
+    count_tokens: Mapping[str, TokenCounter] | None = None,
     max_length: int | None = None,
     metrics: Mapping[str, str] | None = None,
+    advance: Callable[[int], None] = lambda done: None,  # noqa: ARG005
 ) -> Report:
     """Read every file of every task, and report.
+
+    Files may be larger than memory: it grows only with the problems, with 8 bytes for an id that comes twice, and with
+    24 bytes a row where rows are held out.
 
     Args:
         tasks: for each task, its files and what its labels are.
         folder: the data folder.
-        count_tokens: counts the tokens of each sequence the encoder would read; without it none are counted.
+        count_tokens: for each task, what counts the tokens of each sequence the encoder would read; without it none
+            are counted.
         max_length: the number of tokens above which a sequence counts as too long.
         metrics: the tasks' own, where they are known; advice goes by them.
+        advance: called with the number of rows just read.
     """
-    of_tasks = metrics or {}
-    reports = [
-        _check_task(name, files, kind, folder, count_tokens, max_length, of_tasks.get(name))
-        for name, (files, kind) in tasks.items()
-    ]
+    reports = []
+    for name, (files, kind) in tasks.items():
+        counter = (count_tokens or {}).get(name)
+        known: dict[tuple[Path, int], _File] = {}  # train and dev may stand in one
+        found = [
+            (split, known.setdefault((path, id(columns)), _File(path, columns, labels, kind, counter, advance)))
+            for split, path, columns, labels in _all_files(files, kind, folder)
+        ]
+        splits, overlaps = _check_files(found, name, files, max_length)
+        reports.append(TaskReport(name, splits, overlaps, _label_facts(splits, kind, (metrics or {}).get(name))))
     return Report(reports, max_length)
 
 
-def _check_task(
-    name: str,
-    files: TaskFiles,
-    kind: Kind,
-    folder: Path,
-    count_tokens: TokenCounter | None,
-    max_length: int | None,
-    metric: str | None,
-) -> TaskReport:
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file of a task, which is read as often as it takes."""
+
+    path: Path
+    columns: Columns
+    labels: Labels
+    kind: Kind
+    count_tokens: TokenCounter | None
+    advance: Callable[[int], None]
+    ids: RowIds = field(default_factory=RowIds)
+
+    def tally(self, labelled: bool | None, kept: NDArray[np.bool_] | None) -> Tally:
+        """Return what is counted of its rows or, where that is given, of the usable ones that are ``kept``."""
+
+        def count(line_of_id: FirstLines) -> Tally:
+            tally, done = Tally(self.kind, self.count_tokens), 0
+            for block in self._blocks(labelled, line_of_id):
+                rows = slice(done, done := done + len(block.ids))
+                tally.add(block if kept is None else block.kept(kept[rows]))
+            return tally
+
+        tally = self.ids.compared(count)
+        return self.tally(False, kept) if labelled is None and tally.withheld == tally.read else tally
+
+    def held_out(self, files: TaskFiles, name: str) -> NDArray[np.bool_]:
+        """Return which of its usable rows are held out as dev.
+
+        Raises:
+            UserError: see ``held_out_rows``.
+        """
+
+        def gather(line_of_id: FirstLines) -> tuple[list[Keys], list[NDArray[np.float64]]]:
+            keys, labels = [], []
+            for block in self._blocks(True, line_of_id):
+                if block.labels is not None and len(block.labels):
+                    keys.append(content_keys(block.first, block.second))
+                    labels.append(block.labels)
+            return keys, labels
+
+        keys, labels = self.ids.compared(gather)
+        if not keys:
+            return np.zeros(0, np.bool_)
+        return held_out_rows(np.concatenate(keys), np.concatenate(labels), files, self.kind, self.path, name=name)
+
+    def _blocks(self, labelled: bool | None, line_of_id: FirstLines) -> Iterator[Block]:
+        for block in examined_blocks(self.path, self.columns, self.labels, labelled, line_of_id):
+            yield block
+            self.advance(block.rows)
+
+
+def _check_files(
+    found: Sequence[tuple[str, _File]], name: str, files: TaskFiles, max_length: int | None
+) -> tuple[list[SplitReport], list[Overlap]]:
+    """Return what each file of the task ``name`` holds, and which rows of one also stand in another."""
     reports: list[SplitReport] = []
-    contents: dict[str, list[str]] = {}
-    for split_name, path, columns, read in _all_files(files, kind, folder):
+    contents: dict[str, Hashes] = {}
+    held_out: NDArray[np.bool_] | None = None
+    for split, file in found:
+        kept: NDArray[np.bool_] | None = None
         try:
-            split, problems = examine_split(path, columns, read, labelled=None if split_name == "test" else True)
-            if files.held_out is not None and split_name in ("train", "dev") and split.ids:
-                split = held_out_part(split, files, kind, split_name, name=name)
-                problems = problems if split_name == "train" else []  # of the same file
+            if files.held_out is not None and split in ("train", "dev"):
+                held_out = file.held_out(files, name) if held_out is None else held_out
+                kept = held_out if split == "dev" else ~held_out
+            tally = file.tally(None if split == "test" else True, kept)
         except UserError as error:
-            reports.append(SplitReport(split_name, path, problems=[str(error)]))
+            reports.append(SplitReport(split, file.path, problems=[str(error)]))
             continue
-        texts_of_rows = [split.first] if split.second is None else [split.first, split.second]
-        contents[split_name] = [same_content(texts) for texts in zip(*texts_of_rows, strict=True)]
-        texts = list(chain(*texts_of_rows))
-        words = np.array([len(text.split()) for text in texts], dtype=np.int64)
-        tokens = np.array(count_tokens(name, split) if count_tokens else [], dtype=np.int64)
+        contents[split] = tally.contents.sorted()
+        problems = [] if kept is not None and split == "dev" else tally.problems  # train's are of the same file
         reports.append(
             SplitReport(
-                split_name,
-                path,
-                rows=len(split),
-                classes=_classes(split, kind),
-                scores=_scores(split, kind),
-                words=_lengths(words),
-                tokens=_lengths(tokens),
-                too_long=0 if max_length is None else int((tokens > max_length).sum()),
-                repeated=len(split) - len(set(contents[split_name])),
-                left_out=split.left_out,
+                split,
+                file.path,
+                rows=tally.rows,
+                classes=tally.class_counts(),
+                scores=tally.scores.scores(),
+                words=tally.words.lengths(),
+                tokens=tally.tokens.lengths(),
+                too_long=0 if max_length is None else tally.tokens.above(max_length),
+                repeated=tally.rows - distinct(contents[split]),
+                left_out=told_left_out(file.path, tally.unlabelled, tally.first_unlabelled),
                 problems=[str(problem) for problem in problems],
                 advice=advice_on(problems),
             )
         )
-    return TaskReport(name, reports, _overlaps(contents), _label_facts(reports, kind, metric))
+    return reports, _overlaps(contents)
 
 
 def _all_files(files: TaskFiles, kind: Kind, folder: Path) -> Iterator[tuple[str, Path, Columns, Labels]]:
@@ -190,75 +166,9 @@ def _label_facts(splits: Sequence[SplitReport], kind: Kind, metric: str | None) 
     return label_facts(kind, counts, rows, metric)
 
 
-def _classes(split: Split, kind: Kind) -> dict[str, int] | None:
-    return None if split.labels is None else kind.class_counts(split.labels) or None
-
-
-def _scores(split: Split, kind: Kind) -> Scores | None:
-    if split.labels is None or kind.class_names or not len(split):
-        return None
-    values = split.labels
-    return Scores(float(values.mean()), float(values.std()), float(values.min()), float(values.max()))
-
-
-def _lengths(counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Lengths | None:
-    if not len(counts):
-        return None
-    # The smallest length that 95 % of the texts do not exceed, not a value between two lengths.
-    percentile_95 = np.percentile(counts, 95, method="inverted_cdf")
-    return Lengths(int(counts.min()), float(np.median(counts)), int(percentile_95), int(counts.max()))
-
-
-def _overlaps(contents: Mapping[str, list[str]]) -> list[Overlap]:
+def _overlaps(contents: Mapping[str, Hashes]) -> list[Overlap]:
     overlaps: list[Overlap] = []
     for earlier, later in combinations(contents, 2):
-        known = set(contents[earlier])
-        rows = sum(content in known for content in contents[later])
-        if rows:
+        if rows := shared(contents[later], contents[earlier]):
             overlaps.append(Overlap(earlier, later, rows))
     return overlaps
-
-
-def render(report: Report) -> list[str]:
-    """Return the report as lines of text."""
-    lines: list[str] = []
-    for task in report.tasks:
-        lines.append(task.name)
-        for split in task.splits:
-            lines += [f"  {line}" for line in _render_split(split, report.max_length)]
-        lines += [
-            f"  warning: {_count(overlap.rows, 'row')} of {overlap.later} also in {overlap.earlier}"
-            for overlap in task.overlaps
-        ]
-        lines += [f"  warning: {fact}" for fact in task.facts]
-    if report.problems:
-        return [*lines, f"{_count(len(report.problems), 'problem')} found."]
-    return [*lines, f"No errors, {_count(report.warnings, 'warning')}." if report.warnings else "No problems found."]
-
-
-def _render_split(split: SplitReport, max_length: int | None) -> list[str]:
-    lines = [f"{split.name}: {_count(split.rows, 'row')} ({split.path})"]
-    if split.classes is not None:
-        total = max(split.rows, 1)
-        shares = (f"{name}: {count:,} ({count / total:.1%})" for name, count in split.classes.items())
-        lines.append(f"  labels: {', '.join(shares)}")
-    if split.scores is not None:
-        scores = split.scores
-        spread = f"standard deviation {scores.deviation:.3f}, from {scores.minimum:g} to {scores.maximum:g}"
-        lines.append(f"  labels: mean {scores.mean:.3f}, {spread}")
-    for unit, lengths in (("words a text", split.words), ("tokens a sequence", split.tokens)):
-        if lengths is not None:
-            middle = f"median {lengths.median:g}, 95% at most {lengths.percentile_95:,}"
-            lines.append(f"  {unit}: {lengths.minimum:,} to {lengths.maximum:,}, {middle}")
-    if split.too_long:
-        lines.append(f"  {_count(split.too_long, 'sequence')} longer than {max_length:,} tokens, and so cut")
-    if split.repeated:
-        lines.append(f"  warning: {_count(split.repeated, 'row')} with the content of an earlier one")
-    if split.left_out:
-        lines.append(f"  note: {split.left_out}")
-    lines += [f"  problem: {problem}" for problem in split.problems]
-    return lines + [f"  what to do: {advice}" for advice in split.advice]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -5,32 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minbert.data.label_cells import has_labels, is_unlabelled, label_text, raw_label
-from minbert.data.row import Flaw, Problem, Row, missing_column
-from minbert.data.rows import read_rows, told_empty
+from minbert.data.examined import Labels, examined_blocks
+from minbert.data.row import Problem
 from minbert.data.task_files import Columns
-from minbert.errors import UserError, shown
-from minbert.tasks.kinds import Label
+from minbert.errors import UserError
 
-_UNLABELLED = "Give these rows labels, or leave them out: 'skip_unlabelled: true' beside the task's 'label'."
-
-_MINUS_ONE = ("-1", "-1.0")
-
-
-class Labels(Protocol):
-    """How the text of a label is read."""
-
-    @property
-    def several(self) -> bool:
-        """Whether a row may have several classes, as a JSON list."""
-
-    def parse(self, text: str) -> Label | None:
-        """Return the label, or None for a row to leave out; ValueError says what is wrong with it."""
+TOLD_LINES = 5
+"""Of rows that are left out, so many are told by their lines."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +45,7 @@ class Split:
     @property
     def left_out(self) -> str | None:
         """Say which rows are left out, if any are."""
-        if not self.unlabelled:
-            return None
-        lines = ", ".join(map(str, self.unlabelled[:5])) + (", ..." if len(self.unlabelled) > 5 else "")
-        rows = "1 row has" if len(self.unlabelled) == 1 else f"{len(self.unlabelled):,} rows have"
-        return f"{self.path}: {rows} no complete label, and the task leaves such rows out (line {lines})"
+        return told_left_out(self.path, len(self.unlabelled), self.unlabelled)
 
     def take(self, rows: NDArray[np.int64]) -> Split:
         """Return the rows with these numbers."""
@@ -75,6 +56,15 @@ class Split:
             second=None if self.second is None else [self.second[row] for row in rows],
             labels=None if self.labels is None else self.labels[rows],
         )
+
+
+def told_left_out(path: Path, rows: int, lines: Sequence[int]) -> str | None:
+    """Return that so many rows are left out for want of a label, the first of them on these lines; None of none."""
+    if not rows:
+        return None
+    told = ", ".join(map(str, lines[:TOLD_LINES])) + (", ..." if rows > TOLD_LINES else "")
+    have = "1 row has" if rows == 1 else f"{rows:,} rows have"
+    return f"{path}: {have} no complete label, and the task leaves such rows out (line {told})"
 
 
 def same_content(texts: Sequence[str]) -> str:
@@ -131,93 +121,22 @@ def examine_split(
     Raises:
         UserError: the file cannot be used as a whole, lacks a column, or holds no rows.
     """
-    problems: list[Problem] = []
-    collected: _Collected | None = None
-    number = 0
-    for number, row in enumerate(read_rows(path), start=1):
-        if isinstance(row, Problem):
-            problems.append(row)
-            continue
-        if collected is None:
-            with_labels = has_labels(row, columns, labels.several) if labelled is None else labelled
-            _require_columns(path, row, columns, labels if with_labels else None)
-            collected = _Collected(columns, labels if with_labels else None)
-        faults = collected.add(number, row)
-        if faults:
-            advice = " ".join(fault.advice for fault in faults).strip()
-            problems.append(Problem(path, row.line, "; ".join(fault.message for fault in faults), advice))
-    if number == 0:
-        raise UserError(told_empty(path))
-    if labelled is None and collected is not None and collected.withheld == number:
+    blocks = list(examined_blocks(path, columns, labels, labelled))
+    if labelled is None and all(block.withheld == block.rows for block in blocks):
         split, problems = examine_split(path, columns, labels, labelled=False)
         return replace(split, withheld=True), problems
-    return (collected or _Collected(columns, labels)).split(path), problems
+    split = Split(
+        path,
+        [row_id for block in blocks for row_id in block.ids],
+        [text for block in blocks for text in block.first],
+        [text for block in blocks for text in block.second or []] if len(columns.text_columns) == 2 else None,
+        _joined([block.labels for block in blocks]),
+        [line for block in blocks for line in block.unlabelled],
+    )
+    return split, [problem for block in blocks for problem in block.problems]
 
 
-@dataclass
-class _Collected:
-    """The usable rows so far. ``labels`` is None where labels are not read."""
-
-    columns: Columns
-    labels: Labels | None
-    ids: list[str] = field(default_factory=list)
-    texts: list[list[str]] = field(default_factory=list)
-    values: list[Label] = field(default_factory=list)
-    line_of_id: dict[str, int] = field(default_factory=dict)
-    unlabelled: list[int] = field(default_factory=list)
-    withheld: int = 0
-    """How many rows have an empty label, or -1 where that is none."""
-
-    def add(self, number: int, row: Row) -> list[Flaw]:
-        """Keep the row if nothing is wrong with it and its label is not one to leave out; return what is wrong."""
-        columns = self.columns.text_columns
-        texts = [row.values.get(column, "").strip() for column in columns]
-        value: Label | None = None
-        wanted = [*columns, self.columns.id or ""]
-        if self.labels is not None and not has_labels(row, self.columns, self.labels.several):
-            wanted += self.columns.label_columns
-        if odd := [column for column in wanted if column in row.unusable]:
-            return [Flaw(f"column '{column}' holds {row.unusable[column]}") for column in odd]
-        faults = [Flaw(f"no text in column '{name}'") for name, text in zip(columns, texts, strict=True) if not text]
-        row_id = str(number) if self.columns.id is None else row.values.get(self.columns.id, "").strip()
-        if not row_id:
-            faults.append(Flaw(f"no id in column '{self.columns.id}'"))
-        elif len(row_id.splitlines()) > 1 or " , " in row_id:
-            told = f"the id '{shown(row_id)}' has a line break or ' , ' in it, which no prediction file can hold"
-            faults.append(Flaw(told))
-        elif self.line_of_id.setdefault(row_id, row.line) != row.line:
-            faults.append(Flaw(f"the id '{shown(row_id)}' is already on line {self.line_of_id[row_id]}"))
-        if self.labels is not None:
-            label = raw_label(row, self.columns)
-            self.withheld += not label
-            if self.columns.skip_unlabelled and is_unlabelled(row, self.columns):
-                self.unlabelled.append(row.line)
-                return []
-            try:
-                value = self.labels.parse(label_text(row, self.columns))
-            except ValueError as error:
-                self.withheld += label in _MINUS_ONE
-                missing = Flaw(f"no label in column '{self.columns.label_columns[0]}'", _UNLABELLED)
-                advice = _UNLABELLED if is_unlabelled(row, self.columns) else ""
-                faults.append(Flaw(str(error).replace(label, shown(label)), advice) if label else missing)
-        if not faults and (self.labels is None or value is not None):
-            self.ids.append(row_id)
-            self.texts.append(texts)
-            if value is not None:
-                self.values.append(value)
-        return faults
-
-    def split(self, path: Path) -> Split:
-        """Return the kept rows."""
-        first = [texts[0] for texts in self.texts]
-        second = [texts[1] for texts in self.texts] if len(self.columns.text_columns) == 2 else None
-        labels = None if self.labels is None else np.array(self.values, dtype=np.float64)
-        return Split(path, self.ids, first, second, labels, self.unlabelled)
-
-
-def _require_columns(path: Path, row: Row, columns: Columns, labels: Labels | None) -> None:
-    lacking = labels is not None and not has_labels(row, columns, labels.several)
-    of_labels = columns.label_columns if lacking else ()
-    wanted = [*columns.text_columns, *of_labels, *([columns.id] if columns.id else [])]
-    if missing := missing_column(row, wanted):
-        raise UserError(f"{path}: {missing}")
+def _joined(labels: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    """Return the labels of all blocks; those of a block without usable rows have not the shape of others."""
+    some = [part for part in labels if part is not None and len(part)]
+    return np.concatenate(some) if some else labels[-1]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 
-from minbert.data.examples import Labels
+from minbert.data.examined import Labels
 from minbert.data.task_files import Columns
 from minbert.tasks.kinds import Kind, Label
 from minbert.tasks.numbers import number

@@ -1,0 +1,70 @@
+"""The texts of a file that a model is asked about, row by row, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from minbert.data.row import missing_column
+from minbert.data.rows import Problem, read_rows, standard_input
+from minbert.errors import UserError
+
+COUNTED_AT_ONCE = 2048
+
+
+class TextRow(NamedTuple):
+    """One row: the line it starts on, its id, and its text or the two texts of a pair."""
+
+    line: int
+    id: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextRows:
+    """The rows of a file, or of standard input (``-``), each with a text in every one of ``columns``.
+
+    Without ``id_column``, a row's id is its number, from 1.
+    """
+
+    path: Path
+    columns: Sequence[str]
+    id_column: str | None = None
+
+    def __iter__(self) -> Iterator[TextRow]:
+        """Yield the rows.
+
+        Raises:
+            UserError: at the first row that cannot be used, or as ``read_rows`` does.
+        """
+        wanted = [*self.columns, *([self.id_column] if self.id_column else [])]
+        for number, row in enumerate(read_rows(self.path), start=1):
+            if isinstance(row, Problem):
+                raise UserError(f"{row}. {row.advice}".strip())
+            if missing := missing_column(row, wanted):
+                names = "the text's column" if len(self.columns) == 1 else "both columns of a pair"
+                raise UserError(f"{self.path}:{row.line}: {missing} Name {names} with --text.")
+            texts = tuple(row.values[column] for column in self.columns)
+            for column, text in zip(self.columns, texts, strict=True):
+                if not text.strip():
+                    raise UserError(f"{self.path}:{row.line}: no text in column '{column}'.")
+            yield TextRow(row.line, row.values[self.id_column] if self.id_column else str(number), texts)
+
+    def count(self, progress: Callable[[int], None]) -> int | None:
+        """Read all rows and return how many there are; None of what can be read only once, which is not touched.
+
+        So a bad row at the end of a long file is told before the first is answered. ``progress`` is called with the
+        number of rows just read.
+
+        Raises:
+            UserError: as iterating does.
+        """
+        if self.path == standard_input or not self.path.is_file():  # a pipe, or nothing at all
+            return None
+        count = 0
+        for count, _ in enumerate(self, start=1):
+            if count % COUNTED_AT_ONCE == 0:
+                progress(COUNTED_AT_ONCE)
+        return count

@@ -1,0 +1,47 @@
+"""Hashes of texts in files say of texts what sets of them would."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from itertools import chain
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from full_disk import full_disk
+from minbert.errors import UserError
+from minbert.text import hashes as hashes_module
+from minbert.text.hashes import HashFile, distinct, repeated, shared, text_hashes
+
+texts = st.lists(st.sampled_from(["a", "b", "c", "ä", "", "a b"]) | st.text(max_size=2), max_size=30)
+
+
+def kept(batches: list[list[str]]) -> hashes_module.Hashes:
+    file = HashFile()
+    for batch in batches:
+        file.add(batch)
+    return file.sorted()
+
+
+@settings(max_examples=60)
+@given(first=st.lists(texts, max_size=3), second=st.lists(texts, max_size=3), at_once=st.integers(1, 5))
+def test_counts_are_those_of_sets(first: list[list[str]], second: list[list[str]], at_once: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashes_module, "AT_ONCE", at_once)
+        ours, others = kept(first), kept(second)
+        one, other = list(chain.from_iterable(first)), list(chain.from_iterable(second))
+        assert len(ours) == len(one)
+        assert distinct(ours) == len(set(one))
+        again = Counter(one)
+        again.subtract(set(one))
+        assert Counter(repeated(ours).tolist()) == Counter(text_hashes(again.elements()).tolist())
+        assert shared(ours, others) == sum(text in set(other) for text in one)
+
+
+def test_a_full_disk_is_told_with_what_to_do() -> None:
+    file = HashFile()
+    with full_disk(1024), pytest.raises(UserError, match=f"^{tempfile.gettempdir()}: the hashes .* TMPDIR=FOLDER"):
+        file.add(map(str, range(10_000)))
+        file.sorted()
