@@ -13,7 +13,8 @@ import torch
 from minbert.display.progress import Display
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import Prepared, prepare
-from minbert.training.learner import FinetunedLearner, FrozenLearner
+from minbert.training.finetuned_learner import FinetunedLearner
+from minbert.training.frozen_learner import FrozenLearner
 
 MNRL = {"name": "mnrl", "threshold": 4}
 

@@ -17,6 +17,7 @@ from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import make_learner, prepare
 from minbert.running.run import train_recipe
 from minbert.training.combining import StepCombination
+from minbert.training.reduction import Reduction
 
 Flat = dict[str, torch.Tensor]
 
@@ -48,7 +49,7 @@ def gradients_of(recipe: dict[str, Any], name: Any, quiet: Display) -> tuple[Fla
     for task, rows in step.items():
         learner.accumulate({task: rows}, {task: 1.0})
         own.append(take())
-    combination = StepCombination(parsed.combination, learner, parsed.seed)
+    combination = StepCombination(parsed.combination, learner, parsed.seed, Reduction())
     combination.accumulate(step, 0)
     return take(), own, combination
 
@@ -110,7 +111,7 @@ def test_gradnorm_reads_norms_at_the_layer_chosen(two_tasks: dict[str, Any], qui
     recipe = parse_recipe(still(two_tasks) | {"combination": {"name": "gradnorm", "layer": layer}}, "test")
     prepared = prepare(recipe, quiet)
     learner = make_learner(recipe, prepared, quiet)
-    combination = StepCombination(recipe.combination, learner, 0)
+    combination = StepCombination(recipe.combination, learner, 0, Reduction())
     _, step = next(recipe.schedule.method.steps(prepared.course.sizes, 1, 0))
     norms = []
     for task, rows in step.items():
@@ -192,4 +193,4 @@ def test_surgery_needs_every_task_in_a_step_and_an_encoder_that_learns(
     prepared = prepare(recipe, quiet)
     prepared.model.encoder.requires_grad_(False)
     with pytest.raises(UserError, match="frozen"):
-        StepCombination(recipe.combination, make_learner(recipe, prepared, quiet), 0)
+        StepCombination(recipe.combination, make_learner(recipe, prepared, quiet), 0, Reduction())

@@ -16,9 +16,11 @@ from minbert.multitask.regularization import Passes
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.prepare import Prepared, prepare
 from minbert.training.combining import StepCombination
-from minbert.training.gradient_cache import _joined, _parted
-from minbert.training.learner import FinetunedLearner
+from minbert.training.finetuned_learner import FinetunedLearner
+from minbert.training.gradient_cache import _by_row, _by_side
 from minbert.training.micro_batches import micro_batches
+from minbert.training.reduction import Reduction
+from minbert.training.shards import Shards
 
 MNRL = {"name": "mnrl", "threshold": 4, "symmetric": True}
 SMOOTH = {"name": "linear", "dropout": 0.0, "features": ["u", "v", "u*v"]}
@@ -95,22 +97,22 @@ def test_with_dropout_it_is_the_gradient_of_the_whole_batch_with_the_same_masks(
     prepared = prepared_with(two_tasks, quiet, 0.1, loss=loss)
     model = prepared.model
     learner = FinetunedLearner(model, prepared.train, "fp32", BUDGET)
-    torch.manual_seed(8)
-    losses = learner.accumulate(STEP, {"close": 1.0})
-    found, after = taken(prepared), torch.get_rng_state()
+    shards = Shards(seed=8, step=3)
+    losses = learner.accumulate(STEP, {"close": 1.0}, shards)
+    found = taken(prepared)
 
-    torch.manual_seed(8)
+    shards.draw("close", 0)
     sequences = prepared.train["close"].sequences
     first, second = [], []
-    for [rows] in micro_batches(STEP, learner.lengths, BUDGET):
+    for [rows] in micro_batches(shards.rows(STEP, learner.lengths, 0), learner.lengths, BUDGET):
         batch = sequences.pack(sequences.of(rows.numbers))
         [vectors] = model.vectors(batch, [Span("close", len(batch))])
         first.append(vectors[: len(rows.numbers)])
         second.append(vectors[len(rows.numbers) :])
     assert len(first) > 2
+    shards.draw("close", "head")
     output = model.head("close")(torch.cat(first + second))
     loss_value = learner.objectives["close"].loss(output, STEP["close"], 0.0)
-    assert torch.equal(torch.get_rng_state(), after)  # it leaves the generator as one forward pass does
     loss_value.backward()
     torch.testing.assert_close(losses, loss_value.detach().float().unsqueeze(0))
     assert_close(found, taken(prepared))
@@ -125,7 +127,6 @@ def test_other_masks_give_another_gradient(
     found = []
     for restore in (GeneratorState._restore, lambda _: None):
         monkeypatch.setattr(GeneratorState, "_restore", restore)
-        torch.manual_seed(8)
         learner.accumulate(STEP, {"close": 1.0})
         found.append(taken(prepared))
     with pytest.raises(AssertionError):
@@ -141,7 +142,7 @@ def test_a_step_of_several_tasks_and_surgery(two_tasks: dict[str, Any], quiet: D
     found = []
     for budget in (10_000, BUDGET):
         learner = FinetunedLearner(prepared.model, prepared.train, "fp32", budget)
-        losses = StepCombination(recipe.combination, learner, 0).accumulate(step, 0)
+        losses = StepCombination(recipe.combination, learner, 0, Reduction()).accumulate(step, 0)
         found.append((losses, taken(prepared)))
     torch.testing.assert_close(found[1][0], found[0][0])
     assert_close(found[1][1], found[0][1], 1e-5)
@@ -205,14 +206,14 @@ def test_bf16(two_tasks: dict[str, Any], quiet: Display) -> None:
     assert_close(found[1], found[0], 0.03)
 
 
-@pytest.mark.parametrize("sides", [1, 2])
+@pytest.mark.parametrize("sides", [1, 2, 3])
 def test_chunks_are_joined_as_heads_expect_them(sides: int) -> None:
-    rows = [2, 1, 3]
     chunks = [
         torch.tensor([[100.0 * side + row] for side in range(sides) for row in part])
         for part in ([0, 1], [2], [3, 4, 5])
     ]
-    joined = _joined(chunks, sides)
+    rows = [_by_row(chunk.view(-1, 1), sides) for chunk in chunks]
+    joined = _by_side(torch.cat(rows))
     assert joined.squeeze(1).tolist() == [100.0 * side + row for side in range(sides) for row in range(6)]
-    for back, chunk in zip(_parted(joined, sides, rows), chunks, strict=True):
-        assert torch.equal(back, chunk)
+    for row, chunk in zip(rows, chunks, strict=True):
+        assert torch.equal(_by_side(row), chunk)

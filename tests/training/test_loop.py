@@ -234,8 +234,8 @@ def test_numbers_that_are_not_finite_stop_the_run(
     else:
         accumulate = loop.learner.accumulate
 
-        def broken(step: Any, given: Any) -> torch.Tensor:
-            losses = accumulate(step, given)
+        def broken(*given: Any) -> torch.Tensor:
+            losses = accumulate(*given)
             next(iter(loop.model.heads.parameters())).grad[0] = float("inf")  # type: ignore[index]
             return losses
 

@@ -4,11 +4,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minbert.training.micro_batches import micro_batches
+from minbert.data.schedules import Step
+from minbert.training.micro_batches import TaskRows, micro_batches
 
 steps = st.dictionaries(
     st.sampled_from(["a", "b", "c"]), st.lists(st.integers(1, 40), min_size=1, max_size=20), min_size=1
 )
+
+
+def all_rows(step: Step) -> list[TaskRows]:
+    """Return the rows of a step that is not cut into shards."""
+    return [TaskRows(task, rows, len(rows)) for task, rows in step.items()]
 
 
 @given(steps, st.integers(1, 100), st.sets(st.sampled_from(["a", "b", "c"])))
@@ -17,7 +23,7 @@ def test_every_row_once_in_order_within_the_budget(
 ) -> None:
     lengths = {task: np.array(values) for task, values in row_lengths.items()}
     step = {task: np.arange(len(values))[::-1] for task, values in row_lengths.items()}
-    groups = list(micro_batches(step, lengths, budget, whole))
+    groups = list(micro_batches(all_rows(step), lengths, budget, whole))
     for task, rows in step.items():
         parts = [own for group in groups for own in group if own.task == task]
         np.testing.assert_array_equal(np.concatenate([own.numbers for own in parts]), rows)
@@ -32,13 +38,14 @@ def test_every_row_once_in_order_within_the_budget(
 
 def test_a_step_that_fits_is_one_group() -> None:
     lengths = {"a": np.full(4, 5), "b": np.full(2, 10)}
-    groups = list(micro_batches({"a": np.arange(4), "b": np.arange(2)}, lengths, 40))
+    groups = list(micro_batches(all_rows({"a": np.arange(4), "b": np.arange(2)}), lengths, 40))
     assert [[own.task for own in group] for group in groups] == [["a", "b"]]
 
 
 def test_whole_rows_that_do_not_fit_leave_their_neighbours_cut_as_before() -> None:
     lengths = {"a": np.full(3, 10), "b": np.full(3, 10), "c": np.full(2, 10)}
-    groups = list(micro_batches({task: np.arange(len(part)) for task, part in lengths.items()}, lengths, 25, {"b"}))
+    step = {task: np.arange(len(part)) for task, part in lengths.items()}
+    groups = list(micro_batches(all_rows(step), lengths, 25, {"b"}))
     assert [[(own.task, len(own.numbers)) for own in group] for group in groups] == [
         [("a", 2)],
         [("a", 1)],

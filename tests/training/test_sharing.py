@@ -21,6 +21,7 @@ from minbert.running.run import train_recipe
 from minbert.training.checkpoint_folder import newest_checkpoint
 from minbert.training.combining import StepCombination
 from minbert.training.loop import TrainingLoop
+from minbert.training.reduction import Reduction
 
 LORA = {"adapters": {"name": "lora", "dropout": 0.1}}
 OWN_LORA = {"adapters": {"name": "lora", "per_task": True}}
@@ -69,7 +70,7 @@ def gradients_of(recipe: dict[str, Any], quiet: Display) -> tuple[Flat, list[Fla
     for task, rows in step.items():
         learner.accumulate({task: rows}, {task: 1.0})
         own.append(take())
-    combination = StepCombination(parsed.combination, learner, parsed.seed)
+    combination = StepCombination(parsed.combination, learner, parsed.seed, Reduction())
     combination.accumulate(step, 0)
     return take(), own, combination
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +29,7 @@ from minbert.cli import (
 )
 from minbert.display.streams import give_up, is_broken, open_streams
 from minbert.errors import Notice, UserError
+from minbert.machine.launch import launched
 
 app = typer.Typer(
     name="minbert",
@@ -66,11 +69,35 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+_ON_MANY_RANKS = ("train", "pretrain")
+"""The commands that processes can share."""
+
+
 @app.callback()
 def main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001  (its callback prints it)
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
 ) -> None:
     """One encoder for several text tasks at once."""
+    if launched() and context.invoked_subcommand not in _ON_MANY_RANKS:
+        raise UserError(
+            f"'minbert {context.invoked_subcommand}' runs in one process: call it without torchrun. "
+            f"Under torchrun run: {', '.join(_ON_MANY_RANKS)}."
+        )
+
+
+@contextmanager
+def _all_ranks() -> Iterator[None]:
+    """Share the command with the other processes that torchrun started, if it did."""
+    if launched() is None:
+        yield
+        return
+    from minbert.machine.joining import joined
+
+    with joined():
+        yield
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *more: Any, **named: Any) -> None:
@@ -93,9 +120,10 @@ def run() -> None:
     warnings.showwarning = _show_warning
     _told.clear()
     try:
-        app(prog_name="minbert")
+        with _all_ranks():
+            app(prog_name="minbert")
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo("\n".join([f"error: {error}", *getattr(error, "__notes__", [])]), err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)

@@ -10,10 +10,11 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from minbert.errors import shown
+from minbert.errors import UserError, shown
 from minbert.files.locks import BusyError
 from minbert.files.outputs import is_vacant
 from minbert.files.paths import to_path
+from minbert.machine.launch import launched
 from minbert.tasks.numbers import number
 
 Ran = TypeVar("Ran")
@@ -89,9 +90,12 @@ def run_in_folder(
 
     Raises:
         BusyError: another process works in the folder that was asked for, or in the one to resume.
+        UserError: several ranks share the work, and none was asked for.
     """
     if out is not None:
         return run(out)
+    if launched():
+        raise UserError("under torchrun give --out: all ranks of a run work in one folder.")
     name = Path(source).stem if source.endswith((".yaml", ".yml")) else source.replace("/", "-")
     if resume:
         there = itertools.takewhile(Path.exists, _numbered(name))

@@ -49,6 +49,8 @@ def train(
     from minbert.display.commands import command_line
     from minbert.display.console import terminal
     from minbert.display.progress import Display
+    from minbert.errors import UserError
+    from minbert.machine.launch import launched
     from minbert.recipe.recipe import load_recipe
     from minbert.reproduction.budgets import load_budget
     from minbert.run_folder.folder import RECIPE
@@ -66,6 +68,8 @@ def train(
         loaded = load_budget(budget).apply(loaded)
     display = Display(terminal())
     find_trackers(track or [], out or Path())  # what is wrong with a name is told before anything is read
+    if dry_run and launched():
+        raise UserError("--dry-run estimates a run of one process: call it without torchrun.")
     if dry_run:
         display.show(tables.plan(plan_recipe(loaded, display, out, resume)))
         return

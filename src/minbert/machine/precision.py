@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from minbert.machine.device import available_device
+from minbert.machine.ranks import ranks
 
 Precision = Literal["fp32", "bf16"]
 """``bf16`` runs matrix products in bfloat16; weights, softmax, norms, losses and optimizer stay in fp32."""
@@ -29,8 +30,14 @@ def fastest_precision(device: torch.device) -> tuple[Precision, str]:
     """Return the faster format on ``device``, and why, in a few words.
 
     A GPU tells by its kind. On a CPU both formats multiply, once a process, what a layer of MiniLM would: bf16 is
-    several times as fast where the processor multiplies it itself, and slower where torch must emulate it.
+    several times as fast where the processor multiplies it itself, and slower where torch must emulate it. Of several
+    ranks the first decides: another might find something else.
     """
+    found, why = ranks().tell(lambda: list(_fastest(device)))
+    return ("bf16" if found == "bf16" else "fp32"), why
+
+
+def _fastest(device: torch.device) -> tuple[Precision, str]:
     if device.type == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return "bf16", "this GPU multiplies bf16 itself"

@@ -1,4 +1,7 @@
-"""Running a network without gradients: every distinct sequence once, in batches of like size."""
+"""Running a network without gradients: every distinct sequence once, in batches of like size.
+
+Of several ranks each reads its share of the batches, and all have the answers. So all must ask alike.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from torch import Tensor
 from minbert.encoder.pooling import Taken
 from minbert.errors import UserError
 from minbert.machine.precision import Precision, mixed_precision
+from minbert.machine.ranks import ranks
 from minbert.multitask.network import MultitaskNetwork, Span
 from minbert.multitask.sequences import Indices, Sequences
 from minbert.tasks.heads import HeadOutput
@@ -51,19 +55,26 @@ def sentence_vectors(
     """
     width = network.encoder.config.hidden_size if task is None else network.vector_width
     vectors = torch.empty(len(sequences), 2 * width if taken == "texts" else width, device=network.device)
+    batches = [np.sort(mixed) for mixed in _batches(sequences.lengths())]  # joined sequences are packed last
+    own = [batches[index] for index in ranks().share(len(batches))]
     was_training = network.training
     network.eval()
     try:
         with torch.no_grad(), mixed_precision(network.device, precision):
-            for mixed in _batches(sequences.lengths()):
-                numbers = np.sort(mixed)  # joined sequences have the higher numbers, and are packed last
+            for numbers in own:
                 batch = sequences.pack(numbers).to(network.device)
                 spans = None if task is None else [Span(task, len(numbers))]
                 vectors[torch.from_numpy(numbers)] = network.pooled(batch, spans, [taken])[taken].float()
                 progress(len(numbers))
     finally:
         network.train(was_training)
+    if not ranks().alone:
+        vectors[_all(batches)] = torch.cat(ranks().gather(vectors[_all(own)]))
     return vectors
+
+
+def _all(batches: list[Indices]) -> Tensor:
+    return torch.from_numpy(np.concatenate([np.empty(0, np.int64), *batches]))
 
 
 def task_logits(

@@ -28,6 +28,11 @@ def stored_gradients(parameters: Iterable[Tensor]) -> list[Tensor]:
     return stored
 
 
+def numbers_of(gradient: Tensor) -> Tensor:
+    """Return the numbers that a gradient holds; those of a sparse one may belong to a row more than once."""
+    return gradient._values() if gradient.is_sparse else gradient
+
+
 def clip_(gradients: Sequence[Tensor], norm: Tensor, limit: float) -> None:
     """Scale gradients of the total ``norm`` (a scalar) down to ``limit``, in place, if it is larger."""
     scale = (limit / (norm + 1e-6)).clamp(max=1)  # as torch.nn.utils.clip_grad_norm_ has it
@@ -48,10 +53,10 @@ def on_common_rows(gradients: Sequence[Tensor | None]) -> tuple[list[Tensor | No
     sparse = [gradient.coalesce() for gradient in there]
     rows = torch.unique(torch.cat([gradient.indices()[0] for gradient in sparse]))
     parts = iter(sparse)
-    return [None if gradient is None else _spread(next(parts), rows) for gradient in gradients], rows
+    return [None if gradient is None else spread(next(parts), rows) for gradient in gradients], rows
 
 
-def _spread(gradient: Tensor, rows: Tensor) -> Tensor:
+def spread(gradient: Tensor, rows: Tensor) -> Tensor:
     """Return the values of a sparse gradient at ``rows`` (U,), which has all of its own: (U, ...)."""
     spread = gradient.values().new_zeros(len(rows), *gradient.shape[1:])
     spread[torch.searchsorted(rows, gradient.indices()[0])] = gradient.values()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from minbert.encoder.masked_lm import MaskedLM, masked_lm_loss
 from minbert.machine.precision import Precision, mixed_precision
+from minbert.machine.ranks import ranks
 from minbert.text.masking import MaskedBatch
 
 OVERALL = "overall"
@@ -52,7 +53,10 @@ def with_overall(scores: Mapping[str, Score]) -> dict[str, Score]:
 def score_held_out(
     model: MaskedLM, held_out: Mapping[str, MaskedBatch], device: torch.device, precision: Precision, budget: int
 ) -> dict[str, Score]:
-    """Return the score of each corpus's held-out texts and their mean, dropout off; ``budget`` tokens at a time."""
+    """Return the score of each corpus's held-out texts and their mean, dropout off; ``budget`` tokens at a time.
+
+    Each rank reads its share of the texts, and all return the scores of all.
+    """
     was_training = model.training
     model.eval()
     scores = {}
@@ -62,12 +66,13 @@ def score_held_out(
                 # In float64, because a sum over many micro-batches should not depend on how many there are.
                 loss = torch.zeros((), dtype=torch.float64, device=device)
                 right = torch.zeros((), dtype=torch.int64, device=device)
-                for micro_batch in masked.micro_batches(budget):
+                for micro_batch in masked.shard(ranks().rank, ranks().count).micro_batches(budget):
                     own = micro_batch.to(device)
                     with mixed_precision(device, precision):
                         logits = model(own.batch, own.positions)
                     loss += masked_lm_loss(logits, own.targets)
                     right += (logits.argmax(-1) == own.targets).sum()
+                ranks().sum_([loss, right])
                 tokens = len(masked.targets)
                 scores[name] = Score(float(loss) / max(tokens, 1), float(right) / max(tokens, 1), tokens)
     finally:

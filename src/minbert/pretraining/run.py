@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from minbert.files.left_overs import remove_left_overs
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
+from minbert.machine.ranks import ranks
 from minbert.pretraining.corpus_texts import corpus_files
 from minbert.pretraining.held_out import Score, score_by_frequency
 from minbert.pretraining.loop import PretrainingLoop
@@ -39,31 +41,36 @@ def pretrain_recipe(recipe: PretrainingRecipe, out: Path, resume: bool, display:
         UserError: ``out`` holds something else, or files, encoder or settings do not serve the recipe.
         Interrupted: the user asked to stop; ``resume`` goes on.
     """
-    with claimed(out):
-        remove_left_overs(out)
+    with claimed(out) if ranks().first else nullcontext():
+        if ranks().first:
+            remove_left_overs(out)
         return _pretrain(resolve_pretraining(recipe), out, resume, display)
 
 
 def _pretrain(recipe: PretrainingRecipe, out: Path, resume: bool, display: Display) -> dict[str, Any]:
-    check_run_folder(out, recipe, resume, command="pretrain", read=read_pretraining_run)
-    if not (resume and (out / METRICS).is_file()):
-        resumed = newest_checkpoint(out) is not None
+    finished, resumed = ranks().tell(lambda: _stand(recipe, out, resume))
+    if not finished:
         inputs = RunInputs(out, resumed, display)
-        inputs.add(corpus_files(recipe))
+        if ranks().first:
+            inputs.add(corpus_files(recipe))
         prepared = prepare_pretraining(recipe, display)
-        inputs.add(encoder_files(recipe.encoder.name))
+        if ranks().first:
+            inputs.add(encoder_files(recipe.encoder.name))
+        ranks().collect(None)  # an exchange of tensors would not wait as long as one rank may take to prepare
+        ranks().copy_(prepared.model.state_dict().values())
         loop = pretraining_loop(recipe, prepared, out, display)
         display.note(
             f"pretraining on {available_device()} in {loop.precision}: {loop.total_steps:,} steps; {out} keeps the run"
         )
-        if not resumed:
-            write_text(out / RECIPE, recipe.to_yaml())
-            inputs.write()
-            save_tokenizer(prepared.tokenizer, prepared.model.encoder, out)
-            save_masked_lm(prepared.model, out, prepared.tokenizer)
-        keep_new_rows(out / NEW_ROWS, prepared.new_texts, resumed)
+        if ranks().first:
+            if not resumed:
+                write_text(out / RECIPE, recipe.to_yaml())
+                inputs.write()
+                save_tokenizer(prepared.tokenizer, prepared.model.encoder, out)
+                save_masked_lm(prepared.model, out, prepared.tokenizer)
+            keep_new_rows(out / NEW_ROWS, prepared.new_texts, resumed)
         loop.run(resumed)
-        write_json(out / METRICS, _metrics(recipe, prepared, loop))
+        ranks().tell(lambda: write_json(out / METRICS, _metrics(recipe, prepared, loop)))
     else:
         RunInputs(out, True, display).tell_changed()
     metrics: dict[str, Any] = read_json(out / METRICS)
@@ -73,6 +80,12 @@ def _pretrain(recipe: PretrainingRecipe, out: Path, resume: bool, display: Displ
             "texts. Train longer, or try another learning rate"
         )
     return metrics
+
+
+def _stand(recipe: PretrainingRecipe, out: Path, resume: bool) -> tuple[bool, bool]:
+    """Return whether the run in ``out`` has finished, and whether it has begun; see ``check_run_folder``."""
+    check_run_folder(out, recipe, resume, command="pretrain", read=read_pretraining_run)
+    return resume and (out / METRICS).is_file(), newest_checkpoint(out) is not None
 
 
 def resolve_pretraining(recipe: PretrainingRecipe) -> PretrainingRecipe:

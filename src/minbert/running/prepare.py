@@ -27,7 +27,9 @@ from minbert.text.tokenizer import Tokenizer
 from minbert.together.members import trained_tasks
 from minbert.together.teachers import Teachers, find_teachers
 from minbert.training.course import Course
-from minbert.training.learner import FinetunedLearner, FrozenLearner, Learner
+from minbert.training.finetuned_learner import FinetunedLearner
+from minbert.training.frozen_learner import FrozenLearner
+from minbert.training.learner import Learner
 from minbert.training.rows import Rows
 from minbert.training.scoring import check_select
 

@@ -75,6 +75,13 @@ class MaskedBatch:
             self.targets.to(device, non_blocking=True),
         )
 
+    def shard(self, number: int, count: int) -> MaskedBatch:
+        """Return the sequences of the ``number``-th of ``count`` parts, of nearly as many tokens each."""
+        middles = (self.batch.offsets[1:] + self.batch.offsets[:-1]).numpy()
+        tokens = int(self.batch.offsets[-1])
+        start, stop = np.searchsorted(middles * count // max(1, 2 * tokens), [number, number + 1])
+        return self._cut(int(start), int(stop))
+
     def micro_batches(self, budget: int) -> Iterator[MaskedBatch]:
         """Yield it cut into whole sequences, at most ``budget`` tokens at a time; a longer sequence stands alone."""
         offsets = self.batch.offsets.numpy()

@@ -15,6 +15,7 @@ from minbert.display.progress import Display
 from minbert.encoder.safetensors_reading import open_tensors
 from minbert.encoder.tensor_files import write_tensors
 from minbert.errors import UserError
+from minbert.machine.ranks import ranks
 from minbert.multitask.inference import class_logits, head_logits, sentence_vectors
 from minbert.recipe.recipe import Recipe
 from minbert.run_folder.folder import read_run
@@ -82,7 +83,8 @@ def teach(
 ) -> None:
     """Have the tasks' losses ask for their teachers' answers, too.
 
-    The answers are computed once, without dropout, and kept in the run's folder, where a resumed run finds them.
+    The answers are computed once, without dropout, and kept in the run's folder, where a resumed run, and every rank,
+    finds them.
 
     Args:
         recipe: the run's.
@@ -95,11 +97,11 @@ def teach(
     if recipe.distillation is None:
         return
     key = _key(recipe, teachers, texts)
+    if not ranks().tell(lambda: _kept_targets(out / TARGETS, key) is not None):
+        asked = _ask(recipe.distillation.temperature, teachers, texts, learner, display)
+        ranks().tell(lambda: write_tensors(out / TARGETS, asked, {"key": key}))
     targets = _kept_targets(out / TARGETS, key)
-    if targets is None:
-        with torch.random.fork_rng(devices=[]):  # loading draws heads; with answers kept nothing must be drawn less
-            targets = _ask(recipe.distillation.temperature, teachers, texts, learner, display)
-        write_tensors(out / TARGETS, targets, {"key": key})
+    assert targets is not None
     for name, answers in targets.items():
         learner.objectives[name].learn_from(answers, recipe.distillation)
 

@@ -37,6 +37,8 @@ class LoopState(BaseModel):
 
     step: int = 0
     """Optimizer steps taken."""
+    shards: int = 1
+    """How many shards each step has: as many as there were ranks when the run began (``training/shards.py``)."""
     evaluation_due: bool = False
     """Whether an evaluation comes before the next step."""
     finished: bool = False
@@ -78,7 +80,7 @@ class LoopState(BaseModel):
 def save_checkpoint(
     path: Path, state: LoopState, model: nn.Module, optimizer: Optimizer, more: Mapping[str, Tensor] | None = None
 ) -> None:
-    """Write one file, whole or not at all: the model, the optimizer, torch's generators, ``state``, and ``more``.
+    """Write one file, whole or not at all: the model, the optimizer, ``state``, and ``more``.
 
     Raises:
         UserError: the file cannot be written, or the disk is full; the checkpoint before stays.
@@ -88,14 +90,11 @@ def save_checkpoint(
         for slot, value in slots.items():
             tensors[f"optimizer.{index}.{slot}"] = torch.as_tensor(value)
     tensors |= {f"more.{name}": tensor for name, tensor in (more or {}).items()}
-    tensors["generator.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["generator.cuda"] = torch.cuda.get_rng_state()
     write_tensors(path, tensors, {"state": state.model_dump_json()})
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> tuple[LoopState, dict[str, Tensor]]:
-    """Put a checkpoint's tensors into ``model``, ``optimizer`` and torch's generators; return the state and ``more``.
+    """Put a checkpoint's tensors into ``model`` and ``optimizer``; return the state and ``more``.
 
     Raises:
         DamagedCheckpointError: the file is not what was written; nothing was put anywhere.
@@ -121,9 +120,6 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: Optimizer) -> tuple
         optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
     except (RuntimeError, ValueError) as error:
         raise UserError(f"{path}: holds another model than the recipe builds: {error}") from None
-    torch.set_rng_state(tensors["generator.cpu"])
-    if "generator.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["generator.cuda"])
     return state, more
 
 

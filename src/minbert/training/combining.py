@@ -12,6 +12,8 @@ from minbert.errors import UserError
 from minbert.multitask.combination import Combination, Surgeon, Weigher
 from minbert.randomness import generator
 from minbert.training.learner import Learner
+from minbert.training.reduction import Gradient, Reduction
+from minbert.training.shards import Shards
 from minbert.training.task_gradients import TaskGradients
 from minbert.training.weather import Weather
 
@@ -19,8 +21,8 @@ from minbert.training.weather import Weather
 class StepCombination:
     """Leaves the combined gradient of each step in the parameters, and keeps the weather of the steps gone by."""
 
-    def __init__(self, combination: Combination, learner: Learner, seed: int) -> None:
-        """Start ``combination`` for the tasks of ``learner``.
+    def __init__(self, combination: Combination, learner: Learner, seed: int, reduction: Reduction) -> None:
+        """Start ``combination`` for the tasks of ``learner``; what ranks have computed is added up by ``reduction``.
 
         Raises:
             UserError: it works on shared gradients, and the encoder is frozen or has no such layer.
@@ -28,7 +30,9 @@ class StepCombination:
         self.learner = learner
         self.tasks = list(learner.train)
         self.seed = seed
+        self.reduction = reduction
         self.combiner = combination.start(len(self.tasks))
+        self.trained = [parameter for parameter in learner.model.parameters() if parameter.requires_grad]
         self.shared = learner.model.shared_parameters()
         self.weather = Weather(self.tasks)
         layer = combination.norm_layer
@@ -44,15 +48,16 @@ class StepCombination:
         """Whether each task's own gradient is in memory at the same time."""
         return isinstance(self.combiner, Surgeon) or self.norm_places is not None
 
-    def accumulate(self, step: Step, number: int) -> Tensor:
-        """Add the combined gradient of step ``number`` to the parameters.
+    def accumulate(self, step: Step, number: int, shards: int = 1) -> Tensor:
+        """Add the combined gradient of step ``number``, which has so many ``shards``, to the parameters.
 
-        Returns each task's own unweighted loss, detached, in the step's order.
+        Returns each task's own unweighted loss, detached, in the step's order. Gradients and losses are of all ranks.
         """
         step = {task: step[task] for task in self.tasks if task in step}
+        cut = Shards(shards, self.seed, number)
         random = generator(self.seed, "combination", number)
         if isinstance(self.combiner, Surgeon):
-            losses, gradients = self._task_by_task(step)
+            losses, gradients = self._task_by_task(step, cut)
             products = gradients.gramian()
             weights = self.combiner.weights(products, losses.double().cpu(), random)
             gradients.combine(weights)
@@ -62,13 +67,14 @@ class StepCombination:
         weights = self.combiner.weights()
         norms = None
         if self.norm_places is not None:
-            losses, gradients = self._task_by_task(step, weights)
+            losses, gradients = self._task_by_task(step, cut, weights)
             norms = gradients.gramian(self.norm_places).diagonal().sqrt()
             products = gradients.gramian()
             gradients.combine(weights)
             self.weather.add(weights, products)
         else:
-            losses = self.learner.accumulate(step, dict(zip(self.tasks, weights.tolist(), strict=True)))
+            by_task = dict(zip(self.tasks, weights.tolist(), strict=True))
+            losses = self.reduction.total_(self.learner.accumulate(step, by_task, cut), self.trained)
             self.weather.add(weights)
         if len(step) == len(self.tasks):
             self.combiner.update(losses.double().cpu(), norms, random)
@@ -109,7 +115,9 @@ class StepCombination:
             raise UserError(f"combination.layer: no weight of layer '{layer}' is trained; choose another.")
         return places
 
-    def _task_by_task(self, step: Step, private_weights: Tensor | None = None) -> tuple[Tensor, TaskGradients]:
+    def _task_by_task(
+        self, step: Step, shards: Shards, private_weights: Tensor | None = None
+    ) -> tuple[Tensor, TaskGradients]:
         """Return losses (K,) and each task's own gradient over shared parameters; private ones keep theirs.
 
         Each task has a forward and a backward of its own, on its own batch: a graph that tasks shared would be walked
@@ -117,11 +125,24 @@ class StepCombination:
         """
         losses, parts = [], []
         for index, task in enumerate(self.tasks):
-            losses.append(self.learner.accumulate({task: step[task]}, {task: 1.0}))
+            losses.append(self.learner.accumulate({task: step[task]}, {task: 1.0}, shards))
             parts.append([parameter.grad for parameter in self.shared])
             for parameter in self.shared:
                 parameter.grad = None
             for parameter in self.learner.model.private_parameters(task):
                 if private_weights is not None and parameter.grad is not None:
                     parameter.grad *= float(private_weights[index])
-        return torch.cat(losses), TaskGradients(self.shared, parts)
+        total, parts = self._parts_of_all_ranks(torch.cat(losses), parts)
+        return total, TaskGradients(self.shared, parts)
+
+    def _parts_of_all_ranks(self, losses: Tensor, parts: list[list[Gradient]]) -> tuple[Tensor, list[list[Gradient]]]:
+        """Return the sums over ranks of losses (K,) and of each task's gradients; put them into private parameters."""
+        model = self.learner.model
+        private = [p for task in self.tasks for p in model.private_parameters(task) if p.requires_grad]
+        parameters = [*self.shared * len(parts), *private]
+        gradients = [gradient for own in parts for gradient in own]
+        losses, gradients = self.reduction.total(losses, parameters, [*gradients, *(p.grad for p in private)])
+        size = len(self.shared)
+        for parameter, gradient in zip(private, gradients[size * len(parts) :], strict=True):
+            parameter.grad = gradient
+        return losses, [gradients[size * index : size * (index + 1)] for index in range(len(parts))]

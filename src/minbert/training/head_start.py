@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from minbert.display.progress import Display
+from minbert.machine.ranks import ranks
 from minbert.multitask.inference import Progress
 from minbert.multitask.sequences import Indices, Sequences
 from minbert.randomness import generator
@@ -85,4 +86,7 @@ def _solve(learner: Learner, task: str, numbers: Indices, seed: int, progress: P
         texts=rows.sequences.rows[numbers, 0],
         generator=generator(seed, "head start", task, "held out"),
     )
-    return learner.model.head(task).solve(learner.training_vectors(task, numbers, progress), problem)
+    head, vectors = learner.model.head(task), learner.training_vectors(task, numbers, progress)
+    solved = ranks().tell(lambda: head.solve(vectors, problem))
+    ranks().copy_(head.state_dict().values())
+    return solved

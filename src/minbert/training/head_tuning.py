@@ -7,17 +7,16 @@ import shutil
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from minbert.data.schedules import Schedule
 from minbert.encoder.safetensors_reading import open_tensors
 from minbert.encoder.tensor_files import read_tensors, write_tensors
+from minbert.machine.ranks import ranks
 from minbert.multitask.combination import Combination
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
-from minbert.randomness import generator
-from minbert.training.learner import FrozenLearner
+from minbert.training.frozen_learner import FrozenLearner
 from minbert.training.loop import TrainingLoop
 
 HEADS = "checkpoints/heads.safetensors"
@@ -44,7 +43,7 @@ def tune_heads(trained: TrainingLoop) -> dict[str, Any]:
     """
     folder = trained.folder
     model = MultitaskModel.from_pretrained(folder)
-    if not (folder / HEADS).is_file():
+    if ranks().tell(lambda: not (folder / HEADS).is_file()):
         report: dict[str, Any] = {}
         tuned: dict[str, Tensor] = {}
         try:
@@ -52,13 +51,14 @@ def tune_heads(trained: TrainingLoop) -> dict[str, Any]:
                 report[task], head = _tune_head(trained, task)
                 tuned |= head
         finally:
-            shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
-        write_tensors(folder / HEADS, tuned, {"report": json.dumps(report)})
+            if ranks().first:
+                shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
+        ranks().tell(lambda: write_tensors(folder / HEADS, tuned, {"report": json.dumps(report)}))
     with open_tensors(folder / HEADS) as file:
         report = json.loads(file.metadata["report"])
         tensors = file.read_all()
     model.heads.load_state_dict(model.heads.state_dict() | tensors)
-    save_weights(model, folder)
+    ranks().tell(lambda: save_weights(model, folder))
     return report
 
 
@@ -69,7 +69,6 @@ def _tune_head(trained: TrainingLoop, task: str) -> tuple[dict[str, Any], dict[s
     precision, budget = trained.learner.precision, trained.learner.budget
     with display.counting(f"encoding {task} once", len(rows.sequences)) as bar:
         learner = FrozenLearner(model, {task: rows}, precision, budget, bar.advance)
-    torch.manual_seed(int(generator(course.seed, "head tuning", task).integers(2**63)))
     scratch = trained.folder / _SCRATCH
     changes = {
         "encoder": "frozen",
@@ -94,7 +93,7 @@ def _tune_head(trained: TrainingLoop, task: str) -> tuple[dict[str, Any], dict[s
     metric = model.tasks[task].metric
     before, after = result.history[0]["dev"][task][metric], result.state.best.score
     display.note(f"{task}: {metric} {before:.3f} before, {after:.3f} with the head that is kept")
-    kept = read_tensors(scratch / "model.safetensors")
+    kept = read_tensors(scratch / "model.safetensors") if ranks().first else {}  # where they are written to a file
     prefix = f"heads.{task}."
     report = {"metric": metric, "before": before, "after": after}
     return report, {name.removeprefix("heads."): kept[name] for name in kept if name.startswith(prefix)}

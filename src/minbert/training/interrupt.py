@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from minbert.machine.ranks import ranks
+
 
 class Interrupted(Exception):  # noqa: N818  (a request, not an error)
     """The user asked the run to stop; its state has been saved."""
@@ -41,15 +43,26 @@ class StopRequest:
     def breaking_off(self) -> Iterator[None]:
         """Have a request, also one that was made before, break off the body: it must leave nothing half changed.
 
+        Of several ranks none breaks off by itself, for the others would wait for it: see ``break_off_together``.
+
         Raises:
             Interrupted: out of the body.
         """
-        self._breaks_off = True
+        self._breaks_off = ranks().alone
         try:
             self._obey()
             yield
         finally:
             self._breaks_off = False
+
+    def break_off_together(self) -> None:
+        """Break off on all of several ranks where a request was made on any.
+
+        Raises:
+            Interrupted: one was made.
+        """
+        if not ranks().alone and any(ranks().collect(self.made)):
+            raise Interrupted("stopped")
 
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

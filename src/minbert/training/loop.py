@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor
 
 from minbert.data.schedules import Step
 from minbert.display.progress import Display
+from minbert.machine.ranks import ranks
 from minbert.multitask.inference import NotFiniteAnswersError
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
@@ -20,9 +22,10 @@ from minbert.training.combining import StepCombination
 from minbert.training.course import Course
 from minbert.training.learner import Learner
 from minbert.training.micro_batches import step_tokens
+from minbert.training.protocols import Counts
 from minbert.training.rows import Rows
 from minbert.training.scoring import DevScores, score_dev, score_name
-from minbert.training.stepper import Counts, OnEvaluation, Stepper
+from minbert.training.stepper import OnEvaluation, Stepper
 
 BEST = "best"
 """A folder within, where ``keep_best_of_tasks`` asks for it: for each task, and for ``overall``, its best model's."""
@@ -55,12 +58,12 @@ class TrainingLoop(Stepper[Step]):
         model.encoder.embeddings.word.sparse = model.device.type == "cpu"
         groups = parameter_groups(model.encoder, model.fresh_modules(), course.optimizer)
         super().__init__(model, groups, course, settings, folder, display, on_evaluation, trackers)
-        self.combination = StepCombination(course.combination, learner, course.seed)
+        self.combination = StepCombination(course.combination, learner, course.seed, self.reduction)
         self.remembered |= {"combination": self.combination, "regularization": learner.regularizing}
 
     def _accumulate(self, step: Step) -> Tensor:
         self.learner.begin_step(self.state.step / self.total_steps)
-        return self.combination.accumulate(step, self.state.step)
+        return self.combination.accumulate(step, self.state.step, self.state.shards)
 
     def _optimize(self, step: Step, losses: Tensor) -> None:
         super()._optimize(step, losses)
@@ -76,7 +79,8 @@ class TrainingLoop(Stepper[Step]):
 
     def _judge(self) -> None:
         with self.stop.breaking_off():
-            dev = self._dev_scores()
+            scores = self._dev_scores()
+        dev = DevScores(**ranks().tell(lambda: asdict(scores)))  # what follows from them must be alike on all ranks
         state, settings, losses = self.state, self.course.settings, self._mean_losses()
         self._record(
             {
@@ -93,7 +97,7 @@ class TrainingLoop(Stepper[Step]):
         if improved:
             state.best = Best(score=score, step=state.step)
             kept = [self.folder, *kept]
-        if kept:
+        if kept and ranks().first:
             save_weights(self.model, *kept)
         self.combination.weather.clear()
         self.learner.regularizing.clear()
@@ -123,6 +127,7 @@ class TrainingLoop(Stepper[Step]):
     def _dev_scores(self) -> DevScores:
         answers = {}
         for task, rows in self.dev.items():
+            self.stop.break_off_together()
             try:
                 answers[task] = (self.learner.predictions(task, rows), rows.known_labels)
             except NotFiniteAnswersError:

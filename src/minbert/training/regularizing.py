@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from minbert.errors import UserError
 from minbert.machine.precision import Precision
+from minbert.machine.ranks import ranks
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.regularization import Passes, Regularization, Regularizer
 
@@ -78,7 +79,11 @@ class Regularizing:
             regularizer.finish_step(progress)
 
     def report(self) -> dict[str, Any]:
-        """Return task by task, method by method, the means of what was recorded, as JSON; see each method's text."""
+        """Return task by task, method by method, the means of what was recorded, as JSON; see each method's text.
+
+        All ranks must call it. The first returns what all have recorded, the others return nothing.
+        """
+        self._hand_over()
         report: dict[str, Any] = {}
         for key, total in sorted(self._sums.items()):
             task, method, name = key.split(".")
@@ -92,7 +97,8 @@ class Regularizing:
         self._sums = {}
 
     def state(self) -> dict[str, Tensor]:
-        """Return what a checkpoint must hold, by name."""
+        """Return what a checkpoint must hold, by name; see ``report`` for what that is on several ranks."""
+        self._hand_over()
         state = {f"sums.{name}": total for name, total in self._sums.items()}
         for index, regularizer in enumerate(self._started):
             state |= {f"{index}.{name}": tensor for name, tensor in regularizer.state().items()}
@@ -104,9 +110,19 @@ class Regularizing:
         for key, tensor in state.items():
             part, _, name = key.partition(".")
             own.setdefault(part, {})[name] = tensor
-        self._sums = {name: total.to(self._device) for name, total in own.get("sums", {}).items()}
+        sums = own.get("sums", {}) if ranks().first else {}
+        self._sums = {name: total.to(self._device) for name, total in sums.items()}
         for index, regularizer in enumerate(self._started):
             regularizer.restore(own.get(str(index), {}))
+
+    def _hand_over(self) -> None:
+        """Give the first rank what every rank has recorded; together they have what they had."""
+        if ranks().alone:
+            return
+        recorded = ranks().collect({name: total.item() for name, total in self._sums.items()})
+        self._sums = {}
+        for name, value in (item for own in recorded if ranks().first for item in own.items()):
+            self._sums[name] = self._sums.get(name, 0) + torch.tensor(value, dtype=torch.float64, device=self._device)
 
 
 def refusal(model: MultitaskModel, task: str, method: Regularization) -> str | None:

@@ -5,28 +5,30 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from minbert.display.progress import Display
 from minbert.errors import UserError
+from minbert.machine.ranks import ranks
 from minbert.optim.ema import ExponentialMovingAverage
 from minbert.optim.gradients import clip_, stored_gradients
-from minbert.optim.settings import OptimizerSettings, make_optimizer
+from minbert.optim.settings import make_optimizer
 from minbert.tracking import Tracker
 from minbert.training.checkpoint import LoopState
 from minbert.training.checkpoint_folder import CHECKPOINTS, CheckpointSettings, keep_checkpoint, load_newest
 from minbert.training.history import read_history, write_history
 from minbert.training.interrupt import Interrupted, StopRequest
+from minbert.training.protocols import Counts, Remembers, Steps
+from minbert.training.reduction import Reduction, Wishes, check_same_weights
 
 StepT = TypeVar("StepT")
-StepT_co = TypeVar("StepT_co", covariant=True)
 
 OnEvaluation = Callable[[int, float], None]
 """Told of every evaluation but the last, after its checkpoint: which it is (from 1), and the best score so far.
@@ -37,40 +39,6 @@ What it raises ends the run there.
 
 class NotFiniteError(UserError):
     """A loss or gradient became infinite or no number, so training stopped."""
-
-
-class Steps(Protocol[StepT_co]):
-    """What a stepper must know of a run's course."""
-
-    @property
-    def optimizer(self) -> OptimizerSettings:
-        """Of which optimizer the steps are."""
-
-    @property
-    def total_steps(self) -> int:
-        """How many they are."""
-
-    def steps(self, skip: int) -> Iterator[tuple[StepT_co, bool]]:
-        """Yield the steps but the first ``skip``, each with whether an evaluation follows it. One follows the last."""
-
-
-class Remembers(Protocol):
-    """A part of a loop that changes from step to step, so that a checkpoint must hold it."""
-
-    def state(self) -> dict[str, Tensor]:
-        """Return what the checkpoint must hold, by name."""
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what ``state`` returned."""
-
-
-class Counts(NamedTuple):
-    """What a step has read."""
-
-    tasks: list[str]
-    """Whose losses it has, in their order."""
-    examples: int
-    tokens: int
 
 
 @dataclass(slots=True)
@@ -119,14 +87,15 @@ class Stepper(ABC, Generic[StepT]):
         decay = course.optimizer.ema_decay
         self.average = ExponentialMovingAverage(self.parameters, decay) if decay else None
         self.remembered: dict[str, Remembers] = {} if self.average is None else {"average": self.average}
-        self.state = LoopState()
+        self.state = LoopState(shards=ranks().count)
         self.history: list[dict[str, Any]] = []
         self.stop = StopRequest()
         self.last_checkpoint = time.monotonic()
+        self.reduction = Reduction(self._wishes)
 
     @abstractmethod
     def _accumulate(self, step: StepT) -> Tensor:
-        """Add a step's gradient to the parameters; return its losses (K,), detached."""
+        """Add a step's gradient, of all ranks, to the parameters; return its losses (K,), detached."""
 
     @abstractmethod
     def _counts(self, step: StepT) -> Counts:
@@ -157,12 +126,17 @@ class Stepper(ABC, Generic[StepT]):
         with self.stop.listening():
             if resume:
                 self._resume()
+                self._tell_idle()
             else:
                 self.state.evaluation_due = True  # what training must beat
             if not self.state.finished:
                 with self.display.training(self.total_steps, self.state.step):
                     self._steps()
         return TrainingResult(self.state, self.history)
+
+    def _wishes(self) -> Wishes:
+        late = time.monotonic() - self.last_checkpoint > 60 * self.checkpoints.checkpoint_minutes
+        return Wishes(stop=self.stop.made, checkpoint=late and ranks().first)
 
     def _steps(self) -> None:
         self.model.train()
@@ -171,18 +145,19 @@ class Stepper(ABC, Generic[StepT]):
         for step, evaluate in self.course.steps(self.state.step):
             if self.state.finished:
                 return
-            if self.stop.made:
+            if self.reduction.agreed().stop:
                 self._checkpoint()
                 raise Interrupted("stopped; the checkpoint is written, and the same call with resume=True goes on")
             self._step(step)
             self.state.evaluation_due = evaluate
             if evaluate:
                 self._evaluate()
-            elif time.monotonic() - self.last_checkpoint > 60 * self.checkpoints.checkpoint_minutes:
+            elif self.reduction.agreed().checkpoint:
                 self._checkpoint()
 
     def _step(self, step: StepT) -> None:
         started = time.perf_counter()
+        ranks().place = f"at step {self.state.step + 1}"
         factor = self.course.optimizer.factor(self.state.step, self.total_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_learning_rate"] * factor
@@ -223,8 +198,9 @@ class Stepper(ABC, Generic[StepT]):
 
     def _not_finite(self, step: int, what: str, rows: str = "") -> NotFiniteError:
         """Return the error that says so; ``what`` and ``rows`` tell where."""
+        on = "".join(f", on rank {rank}" for rank in self.reduction.not_finite)
         return NotFiniteError(
-            f"step {step}: {what}, so training stopped. {rows}The last good checkpoint is in "
+            f"step {step}{on}: {what}, so training stopped. {rows}The last good checkpoint is in "
             f"{self.folder / CHECKPOINTS}. Try a lower optimizer.learning_rate, or training.precision=fp32."
         )
 
@@ -256,9 +232,10 @@ class Stepper(ABC, Generic[StepT]):
         """Write a line of history: what an evaluation has ``said``."""
         line = {"step": self.state.step, "seconds": round(self.state.train_seconds, 3), **said}
         self.history.append(line)
-        write_history(self.folder, self.history)
-        for tracker in self.trackers:
-            tracker.recorded(line)
+        if ranks().first:
+            write_history(self.folder, self.history)
+            for tracker in self.trackers:
+                tracker.recorded(line)
 
     def _worth(self, score: float) -> float:
         """Return what is the higher the better: the score that decides, unless less of it is better."""
@@ -269,11 +246,22 @@ class Stepper(ABC, Generic[StepT]):
         return self.state.best is None or self._worth(score) > self._worth(self.state.best.score)
 
     def _checkpoint(self) -> None:
+        check_same_weights(self.parameters, f"step {self.state.step}", self.folder / CHECKPOINTS)
         more = {
             f"{part}.{name}": tensor for part, one in self.remembered.items() for name, tensor in one.state().items()
         }
-        keep_checkpoint(self.folder, self.checkpoints.keep_checkpoints, self.state, self.model, self.optimizer, more)
+        if ranks().first:
+            keep = self.checkpoints.keep_checkpoints
+            keep_checkpoint(self.folder, keep, self.state, self.model, self.optimizer, more)
         self.last_checkpoint = time.monotonic()
+
+    def _tell_idle(self) -> None:
+        count, shards = ranks().count, self.state.shards
+        if count > shards:
+            self.display.note(
+                f"this run began on {shards} {'rank' if shards == 1 else 'ranks'}, and its steps are cut for as many: "
+                f"{count - shards} of {count} only help to evaluate"
+            )
 
     def _resume(self) -> None:
         self.state, more = load_newest(self.folder, self.model, self.optimizer, self.display.note)
@@ -283,6 +271,6 @@ class Stepper(ABC, Generic[StepT]):
         # An evaluation after the checkpoint will come again.
         end = self.state.step + (not self.state.evaluation_due)
         self.history = [line for line in read_history(self.folder) if line["step"] < end] if end else []
-        for line in self.history:
-            for tracker in self.trackers:
+        for tracker in self.trackers if ranks().first else ():
+            for line in self.history:
                 tracker.recorded(line)
