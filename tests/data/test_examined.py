@@ -90,7 +90,7 @@ def test_the_check_over_blocks_and_hashes_finds_what_the_strict_reading_finds(
     """Also where many ids share a hash."""
 
     def few_hashes(texts: Iterable[str]) -> hashes.Hashes:
-        return np.array([len(text) for text in texts], np.uint64)
+        return np.array([[len(text), 0] for text in texts], np.uint64).reshape(-1, 2)
 
     path = write(tmp_path, MIXED)
     split, problems = examine_split(path, files(), SCORES)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minbert.text import distinct
+from minbert.text import hashes as hashes_module
 from minbert.text.distinct import DistinctTexts
 
 
@@ -40,7 +41,7 @@ def test_how_many_are_looked_at_at_a_time_changes_nothing(
 ) -> None:
     monkeypatch.setattr(distinct, "TEXTS_AT_ONCE", texts)
     monkeypatch.setattr(distinct, "CHARACTERS_AT_ONCE", characters)
-    monkeypatch.setattr(distinct, "HASHES_AT_ONCE", hashes)
+    monkeypatch.setattr(hashes_module, "HASHES_AT_ONCE", hashes)
     many = [f"text {n * n % 31}" for n in range(100)]
     assert found(many, place) == list(dict.fromkeys(many))
     assert found([f"{n}" for n in range(20)], place) == [f"{n}" for n in range(20)]
@@ -56,7 +57,7 @@ def test_texts_that_share_half_a_hash_are_told_apart(place: Path, monkeypatch: p
             return bytes(8) + self.whole[8:]
 
     stand_in: Callable[..., Any] = Halved
-    monkeypatch.setattr(distinct.hashlib, "blake2b", stand_in)
+    monkeypatch.setattr(hashes_module.hashlib, "blake2b", stand_in)
     with TemporaryDirectory(dir=place) as scratch:
         assert list(DistinctTexts(lambda: ["a", "a", "b", "b"], Path(scratch))) == ["a", "b"]
 

@@ -64,5 +64,5 @@ class _WatchedIds:
         self._line_of_id: dict[str, int] = {}
 
     def setdefault(self, row_id: str, line: int, /) -> int:
-        watched = int(text_hashes([row_id])[0]) in self._watched
+        watched = int(text_hashes([row_id])[0, 0]) in self._watched
         return self._line_of_id.setdefault(row_id, line) if watched else line

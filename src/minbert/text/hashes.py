@@ -7,6 +7,8 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +17,29 @@ from minbert.errors import UserError
 
 Hashes = NDArray[np.uint64]
 
-AT_ONCE = 2**16
-"""Hashes looked at together: half a megabyte."""
+HASHES_AT_ONCE = 2**18
+"""Hashes looked at together: two megabytes."""
 
 
 def text_hashes(texts: Iterable[str]) -> Hashes:
-    """Return 64 bits of BLAKE2b of each text.
+    """Return 128 bits of BLAKE2b of each text, (n, 2).
 
-    Of a hundred million different texts two have the same hash with a probability of 0.0003.
+    Of a hundred million different texts two have the first half in common with a probability of 0.0003.
     """
-    return np.frombuffer(b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts), np.uint64)
+    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts)
+    return np.frombuffer(digests, np.uint64).reshape(-1, 2)
 
 
 class HashFile:
-    """The hashes of texts, added in any number of calls to a temporary file, then sorted there as a mapped file.
+    """The first halves of texts' hashes: added in any number of calls to a file, then sorted there.
 
     The file has no name, so nothing of it is left when the process ends, however that comes.
     """
 
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (for as long as the hashes are looked at)
+    def __init__(self, folder: Path | None = None) -> None:
+        """Make the file in ``folder``, by default among the system's temporary files."""
+        self._folder = folder
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (open as long as hashes are added)
 
     def add(self, texts: Iterable[str]) -> None:
         """Add the hash of each text.
@@ -42,8 +47,8 @@ class HashFile:
         Raises:
             UserError: there is no room for it.
         """
-        with _room_asked_for():
-            self._file.write(text_hashes(texts).tobytes())
+        with _room_asked_for(self._folder):
+            self._file.write(text_hashes(texts)[:, 0].tobytes())
 
     def sorted(self) -> Hashes:
         """Return all hashes in order, as a mapped file; nothing more can be added.
@@ -51,35 +56,34 @@ class HashFile:
         Raises:
             UserError: as for ``add``.
         """
-        with self._file as file:
-            with _room_asked_for():
-                file.flush()
-            if not file.seek(0, os.SEEK_END):
-                return np.empty(0, np.uint64)
-            hashes = np.memmap(file, np.uint64, "r+")
+        with _room_asked_for(self._folder):
+            hashes = _mapped(self._file)
         hashes.sort()
         return hashes
 
 
-@contextmanager
-def _room_asked_for() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"{tempfile.gettempdir()}: the hashes of texts cannot be written there ({error.strerror}). They take 8 "
-            "bytes a row and file. Free some space, or name another folder: TMPDIR=FOLDER minbert ..."
-        ) from error
-
-
 def distinct(hashes: Hashes) -> int:
     """Return how many different ones there are among sorted ``hashes``."""
-    return sum(int(is_first.sum()) for _, is_first in _with_first(hashes))
+    return sum(int(comes_first.sum()) for _, comes_first, _ in _beside_neighbours(hashes))
 
 
-def repeated(hashes: Hashes) -> Hashes:
-    """Return those of sorted ``hashes`` that come more than once, each as often as it comes again."""
-    return np.concatenate([np.empty(0, np.uint64), *(part[~is_first] for part, is_first in _with_first(hashes))])
+def repeated(hashes: Hashes, folder: Path | None = None) -> Hashes:
+    """Return those of sorted ``hashes`` that come more than once, each once and in order, as a mapped file.
+
+    Raises:
+        UserError: there is no room for it in ``folder``, by default among the system's temporary files.
+    """
+    parts = (part[first & again] for part, first, again in _beside_neighbours(hashes))
+    return _written(parts, folder)
+
+
+def zeros_for(hashes: Hashes, folder: Path | None = None) -> Hashes:
+    """Return a zero for each of sorted ``hashes``, as a mapped file that can be written to.
+
+    Raises:
+        UserError: as for ``repeated``.
+    """
+    return _written((np.zeros_like(part) for part, _, _ in _beside_neighbours(hashes)), folder)
 
 
 def shared(hashes: Hashes, others: Hashes) -> int:
@@ -87,22 +91,45 @@ def shared(hashes: Hashes, others: Hashes) -> int:
     if not len(others):
         return 0
     count = 0
-    for part in _parts(hashes):
+    for start in range(0, len(hashes), HASHES_AT_ONCE):
+        part = hashes[start : start + HASHES_AT_ONCE]
         places = np.minimum(np.searchsorted(others, part), len(others) - 1)
         count += int((others[places] == part).sum())
     return count
 
 
-def _with_first(hashes: Hashes) -> Iterator[tuple[Hashes, NDArray[np.bool_]]]:
-    """Yield parts of sorted hashes, and which of them are the first of their value."""
-    last = None
-    for part in _parts(hashes):
-        is_first = np.append(True, part[1:] != part[:-1])
-        is_first[0] = last is None or part[0] != last
-        last = part[-1]
-        yield part, is_first
+def _beside_neighbours(hashes: Hashes) -> Iterator[tuple[Hashes, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield parts of sorted hashes, which of them are other ones than before, and which are the same as the next."""
+    for start in range(0, len(hashes), HASHES_AT_ONCE):
+        end = min(start + HASHES_AT_ONCE, len(hashes))
+        part = hashes[start:end]
+        same = part[1:] == part[:-1]
+        comes_first = np.append(start == 0 or part[0] != hashes[start - 1], ~same)
+        comes_again = np.append(same, end < len(hashes) and part[-1] == hashes[end])
+        yield part, comes_first, comes_again
 
 
-def _parts(hashes: Hashes) -> Iterator[Hashes]:
-    for start in range(0, len(hashes), AT_ONCE):
-        yield np.asarray(hashes[start : start + AT_ONCE])
+def _written(parts: Iterable[Hashes], folder: Path | None) -> Hashes:
+    """Return parts as one mapped file."""
+    with _room_asked_for(folder):
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (it is closed when it is mapped)
+        for part in parts:
+            file.write(part.tobytes())
+        return _mapped(file)
+
+
+def _mapped(file: IO[bytes]) -> Hashes:
+    """Return the hashes in a temporary file, which is closed, and stays as long as they are in use."""
+    with file:
+        return np.memmap(file, np.uint64, "r+") if file.seek(0, os.SEEK_END) else np.empty(0, np.uint64)
+
+
+@contextmanager
+def _room_asked_for(folder: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{folder or tempfile.gettempdir()}: hashes of texts cannot be written there ({error.strerror}). They take "
+            "8 bytes a text. Free some space, or name another folder by TMPDIR (for a cache MINBERT_CACHE)."
+        ) from error
