@@ -8,9 +8,9 @@ up after a time. A rank of a process that was started by itself is alone: it sen
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
@@ -28,8 +28,8 @@ Value = TypeVar("Value")
 _BUCKET_BYTES = 25 * 2**20
 """Small tensors travel together, so many bytes at a time; copying all at once would double the memory they take."""
 
-_LOOK = timedelta(seconds=1)
-"""How often a rank that waits for another looks whether one has failed."""
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.2
+"""Seconds between two looks of a rank that waits for another: the longer it waits, the less often it looks."""
 
 FAILURE = "failure"
 """Stands in the store when a rank has failed, so that no other waits for it."""
@@ -122,15 +122,14 @@ class Ranks:
         """Return what a rank puts into the store, when it does."""
         with _peers():
             assert self._store is not None
-            while True:
-                try:
-                    self._store.wait([key], _LOOK)
-                except dist.DistStoreError:
-                    ended = self._store.check([FAILURE]) or RankProcess.of(rank, self._store).has_ended()
-                    if ended and not self._store.check([key]):
-                        raise
-                else:
-                    return str(self._store.get(key), "utf-8")
+            pause = _SHORTEST_PAUSE
+            while not self._store.check([key]):  # the store's own way to wait prints warnings from time to time
+                ended = self._store.check([FAILURE]) or RankProcess.of(rank, self._store).has_ended()
+                if ended and not self._store.check([key]):
+                    raise LostRankError(f"rank {rank} has ended")
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            return str(self._store.get(key), "utf-8")
 
 
 _current = Ranks()
@@ -143,13 +142,13 @@ def ranks() -> Ranks:
 
 @contextmanager
 def taking_part(own: Ranks) -> Iterator[Ranks]:
-    """Let ``ranks`` return ``own`` until the body ends."""
+    """Let ``ranks`` return ``own`` until the body ends; ``Ranks()`` makes a rank work by itself for a while."""
     global _current
-    _current = own
+    before, _current = _current, own
     try:
         yield own
     finally:
-        _current = Ranks()
+        _current = before
 
 
 @contextmanager
