@@ -20,7 +20,7 @@ from minbert.data.rows import Row
 from minbert.data.text_rows import TextRows
 from minbert.display.progress import Display
 from minbert.errors import UserError
-from minbert.evaluation import streaming
+from minbert.evaluation import dealing
 from minbert.evaluation.streaming import encode_file, predict_file
 from minbert.multitask.model import MultitaskModel
 from small_models import WORDS, model_over, stir
@@ -71,7 +71,7 @@ def _value(cell: str) -> Any:
 def test_every_format_holds_what_the_model_says(
     model: MultitaskModel, source: Path, task: str, quiet: Display, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(dealing, "ROWS_AT_ONCE", 7)
     said = model.predict(task, PAIRS if task == "near" else [first for first, _ in PAIRS])
     rows = TextRows(source, ["a", "b"] if task == "near" else ["a"], "key")
     for suffix in ROW_FORMATS:
@@ -90,7 +90,7 @@ def test_every_format_holds_what_the_model_says(
 def test_vectors_are_those_of_encode_in_both_formats(
     model: MultitaskModel, source: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(dealing, "ROWS_AT_ONCE", 7)
     said = model.encode([first for first, _ in PAIRS])
     rows = TextRows(source, ["a"], "key")
     for name in ("out.npy", "out.parquet"):
@@ -123,7 +123,7 @@ def test_no_more_rows_are_at_hand_than_are_answered_together(
     predictions = model.predictions
     monkeypatch.setattr(model, "predictions", answer)
     monkeypatch.setattr(text_rows, "read_rows", endless_reader)
-    monkeypatch.setattr(streaming, "ROWS_AT_ONCE", 8)
+    monkeypatch.setattr(dealing, "ROWS_AT_ONCE", 8)
     predict_file(model, "mood", TextRows(Path("-"), ["text"]), tmp_path / "out.parquet", "fp32", quiet)
     assert (read, answered) == (40, 40)
     assert max(ahead) == 8
@@ -134,7 +134,7 @@ def test_a_bad_row_at_the_end_is_told_before_the_first_is_answered(
 ) -> None:
     with source.open("a", encoding="utf-8") as file:
         file.write('{"key": "last", "a": " "}\n')
-    monkeypatch.setattr(streaming, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(dealing, "ROWS_AT_ONCE", 2)
     monkeypatch.setattr(model, "predictions", None)
     with pytest.raises(UserError, match=rf"in\.jsonl:{len(PAIRS) + 1}: no text in column 'a'"):
         predict_file(model, "mood", TextRows(source, ["a"]), source.with_name("out.csv"), "fp32", quiet)

@@ -77,6 +77,7 @@ def predict(
     from minbert.errors import UserError
     from minbert.evaluation.streaming import predict_file
     from minbert.files.outputs import new_file
+    from minbert.machine.ranks import ranks
     from minbert.run_folder.unfinished import undecided
     from minbert.running.evaluating import text_columns
 
@@ -86,7 +87,7 @@ def predict(
         raise UserError("--output goes with --input FILE; answers to texts given here are printed.")
     display = Display(terminal(stderr=True))
     with ExitStack() as held:
-        if source is not None and output is not None:
+        if source is not None and output is not None and ranks().first:
             held.enter_context(new_file(output, [source, to_path(run)], force=force, suffixes=ROW_FORMATS))
         model: Answering = _load_exported(run, revision) if engine == "onnx" else load(run, display, revision)
         number_format = _number_format(precision, engine)
@@ -145,11 +146,14 @@ def encode(
     from minbert.evaluation.streaming import encode_file
     from minbert.files.outputs import new_file
     from minbert.machine.precision import chosen_precision
+    from minbert.machine.ranks import ranks
 
     if id_column is not None and output.suffix.lower() == ".npy":
         raise UserError("--id: an .npy file holds numbers alone; ids go with --output FILE.parquet.")
     display = Display(terminal(stderr=True))
-    with new_file(output, [source, to_path(run)], force=force, suffixes=VECTOR_FORMATS):
+    with ExitStack() as held:
+        if ranks().first:
+            held.enter_context(new_file(output, [source, to_path(run)], force=force, suffixes=VECTOR_FORMATS))
         model = load(run, display, revision)
         rows = TextRows(source, [column], id_column)
         answered = encode_file(model, rows, output, pooling, chosen_precision(precision), display)

@@ -69,7 +69,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-_ON_MANY_RANKS = ("train", "pretrain")
+_ON_MANY_RANKS = ("train", "pretrain", "evaluate", "predict", "encode")
 """The commands that processes can share."""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import torch
+from torch import Tensor
 
 from minbert.data.row_writer import Holds, row_writer
 from minbert.data.text_rows import TextRow, TextRows
@@ -15,7 +17,9 @@ from minbert.data.vector_writer import vector_writer
 from minbert.display.progress import Display
 from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError
+from minbert.evaluation.dealing import Answered, answered
 from minbert.machine.precision import Precision
+from minbert.machine.ranks import ranks
 from minbert.multitask.inference import NotFiniteAnswersError
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.sequences import Sequences
@@ -24,21 +28,18 @@ from minbert.tasks.kinds import Kind
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.settings import TaskSettings
 
-ROWS_AT_ONCE = 2048
-"""Enough for full batches, few enough to stay small in memory."""
-
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Total:
     """How much of a file has been answered: its rows, what was read for them, and how many of that was cut."""
 
     rows: int = 0
     sequences: int = 0
     cut: int = 0
 
-    def plus(self, more: Sequences) -> Answered:
+    def plus(self, more: Answered) -> Total:
         """Return this with the rows of ``more``."""
-        return Answered(self.rows + len(more.rows), self.sequences + len(more), self.cut + more.truncated())
+        return Total(self.rows + len(more.rows), self.sequences + more.sequences, self.cut + more.cut)
 
 
 class Answering(Protocol):
@@ -62,70 +63,72 @@ class Answering(Protocol):
 
 def predict_file(
     model: Answering, task: str, rows: TextRows, output: Path | None, precision: Precision, display: Display
-) -> Answered:
+) -> Total:
     """Write a prediction for each of ``rows`` to ``output`` (one of ``ROW_FORMATS``) or to standard output.
 
     A line has the row's id, the predicted class or score, and every class's probability. A file is read through before
-    its first row is answered.
+    its first row is answered. Of several ranks all must call this, and the first one writes.
 
     Raises:
         UserError: a row cannot be used (file and line are named), or the output cannot be written; then no output
             file is left behind.
     """
-    total = _checked(rows, display)
-    blocks = _blocks(rows)
-    answered = Answered()
-    with (
-        display.counting(f"predicting {task}", total) as bar,
-        row_writer(output, _columns(model.task(task).kind)) as write,
-    ):
+    kind = model.task(task).kind
+
+    def answer(block: Sequence[TextRow]) -> tuple[list[Tensor], Sequences]:
+        sequences = model.sequences(task, [_text(row) for row in block])
+        with _line_told(rows, block):
+            predicted = model.predictions(task, sequences, precision)
+        shares = [] if predicted.probabilities is None else [predicted.probabilities]
+        return [torch.from_numpy(numbers) for numbers in (predicted.values, *shares)], sequences
+
+    done, count = Total(), _checked(rows, display)
+    blocks = answered(rows, answer)
+    with display.counting(f"predicting {task}", count) as bar, ExitStack() as written:
+        write = written.enter_context(row_writer(output, _columns(kind))) if ranks().first else None
         for block in blocks:
-            sequences = model.sequences(task, [_text(row) for row in block])
-            with _line_told(rows, block):
-                predicted = model.predictions(task, sequences, precision)
-            for row, cells in zip(block, _cells(predicted), strict=True):
-                write([row.id, *cells])
-            answered = answered.plus(sequences)
-            bar.advance(len(block))
-    return answered
+            values, *shares = (part.numpy() for part in block.answers)
+            predicted = Predictions(values, shares[0] if shares else None, kind.class_names)
+            if write is not None:
+                for row, cells in zip(block.rows, _cells(predicted), strict=True):
+                    write([row.id, *cells])
+            done = done.plus(block)
+            bar.advance(len(block.rows))
+    return done
 
 
 def encode_file(
     model: MultitaskModel, rows: TextRows, output: Path, pooling: Pooling, precision: Precision, display: Display
-) -> Answered:
+) -> Total:
     """Write the sentence vector of each of ``rows`` to ``output``, one of ``VECTOR_FORMATS``.
 
     Raises:
         UserError: as for ``predict_file``.
     """
-    total = _checked(rows, display)
-    answered = Answered()
-    with (
-        display.counting("encoding", total) as bar,
-        vector_writer(output, model.encoder.config.hidden_size) as write,
-    ):
-        for block in _blocks(rows):
-            sequences = model.single_texts([row.texts[0] for row in block])
-            with _line_told(rows, block):
-                vectors = model.row_vectors(sequences, pooling, precision)
-            write([row.id for row in block], vectors)
-            answered = answered.plus(sequences)
-            bar.advance(len(block))
-    return answered
+
+    def answer(block: Sequence[TextRow]) -> tuple[list[Tensor], Sequences]:
+        sequences = model.single_texts([row.texts[0] for row in block])
+        with _line_told(rows, block):
+            return [torch.from_numpy(model.row_vectors(sequences, pooling, precision))], sequences
+
+    done, count = Total(), _checked(rows, display)
+    blocks = answered(rows, answer)
+    with display.counting("encoding", count) as bar, ExitStack() as written:
+        write = None
+        if ranks().first:
+            write = written.enter_context(vector_writer(output, model.encoder.config.hidden_size))
+        for block in blocks:
+            if write is not None:
+                write([row.id for row in block.rows], block.answers[0].numpy())
+            done = done.plus(block)
+            bar.advance(len(block.rows))
+    return done
 
 
 def _checked(rows: TextRows, display: Display) -> int | None:
-    """Check all rows that can be read twice, and return how many they are."""
+    """Have the first rank check all rows that can be read twice, and return how many they are; None elsewhere."""
     with display.counting(f"checking {rows.path}") as bar:
-        return rows.count(bar.advance)
-
-
-def _blocks(rows: TextRows) -> Iterator[list[TextRow]]:
-    """Return the rows, some at a time. The first are read at once, so what is wrong from the start is told first."""
-    source = iter(rows)
-    blocks = iter(lambda: list(itertools.islice(source, ROWS_AT_ONCE)), [])
-    first = next(blocks, None)
-    return blocks if first is None else itertools.chain([first], blocks)
+        return rows.count(bar.advance) if ranks().first else None
 
 
 @contextmanager

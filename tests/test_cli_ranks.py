@@ -1,0 +1,53 @@
+"""Commands that answer, as torchrun starts them: one output, one message, and the other ranks are silent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import yaml
+
+from command_line import minbert
+from running_ranks import on_ranks
+
+
+@pytest.fixture
+def run(two_tasks: dict[str, Any], tmp_path: Path) -> Path:
+    two_tasks["training"] |= {"epochs": 1}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(two_tasks), encoding="utf-8")
+    assert minbert("train", tmp_path / "recipe.yaml", "--out", tmp_path / "run").returncode == 0
+    (tmp_path / "out").mkdir()
+    return tmp_path / "run"
+
+
+def of_ranks(folder: Path, *words: str | Path) -> list[CompletedProcess[str]]:
+    with on_ranks(list(words), 2, folder / "said") as started:
+        return started.ended()
+
+
+def test_evaluate_and_predict_say_what_one_process_says(run: Path, tmp_path: Path) -> None:
+    first, other = of_ranks(tmp_path, "evaluate", run)
+    assert (first.returncode, other.returncode) == (0, 0)
+    assert first.stdout == minbert("evaluate", run).stdout
+    assert (other.stdout, other.stderr) == ("", "")
+    source = tmp_path / "data" / "mood-dev.tsv"
+    predict = ["predict", run, "--task", "mood", "--input", source]
+    first, other = of_ranks(tmp_path, *predict, "--output", tmp_path / "out/answers.jsonl")
+    assert (first.returncode, other.returncode) == (0, 0), first.stderr
+    assert f"{tmp_path / 'out/answers.jsonl'}: 10 rows" in first.stderr
+    assert (other.stdout, other.stderr) == ("", "")
+    assert len((tmp_path / "out/answers.jsonl").read_text(encoding="utf-8").splitlines()) == 10
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_a_bad_row_ends_all_ranks_with_one_message(run: Path, tmp_path: Path) -> None:
+    source = tmp_path / "texts.csv"
+    source.write_text("text\n" + "a good film\n" * 5 + '" "\n', encoding="utf-8")
+    words = ["encode", run, "--input", source, "--output", tmp_path / "out/vectors.npy"]
+    first, other = of_ranks(tmp_path, *words)
+    assert (first.returncode, other.returncode) == (2, 1)
+    assert "texts.csv:7: no text in column 'text'" in first.stderr
+    assert (other.stdout, other.stderr) == ("", "")
+    assert list((tmp_path / "out").iterdir()) == []
