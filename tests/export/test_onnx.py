@@ -19,6 +19,7 @@ import torch
 from padded_models import KINDS, model_of, texts_of
 
 from command_line import complains, minbert
+from minbert.export.exporting import export_model, find_format
 from minbert.export.onnx.session import OnnxModel, padded
 from minbert.multitask.model import MultitaskModel
 from minbert.tasks.kinds import Kind
@@ -120,6 +121,20 @@ def test_answers_are_the_runs(rows: int, ours: MultitaskModel, theirs: OnnxModel
             assert found.names == expected.names
 
 
+@pytest.mark.parametrize("family", ["distilbert", "electra", "modernbert", "mpnet", "roberta"])
+def test_every_family_answers_batches_of_other_sizes_than_the_one_that_was_traced(
+    family: str, tiny_encoder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Of camembert and xlm-roberta only the tokenizer is their own."""
+    model = model_of(tiny_encoder_of(family), {"similarity": TASKS["similarity"]})
+    export_model(model, find_format("onnx"), tmp_path / "exported")
+    theirs = OnnxModel.from_folder(tmp_path / "exported", threads=1)
+    for rows in (1, 7):
+        texts = texts_of(model.tasks["similarity"], rows, np.random.default_rng(rows))
+        found = theirs.predictions("similarity", theirs.sequences("similarity", texts))
+        np.testing.assert_allclose(found.values, model.predict("similarity", texts).values, atol=2e-5)
+
+
 def test_embeddings_are_those_of_encode(ours: MultitaskModel, theirs: OnnxModel) -> None:
     texts = ["hello", "the quick brown fox " * 20, "hello", "don't"]
     np.testing.assert_allclose(theirs.vectors(theirs.reader.single_texts(texts)), ours.encode(texts), atol=1e-5)
@@ -183,7 +198,7 @@ def test_predict_answers_the_same_file_with_the_same_flags(run: Path, exported: 
 
 
 def test_what_cannot_be_asked_is_told(run: Path, exported: Path, tmp_path: Path) -> None:
-    complains(minbert("predict", exported, "--task", "sentiment", "hi"), "add --engine onnx")
+    complains(minbert("predict", exported, "--task", "sentiment", "hi"), "with --engine onnx", "give the run")
     complains(minbert("predict", run, "--task", "sentiment", "hi", "--engine", "onnx"), "minbert export RUN --to onnx")
     complains(minbert("predict", exported, "--engine", "onnx", "hi"), "has several tasks")
     complains(minbert("predict", exported, "--engine", "onnx", "--task", "sentimen", "hi"), "did you mean 'sentiment'?")

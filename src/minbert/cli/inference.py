@@ -201,7 +201,10 @@ def _check_not_exported(folder: Path) -> None:
     from minbert.export.onnx.description import is_exported
 
     if is_exported(folder):
-        raise UserError(f"{folder}: is an exported model, which predict asks by another engine: add --engine onnx")
+        raise UserError(
+            f"{folder}: is an exported model. 'minbert predict' asks it, with --engine onnx; else give the run that it "
+            "was made of."
+        )
 
 
 def _load_exported(folder: str, revision: str | None) -> Answering:

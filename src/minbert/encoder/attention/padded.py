@@ -44,7 +44,8 @@ class PaddedLayout(AttentionLayout):
     def turned(self, query_key_value: Tensor, base: float, size: int) -> Tensor:
         """See ``AttentionLayout``: without writing into a tensor in place, which a recorded graph pays dearly for."""
         cosine, sine = (angles[:, None] for angles in self.turns(base, size))
-        *both, value = query_key_value.view(len(query_key_value), 3, -1, 2, size // 2).unbind(1)
+        tokens = query_key_value.shape[0]  # not len(), which a tracer takes for a number that never changes
+        *both, value = query_key_value.view(tokens, 3, -1, 2, size // 2).unbind(1)
         turned = [
             torch.stack([first * cosine - second * sine, second * cosine + first * sine], dim=2)
             for first, second in (part.unbind(2) for part in both)
