@@ -18,6 +18,9 @@ from huggingface_hub import constants
 from command_line import complains, minbert
 from hub_stand_in import Hub, served
 from minbert.encoder.sources import load_encoder
+from minbert.export.exporting import export_model, find_format
+from minbert.export.formats import Format
+from minbert.export.onnx import graph
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import parse_recipe
 from minbert.run_folder.card_texts import HERE
@@ -124,6 +127,24 @@ def test_what_was_pushed_is_read_back_by_its_commit(hub: Hub, run: Path, tmp_pat
     assert "a good film" in answered.stdout
 
 
+@pytest.mark.parametrize("form", sorted(Format.members))
+def test_what_export_wrote_goes_up_whole(
+    form: str, hub: Hub, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for the folders of tasks, which are repositories of their own."""
+    monkeypatch.setattr(graph, "write_graph", lambda _, path: path.write_bytes(b"graph"))  # one takes ten seconds
+    mood = {"kind": "classification", "classes": 3, "pooling": "pooler"}
+    tasks = {"mood": TaskSettings.model_validate(mood)}
+    model = MultitaskModel(load_encoder(str(tiny_encoder)), Tokenizer.from_files(tiny_encoder), tasks, 40)
+    export_model(model, find_format(form), tmp_path / "exported")
+    for name, folder in (("ana/all", tmp_path / "exported"), ("ana/mood", tmp_path / "exported/mood")):
+        if folder.is_dir():
+            done = minbert("push", folder, name)
+            assert done.returncode == 0, done.stderr
+            files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+            assert set(pushed_files(hub, name)) == {file for file in files if not file.startswith("mood/")}
+
+
 def test_a_second_push_to_a_branch_leaves_main_as_it_is(hub: Hub, run: Path) -> None:
     first = minbert("push", run, "ana/moods", "--public")
     model = MultitaskModel.from_pretrained(run)
@@ -189,7 +210,7 @@ def test_a_revision_that_is_not_there_is_told(hub: Hub, run: Path) -> None:
 
 def test_only_texts_and_tensors_may_go_up() -> None:
     written = {Path(pattern).suffix for pattern in PUBLISHED}
-    assert written == {".md", "", ".yaml", ".json", ".txt", ".safetensors", ".onnx"}
+    assert written == {".md", "", ".yaml", ".json", ".txt", ".safetensors", ".onnx", ".html", ".css", ".js"}
 
 
 def test_the_pages_example(hub: Hub, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,8 @@ def task_sections(usages: Mapping[str, str]) -> str:
     """Return what the whole folder's page says of its tasks: how each one's folder is loaded and asked."""
     told = "".join(f"\n\n### {name}\n\n{usage}" for name, usage in usages.items())
     return (
-        "Each task has a folder of its own here, with a page. It can be a repository of its own: `minbert push "
-        f"FOLDER/TASK OWNER/NAME`.{told}"
+        "Each task has a folder of its own, with a page, in FOLDER, which `minbert export` wrote. "
+        f"`minbert push FOLDER/TASK OWNER/NAME` makes a repository of it.{told}"
     )
 
 

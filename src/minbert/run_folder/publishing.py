@@ -32,7 +32,13 @@ PUBLISHED = (
     "config_sentence_transformers.json",
     f"[0-9]_*/{CONFIG}",
     f"[0-9]_*/{SAFETENSORS}",
-    "onnx/*.onnx",
+    "model.onnx",
+    "onnx/model.onnx",
+    "minbert.json",
+    "index.html",
+    "page.css",
+    "page.js",
+    "minbert.js",
 )
 """The files that go up, where they are there. So no checkpoint does, no prediction, no row of data and no pickle."""
 
