@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from padded_models import KINDS, model_of
 
+from minbert.encoder.architectures import Architecture
 from minbert.export.formats import Format
 from minbert.export.formats.browser import Browser
 from minbert.export.onnx import graph
@@ -55,7 +56,7 @@ def test_the_page_asks_nobody_else_for_anything(written: Path) -> None:
 
 
 @pytest.mark.skipif(NODE is None or MODULES is None, reason="needs node, and MINBERT_NODE_MODULES")
-@pytest.mark.parametrize("family", ["bert", "mpnet", "xlm-roberta"])
+@pytest.mark.parametrize("family", sorted(Architecture.members))
 def test_node_answers_as_the_run_does(family: str, tmp_path: Path, tiny_encoder_of: Callable[[str], Path]) -> None:
     tasks = {
         "mood": KINDS["classification"],
@@ -87,6 +88,8 @@ def check_task(model: MultitaskModel, name: str, logits: list[list[float]], answ
     rows = list(zip(TEXTS, TEXTS[::-1], strict=True)) if pairs else TEXTS
     sequences = model.sequences(name, rows)  # type: ignore[arg-type]
     np.testing.assert_allclose(logits, task_logits(model, name, sequences, "fp32").numpy(), atol=1e-4)
+    for key, lengths in (("tokens_seen", sequences.lengths()), ("tokens_total", sequences.whole_lengths())):
+        assert [answer[key] for answer in answers] == lengths[sequences.rows].sum(1).tolist()
     expected = model.predictions(name, sequences)
     if expected.probabilities is None:
         np.testing.assert_allclose([answer["answer"] for answer in answers], expected.values, atol=1e-3)

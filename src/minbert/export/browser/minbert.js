@@ -5,8 +5,13 @@
 export async function load({ ort, Tokenizer, readJson, readBytes }) {
   const files = ["minbert.json", "tokenizer.json", "tokenizer_config.json"];
   const [about, tokenizer, settings] = await Promise.all(files.map(readJson));
-  // A special token in a text is text; `Model` itself puts those around texts that belong there.
+  // A special token in a text is text; `Model` itself puts those around texts that belong there. A vocabulary of pieces
+  // with scores would find them all the same, so they keep their places in it without their names.
+  const special = new Set(tokenizer.added_tokens.filter((token) => token.special).map((token) => token.content));
   tokenizer.added_tokens = tokenizer.added_tokens.filter((token) => !token.special);
+  if (Array.isArray(tokenizer.model.vocab)) {
+    tokenizer.model.vocab = tokenizer.model.vocab.map(([piece, score]) => [special.has(piece) ? "" : piece, score]);
+  }
   const session = await ort.InferenceSession.create(await readBytes("onnx/model.onnx"), { enableMemPattern: false });
   return new Model(ort, session, new Tokenizer(tokenizer, settings), about);
 }
@@ -24,16 +29,30 @@ export class Model {
     return this.tasks[task].sequences.length > 1 || this.tasks[task].sequences[0] === "joined";
   }
 
-  // From {task: [[text], ...]}, or [[first, second], ...] for pairs, to {task: [answer, ...]}; see `decided`.
+  // From {task: [[text], ...]}, or [[first, second], ...] for pairs, to {task: [answer, ...]}; see `decided`. Answers also
+  // tell `tokens_seen` of `tokens_total`: what does not fit is cut.
   async answer(asked) {
-    const logits = await this.logits(asked);
+    const { sequences, rows } = this.read(asked);
+    const logits = await this.run(sequences, rows);
+    const tokens = (row, key) => row.reduce((sum, number) => sum + sequences[number][key], 0);
+    const answered = (task, row, values) => ({
+      ...decided(this.tasks[task], values),
+      tokens_seen: tokens(row, "seen"),
+      tokens_total: tokens(row, "total"),
+    });
     return Object.fromEntries(
-      Object.entries(logits).map(([task, rows]) => [task, rows.map((row) => decided(this.tasks[task], row))]),
+      Object.entries(rows).map(([task, of]) => [task, of.map((row, place) => answered(task, row, logits[task][place]))]),
     );
   }
 
   // Return each task's logits, an array a row.
   async logits(asked) {
+    const { sequences, rows } = this.read(asked);
+    return this.run(sequences, rows);
+  }
+
+  // Return all sequences that are asked about, each once, and for each row of a task the numbers of those it reads.
+  read(asked) {
     const known = new Map();
     const sequences = [];
     const numberOf = (row, which, adapter) => {
@@ -45,10 +64,18 @@ export class Model {
       }
       return known.get(key);
     };
+    const numbers = ({ sequences: read, adapter }, row) => read.map((which) => numberOf(row, which, adapter));
+    const rows = Object.fromEntries(
+      Object.entries(asked).map(([name, texts]) => [name, texts.map((row) => numbers(this.tasks[name], row))]),
+    );
+    return { sequences, rows };
+  }
+
+  // Return each task's logits, all after one pass of the encoder.
+  async run(sequences, rows) {
     const inputs = {};
     for (const [name, task] of Object.entries(this.tasks)) {
-      const rows = (asked[name] ?? []).map((row) => task.sequences.map((which) => numberOf(row, which, task.adapter)));
-      const given = rows.length ? rows : [task.sequences.map(() => 0)]; // a task that is not asked gets one row
+      const given = rows[name]?.length ? rows[name] : [task.sequences.map(() => 0)]; // who is not asked gets one row
       inputs[task.rows] = this.tensor(given.flat(), [given.length, task.sequences.length]);
     }
     const length = Math.max(...sequences.map(({ ids }) => ids.length));
@@ -65,9 +92,9 @@ export class Model {
     }
     const outputs = await this.session.run(inputs);
     return Object.fromEntries(
-      Object.keys(asked).map((name) => {
+      Object.entries(rows).map(([name, of]) => {
         const { data, dims } = outputs[this.tasks[name].logits];
-        return [name, asked[name].map((_, row) => Array.from(data.subarray(row * dims[1], (row + 1) * dims[1])))];
+        return [name, of.map((_, row) => Array.from(data.subarray(row * dims[1], (row + 1) * dims[1])))];
       }),
     );
   }
@@ -80,18 +107,21 @@ export class Model {
   sequence(texts) {
     const { start, between, end } = this.about.frame;
     const tokens = texts.map((text) => this.tokenizer.encode(text, { add_special_tokens: false }).ids);
-    const room = this.about.max_length - start.length - end.length - (texts.length - 1) * between.length;
+    const framing = start.length + end.length + (texts.length - 1) * between.length;
+    const total = framing + tokens.flat().length;
+    const room = this.about.max_length - framing;
     const [first, second] = tokens;
     if (second === undefined) {
       const ids = [...start, ...first.slice(0, room), ...end];
-      return { ids, segments: ids.map(() => 0) };
+      return { ids, segments: ids.map(() => 0), seen: ids.length, total };
     }
     const shorter = Math.min(first.length, second.length, Math.floor(room / 2));
     const longer = Math.min(Math.max(first.length, second.length), room - shorter);
     const kept = first.length > second.length ? [longer, shorter] : [shorter, longer];
     const one = [...start, ...first.slice(0, kept[0]), ...between];
     const other = [...second.slice(0, kept[1]), ...end];
-    return { ids: [...one, ...other], segments: [...one.map(() => 0), ...other.map(() => 1)] };
+    const segments = [...one.map(() => 0), ...other.map(() => 1)];
+    return { ids: [...one, ...other], segments, seen: segments.length, total };
   }
 }
 

@@ -1,7 +1,4 @@
 // The page: one text, or two, and what each task says of it.
-import { Tokenizer } from "./node_modules/@huggingface/tokenizers/dist/tokenizers.mjs";
-import * as ort from "./node_modules/onnxruntime-web/dist/ort.wasm.min.mjs";
-
 import { load } from "./minbert.js";
 
 const [form, status, answers] = ["form", "#status", "#answers"].map((name) => document.querySelector(name));
@@ -13,7 +10,20 @@ async function read(file) {
   return response;
 }
 
+// The two packages that README.md says how to put here; a page cannot load without them, and says so.
+async function packages() {
+  try {
+    return await Promise.all([
+      import("./node_modules/onnxruntime-web/dist/ort.wasm.min.mjs"),
+      import("./node_modules/@huggingface/tokenizers/dist/tokenizers.mjs"),
+    ]);
+  } catch (error) {
+    throw new Error(`${error.message}. Run "npm install onnxruntime-web @huggingface/tokenizers" in this folder.`);
+  }
+}
+
 async function begin() {
+  const [ort, { Tokenizer }] = await packages();
   ort.env.wasm.numThreads = 1; // more need headers that a plain server does not send
   const model = await load({
     ort,
@@ -38,7 +48,10 @@ async function ask(model) {
   const found = await model.answer(
     Object.fromEntries(tasks.map((task) => [task, [model.isPair(task) ? row : row.slice(0, 1)]])),
   );
-  status.textContent = `Answered in ${Math.round(performance.now() - started)} ms.`;
+  const cut = tasks.filter((task) => found[task][0].tokens_seen < found[task][0].tokens_total);
+  const told = cut.map((task) => `${task} read ${found[task][0].tokens_seen} of ${found[task][0].tokens_total} tokens`);
+  const time = `Answered in ${Math.round(performance.now() - started)} ms.`;
+  status.textContent = cut.length ? `${time} The text is too long, and its end was cut off: ${told.join(", ")}.` : time;
   answers.replaceChildren(...tasks.flatMap((task) => shown(task, found[task][0], model.tasks[task])));
 }
 
