@@ -15,7 +15,8 @@ import pytest
 
 from minbert.cli.options import run_in_folder
 from minbert.display.progress import Display
-from minbert.files.locks import BusyError, claimed
+from minbert.errors import UserError
+from minbert.files.locks import BusyError, claimed, claimed_file
 from minbert.files.outputs import is_vacant
 from minbert.pretraining.recipe import parse_pretraining_recipe
 from minbert.pretraining.run import pretrain_recipe
@@ -83,6 +84,15 @@ def test_a_lock_that_was_removed_while_waiting_for_it_is_not_taken_for_one(
     with claimed(tmp_path / "run"):
         assert len(opened) == 2
         assert (tmp_path / "run/.lock").is_file()
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder in which no file can be made")
+def test_a_folder_that_is_there_and_takes_no_file_is_told() -> None:
+    with (
+        pytest.raises(UserError, match=r"/proc: cannot be written to \(No such file or directory\)"),
+        claimed_file(Path("/proc/new")),
+    ):
+        pass
 
 
 def test_every_work_in_a_folder_claims_it(

@@ -16,6 +16,8 @@ from minbert.errors import UserError
 from minbert.files.durable import make_folder, working_in
 
 _LOCK = ".lock"
+_MOST_REMOVED = 100
+"""So many times in a row a folder may be gone again before a file is in it."""
 
 
 class BusyError(UserError):
@@ -69,13 +71,16 @@ def _held(lock: Path, busy: str, other: str) -> Iterator[None]:
 
 
 def _claim(lock: Path, busy: str, other: str) -> int:
-    folder = lock.parent
+    folder, removed = lock.parent, 0
     while True:
         with _as_user_error(folder, other):
             try:
                 make_folder(folder)
                 descriptor = _open(lock)
             except FileNotFoundError:  # whoever had made the folder has just removed it
+                removed += 1
+                if removed == _MOST_REMOVED:  # no: it takes no file
+                    raise
                 continue
         if not _try(folder, descriptor):
             holder = _holder(descriptor)
