@@ -22,6 +22,16 @@ KINDS: dict[str, dict[str, Any]] = {
     "multilabel": {"kind": "multilabel", "classes": ["a", "b", "c"], "thresholds": {"a": 0.3, "b": 0.6, "c": 0.5}},
 }
 
+SHARING: dict[str, tuple[Any, Any]] = {
+    "nothing beside the encoder": ("none", "none"),
+    "lora": ("lora", "none"),
+    "lora of each task": ({"name": "lora", "per_task": True, "targets": ["key", "intermediate", "output"]}, "none"),
+    "pals": ({"name": "pals", "heads": 2, "size": 6}, "none"),
+    "bilstm": ("none", "bilstm"),
+    "pals and bilstm": ({"name": "pals", "heads": 2, "size": 6}, {"name": "bilstm", "size": 5}),
+}
+"""What tasks can share: adapters and a shared layer."""
+
 
 def model_of(
     encoder: Path, tasks: Mapping[str, Mapping[str, Any]], adapters: Any = "none", shared_layer: Any = "none"

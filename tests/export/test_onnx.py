@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import re
 import shlex
 import sys
@@ -16,7 +17,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from padded_models import KINDS, model_of, texts_of
+from padded_models import KINDS, SHARING, model_of, texts_of
 
 from command_line import complains, minbert
 from minbert.export.exporting import export_model, find_format
@@ -33,7 +34,7 @@ TASKS = {
     "topics": KINDS["multilabel"] | {"pooling": "cls"},
     "paraphrase": KINDS["binary"] | {"pair": "cross", "pooling": "pooler"},
     "similarity": KINDS["regression"] | {"pair": "both"},
-    "stars": KINDS["ordinal"] | {"pair": "joint", "head": "coral"},
+    "stars-given": KINDS["ordinal"] | {"pair": "joint", "head": "coral"},
 }
 
 
@@ -121,13 +122,27 @@ def test_answers_are_the_runs(rows: int, ours: MultitaskModel, theirs: OnnxModel
             assert found.names == expected.names
 
 
-@pytest.mark.parametrize("family", ["distilbert", "electra", "modernbert", "mpnet", "roberta"])
+@pytest.mark.parametrize(
+    ("family", "sharing"),
+    [
+        ("distilbert", "nothing beside the encoder"),
+        ("electra", "nothing beside the encoder"),
+        ("modernbert", "lora of each task"),
+        ("mpnet", "pals and bilstm"),
+        ("roberta", "nothing beside the encoder"),
+    ],
+)
 def test_every_family_answers_batches_of_other_sizes_than_the_one_that_was_traced(
-    family: str, tiny_encoder_of: Callable[[str], Path], tmp_path: Path
+    family: str,
+    sharing: str,
+    tiny_encoder_of: Callable[[str], Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Of camembert and xlm-roberta only the tokenizer is their own."""
-    model = model_of(tiny_encoder_of(family), {"similarity": TASKS["similarity"]})
+    model = model_of(tiny_encoder_of(family), {"similarity": TASKS["similarity"]}, *SHARING[sharing])
     export_model(model, find_format("onnx"), tmp_path / "exported")
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     theirs = OnnxModel.from_folder(tmp_path / "exported", threads=1)
     for rows in (1, 7):
         texts = texts_of(model.tasks["similarity"], rows, np.random.default_rng(rows))

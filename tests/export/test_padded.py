@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
-from padded_models import KINDS, model_of, texts_of
+from padded_models import KINDS, SHARING, model_of, texts_of
 from pydantic import ValidationError
 
 from minbert.encoder.architectures import Architecture
@@ -21,15 +21,6 @@ from minbert.multitask.inference import task_logits
 from minbert.multitask.model import MultitaskModel
 from minbert.tasks.heads import Head, Pair
 from minbert.tasks.settings import TaskSettings
-
-SHARING: dict[str, tuple[Any, Any]] = {
-    "nothing beside the encoder": ("none", "none"),
-    "lora": ("lora", "none"),
-    "lora of each task": ({"name": "lora", "per_task": True, "targets": ["key", "intermediate", "output"]}, "none"),
-    "pals": ({"name": "pals", "heads": 2, "size": 6}, "none"),
-    "bilstm": ("none", "bilstm"),
-    "pals and bilstm": ({"name": "pals", "heads": 2, "size": 6}, {"name": "bilstm", "size": 5}),
-}
 
 
 def tasks_with_everything() -> Iterator[tuple[str, dict[str, Any]]]:

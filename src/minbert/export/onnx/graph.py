@@ -49,7 +49,8 @@ def write_graph(padded: PaddedNetwork, path: Path) -> None:
     sizes: dict[str, dict[int, Dim]] = {
         name: {0: sequences} if name == ADAPTER else {0: sequences, 1: tokens} for name in padded.batch_inputs
     }
-    sizes |= {rows_name(task): {0: Dim(f"{task}_rows", min=1)} for task in network.tasks}
+    # By numbers: a task's name need not be one that a tracer takes for a size.
+    sizes |= {rows_name(task): {0: Dim(f"rows_{number}", min=1)} for number, task in enumerate(network.tasks)}
     with _quiet(), torch.no_grad():
         torch.onnx.export(
             padded.eval(),
@@ -77,12 +78,14 @@ def example(padded: PaddedNetwork) -> dict[str, Tensor]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the exporter from telling what no reader can act on."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
