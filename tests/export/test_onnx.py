@@ -127,7 +127,7 @@ def test_answers_are_the_runs(rows: int, ours: MultitaskModel, theirs: OnnxModel
     [
         ("distilbert", "nothing beside the encoder"),
         ("electra", "nothing beside the encoder"),
-        ("modernbert", "lora of each task"),
+        ("modernbert", "nothing beside the encoder"),
         ("mpnet", "pals and bilstm"),
         ("roberta", "nothing beside the encoder"),
     ],
