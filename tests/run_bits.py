@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from minbert.encoder.safetensors_reading import open_tensors
+from minbert.files.locks import is_lock
 
 _OF_THE_CLOCK = {
     "seconds",
@@ -20,7 +21,8 @@ _OF_THE_CLOCK = {
 
 def bits(folder: Path) -> dict[str, Any]:
     """Return what a run's, or a sweep's, folder holds, but for what clocks and memory say."""
-    return {path.relative_to(folder).as_posix(): _content(path) for path in folder.rglob("*") if path.is_file()}
+    files = (path for path in folder.rglob("*") if path.is_file() and not is_lock(path) and ".locks" not in path.parts)
+    return {path.relative_to(folder).as_posix(): _content(path) for path in files}
 
 
 def flip(path: Path, place: int, bit: int = 0) -> None:
@@ -35,6 +37,8 @@ def _content(path: Path) -> Any:
         with open_tensors(path) as file:
             state = _timeless(json.loads(file.metadata["state"]))
             return state, {name: tensor.numpy().tobytes() for name, tensor in file.read_all().items()}
+    if path.name in ("sweep.csv", "sweep.md"):  # tables of what sweep.json says, seconds and all
+        return None
     if path.suffix == ".json":
         return _timeless(json.loads(path.read_text()))
     if path.suffix == ".jsonl":
@@ -45,4 +49,6 @@ def _content(path: Path) -> Any:
 def _timeless(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _timeless(inner) for key, inner in value.items() if key not in _OF_THE_CLOCK}
+    if isinstance(value, list):
+        return [_timeless(inner) for inner in value]
     return value

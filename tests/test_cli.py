@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -267,26 +266,6 @@ def test_data_check_tells_every_bad_row_and_exits_2(trained: Path) -> None:
     assert bad.returncode == 2
     for line in ("liked-dev.tsv:22", "liked-dev.tsv:23", "liked-dev.tsv"):
         assert line in bad.stdout
-
-
-@pytest.mark.parametrize("moment", [0.8])
-def test_kill_9_then_resume_gives_the_same_bits(two_tasks_file: Path, tmp_path: Path, moment: float) -> None:
-    words = [str(two_tasks_file), "--set", "training.epochs=12", "--set", "training.checkpoint_minutes=0.001"]
-    assert minbert("train", *words, "--out", tmp_path / "whole").returncode == 0
-    cut = tmp_path / "cut"
-    with started("train", *words, "--out", cut) as process:
-        wait_for(cut / "checkpoints/last-*.safetensors")
-        time.sleep(moment)
-        process.send(signal.SIGKILL)
-    complains(minbert("train", *words, "--out", cut), "run of this recipe", "--resume")
-    again = minbert("train", *words, "--out", cut, "--resume")
-    assert again.returncode == 0, again.stderr
-    assert (cut / "model.safetensors").read_bytes() == (tmp_path / "whole/model.safetensors").read_bytes()
-    left, right = (json.loads((folder / "metrics.json").read_text()) for folder in (cut, tmp_path / "whole"))
-    assert left["dev"] == right["dev"]
-    for name in ("mood-dev", "close-test"):
-        file = f"predictions/{name}-output.csv"
-        assert (cut / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -7,71 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
+from commands import COMMANDS, Words, train
 from crashing_disk import disks, put, recorded, tree_of
 
 from command_line import minbert
 from minbert.files import durable
 from run_bits import bits
 
-SHORT = ["--set", "training.epochs=1", "--set", "training.evaluate_every=1"]
-TWO_STEPS = [*SHORT, "--set", "schedule.method={name: round_robin, epoch: 2}"]
-WITH_ALL = ["training.keep_best_of_tasks=true", "training.head_epochs=1", "optimizer.ema_decay=0.5"]
-
-Words = list[str | Path]
-
-
-def train(recipe: Path, out: Path) -> Words:
-    return ["train", recipe, *TWO_STEPS, "--out", out, "--resume"]
-
-
-def train_with_all(recipe: Path, out: Path) -> Words:
-    tree = yaml.safe_load(recipe.read_text())
-    texts = [line.split("\t")[1] for line in (Path(tree["data"]) / "mood-train.tsv").read_text().splitlines()[1:]]
-    (recipe.parent / "texts.txt").write_text("\n".join(texts))
-    first = recipe.with_name("first.yaml")
-    first.write_text(
-        yaml.safe_dump(
-            {
-                "corpora": {"moods": {"files": str(recipe.parent / "texts.txt")}},
-                "held_out": {"share": 0.2},
-                "training": {"epochs": 1, "batch_size": 12, "precision": "fp32"},
-            }
-        )
-    )
-    changes = [*WITH_ALL, f"encoder.pretraining={{recipe: {first}}}"]
-    return [*train(recipe, out), *(word for change in changes for word in ("--set", change))]
-
-
-def sweep(recipe: Path, out: Path) -> Words:
-    return ["sweep", recipe, *TWO_STEPS, "--grid", "seed=1,2", "--out", out, "--resume"]
-
-
-def finished_run(recipe: Path) -> Path:
-    run = recipe.with_name("finished")
-    assert minbert(*train(recipe, run)).returncode == 0
-    return run
-
-
-def ensemble(recipe: Path, out: Path) -> Words:
-    run = finished_run(recipe)
-    return ["ensemble", run, run, "--out", out]
-
-
-def soup(recipe: Path, out: Path) -> Words:
-    run = finished_run(recipe)
-    return ["soup", run, run, "--out", out]
-
-
-def export(recipe: Path, out: Path) -> Words:
-    return ["export", finished_run(recipe), "--to", "transformers", out]
-
-
 PARTS = 4
 """So many items share the work, so that no worker of pytest has it alone."""
 
 
-@pytest.mark.parametrize("command", [train, train_with_all, sweep, ensemble, soup, export])
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_command_goes_on_from_every_crash_point_to_the_same_bits(
     command: Callable[[Path, Path], Words], part: int, two_tasks_file: Path, tmp_path: Path, all_crash_points: bool
