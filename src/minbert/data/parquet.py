@@ -9,9 +9,6 @@ from typing import Any, BinaryIO
 from minbert.data.row import Problem, Row, as_text, checked_row, list_text
 from minbert.errors import UserError, shown
 
-BUFFER_BYTES = 2**20
-"""Of a column's compressed values, so much is read at a time."""
-
 
 def read_parquet(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:
     """Yield the rows; a row's line is its number.
@@ -24,8 +21,7 @@ def read_parquet(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:
 
     line = 0
     try:
-        # Without a buffer, a column of a whole group of rows is read at once, which may be all rows of the file.
-        file = ParquetFile(stream, buffer_size=BUFFER_BYTES)
+        file = ParquetFile(stream)
         names = _column_names(file.schema_arrow, path)
         names += [field.name for field in file.schema_arrow if field.name and _is_list(field.type)]
         unusable = {
