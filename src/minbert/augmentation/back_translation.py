@@ -114,8 +114,8 @@ class _Model:
         name = str(folder) if folder.exists() else translator.name
         languages = {"src_lang": translator.source} if translator.source is not None else {}
         try:
-            tokenizer = AutoTokenizer.from_pretrained(name, **languages)
-            model = AutoModelForSeq2SeqLM.from_pretrained(name)
+            tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **languages)
+            model = AutoModelForSeq2SeqLM.from_pretrained(name, trust_remote_code=False)
         except (OSError, ValueError, ImportError, KeyError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise UserError(

@@ -13,7 +13,8 @@ from minbert.encoder.file_names import CONFIG, MODULES, POOLING, SAFETENSORS
 from minbert.encoder.tensor_files import write_tensors
 from minbert.errors import UserError
 from minbert.files import write_json
-from minbert.files.json_text import read_json
+from minbert.files.json_text import read_json, read_object
+from minbert.files.paths import to_path
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ def tell_other_vectors(name: str, folder: Path, width: int) -> None:
     """
     modules = _modules(folder)
     for file in (folder / place / CONFIG for kind, place in modules if kind == "Pooling"):
-        pooling = _settings(file) if file.is_file() else {}
+        pooling = read_object(file) if file.is_file() else {}
         ways = _ways(pooling)
         ours = [f"'{_OURS[way]}'" for way in ways if way in _OURS]
         if ways and ours != ["'mean'"]:
@@ -173,15 +174,8 @@ def _modules(folder: Path) -> list[tuple[str, str]]:
         kind, place = (module.get("type"), module.get("path")) if isinstance(module, dict) else (None, None)
         if not isinstance(kind, str) or not isinstance(place, str) or Path(place).is_absolute() or ".." in place:
             raise UserError(f"{folder / MODULES}: is no list of modules with a 'type' and a 'path'. Get it again.")
-        modules.append((kind.rpartition(".")[2], place))
+        modules.append((kind.rpartition(".")[2], str(to_path(place)) if place else ""))
     return modules
-
-
-def _settings(file: Path) -> dict[str, Any]:
-    content = read_json(file)
-    if not isinstance(content, dict):
-        raise UserError(f"{file}: must be a JSON object of settings.")
-    return content
 
 
 def _ways(pooling: dict[str, Any]) -> list[str]:

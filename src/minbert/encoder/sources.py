@@ -58,7 +58,7 @@ class EncoderFiles:
 def find_encoder(name: str, revision: str | None = None) -> EncoderFiles:
     """Return the files of the encoder called ``name``: 'minilm', a folder, or a model on the hub.
 
-    ``revision`` is a branch, a tag or a commit of a model on the hub.
+    ``revision`` is a branch, a tag or a commit of a model on the hub; it may also follow the name, after an ``@``.
 
     Raises:
         UserError: there is no such encoder or revision, or a file of it is missing.
@@ -68,7 +68,10 @@ def find_encoder(name: str, revision: str | None = None) -> EncoderFiles:
     elif (place := to_path(name)).exists():
         folder = place
     else:
-        folder = download_encoder(name, revision)
+        model, pinned = named_revision(name)
+        if pinned and revision:
+            raise UserError(f"'{name}': names a revision, and '{revision}' is given beside it. Give one of them.")
+        folder = download_encoder(model, pinned or revision)
         revision = None
     if revision is not None:
         raise UserError(f"'{name}': is on this machine, where a model has no revisions. Leave out '{revision}'.")
@@ -87,6 +90,16 @@ def find_encoder(name: str, revision: str | None = None) -> EncoderFiles:
         tokenizer=tokenizer_file(folder),
         sentence_transformer=whole if (whole / MODULES).is_file() else None,
     )
+
+
+def named_revision(name: str) -> tuple[str, str | None]:
+    """Return a model's id on the hub and the revision that follows it: ``owner/model@revision``, or the id alone."""
+    model, at, revision = name.partition("@")
+    if at and not revision:
+        raise UserError(
+            f"'{name}': names no revision. Give a branch, a tag or a commit after the '@', or leave it out."
+        )
+    return model, revision or None
 
 
 def encoder_files(name: str) -> dict[str, Path]:
@@ -108,7 +121,7 @@ def _where_else(name: str, folder: Path) -> str:
     inside = sorted(path.parent for path in folder.glob(f"*/{CONFIG}") if _first_file(path.parent, WEIGHTS))
     if inside:
         return f"Give the folder inside it that has: {', '.join(map(str, inside[:3]))}."
-    if not any(folder.iterdir()) and not name.startswith((".", "/", "~")):
+    if folder.is_dir() and not any(folder.iterdir()) and not name.startswith((".", "/", "~")):
         return "It is empty. If you mean the hub's model of this name, remove the folder: it stands in the way."
     return "Is it the folder of an encoder?"
 

@@ -6,17 +6,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-import torch
 from torch import Tensor
 
 from minbert.encoder.file_damage import DamagedFileError, damage_told
 from minbert.encoder.file_names import INDEX
+from minbert.encoder.pickled_tensors import read_pickled
 from minbert.encoder.safetensors_reading import open_tensors
 from minbert.encoder.safetensors_writing import write_safetensors
 from minbert.errors import UserError
 from minbert.files import atomic_path
 from minbert.files.durable import flush
 from minbert.files.json_text import read_json
+from minbert.files.paths import to_path
 
 Value = TypeVar("Value")
 
@@ -39,14 +40,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         with open_tensors(path) as file:
             return file.read_all()
     with damage_told(path):
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(loaded, Mapping) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in loaded.items()
-    ):
-        raise UserError(
-            f"{path}: does not hold named tensors. Is it a training checkpoint? Save the model's own weights."
-        )
-    return dict(loaded)
+        return read_pickled(path)
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -80,7 +74,7 @@ def _places(index: Path) -> dict[str, str]:
         raise UserError(f"{index}: has no 'weight_map' from tensors to files. Get the file again.")
     suffix = Path(index.name.removesuffix(INDEX)).suffix
     for name in places.values():
-        if Path(name).name != name:
+        if to_path(name).name != name:
             raise UserError(f"{index}: names the file {name!r}, which does not stand beside it. Get the files again.")
         if Path(name).suffix != suffix:
             raise UserError(f"{index}: names the file {name!r}, which is no {suffix} file. Get the files again.")

@@ -80,22 +80,51 @@ def read_answers(folder: Path, task: str, split: str) -> Answers:
         with path.open("rb") as file:
             table = parquet.read_table(file)
         names = (table.schema.metadata or {}).get(_CLASSES, b"").decode()
-        columns = {name: table.column(name) for name in table.column_names}
-        arrays = {name: _array(column) for name, column in columns.items() if name != "id"}
+        arrays = {name: _array(table.column(name)) for name in table.column_names if name != "id"}
         classes = names.split("\n") if names else []
         predicted = Predictions(arrays["prediction"], arrays.get("probabilities"), classes)
-        return Answers(columns["id"].to_pylist(), arrays["label"], predicted)
+        answers = Answers(table.column("id").to_pylist(), arrays["label"], predicted)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file. Is {folder} a finished run that had this task?") from None
-    except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{path}: cannot be read ({reason}). Is it cut short? Train the run again.") from error
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, str(error).partition("\n")[0]) from error
+    if wrong := _contradiction(answers):
+        raise _damaged(path, wrong)
+    return answers
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(f"{path}: cannot be read ({reason}). Is it cut short? Train the run again.")
+
+
+def _contradiction(answers: Answers) -> str | None:
+    """Return what in answers cannot be; None where all fits together."""
+    rows, predicted = len(answers), answers.predictions
+    classes, values, probabilities = len(predicted.class_names), predicted.values, predicted.probabilities
+    if not all(isinstance(row_id, str) for row_id in answers.ids):
+        return "an id is no text"
+    if answers.labels.shape != values.shape or values.ndim not in (1, 2) or not np.isfinite(values).all():
+        return "labels and predictions do not fit together"
+    if values.ndim == 2 and values.shape != (rows, classes):
+        return f"rows have {values.shape[1]} answers each, and there are {classes} classes"
+    if np.isinf(answers.labels).any():
+        return "a label is infinite"
+    if probabilities is None:
+        return "there are classes, and no probabilities" if classes else None
+    if probabilities.shape != (rows, classes):
+        return f"rows have {probabilities.shape[-1]} probabilities each, and there are {classes} classes"
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        return "a probability is not between 0 and 1"
+    numbers = np.concatenate([values, answers.labels[~np.isnan(answers.labels)]], axis=None)
+    highest = 1 if values.ndim == 2 else classes - 1
+    if not ((numbers >= 0) & (numbers <= highest) & (numbers == np.floor(numbers))).all():
+        return "an answer is none of the classes"
+    return None
 
 
 def _array(column: Any) -> NDArray[np.float64]:
+    """Return a column of numbers (R,), or of lists of as many numbers each (R, C)."""
     import pyarrow
 
-    if pyarrow.types.is_list(column.type):
-        return np.array(column.to_pylist(), dtype=np.float64)
-    numbers: NDArray[np.float64] = column.to_numpy()
-    return numbers
+    values = column.to_pylist() if pyarrow.types.is_list(column.type) else column.to_numpy()
+    return np.array(values, dtype=np.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,7 +13,7 @@ from minbert.encoder.file_names import CONFIG, SAFETENSORS
 from minbert.encoder.sentence_transformers_files import DenseLayer
 from minbert.encoder.sources import save_tokenizer
 from minbert.encoder.tensor_files import write_tensors
-from minbert.errors import UserError, shown
+from minbert.errors import UserError
 from minbert.export.carrying import Exported
 from minbert.files import write_json
 from minbert.files.json_text import read_json
@@ -22,6 +21,7 @@ from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import model_tensors
 from minbert.tasks.heads.linear import Linear, LinearHead
 from minbert.tasks.heads.mlp import Mlp, MlpHead
+from minbert.tasks.names import check_task_name
 from minbert.text.file_names import CONFIGURATION
 
 
@@ -116,6 +116,8 @@ def task_folder(folder: Path, task: str) -> Path:
     Raises:
         UserError: no recipe could have named a task so, and no folder may be called so.
     """
-    if not re.fullmatch(r"[A-Za-z][\w-]{0,99}", task):
-        raise UserError(f"task '{shown(task)}': is no name for a folder. Who wrote this model's {CONFIG}?")
+    try:
+        check_task_name(task)
+    except ValueError as error:
+        raise UserError(f"{error}. Its model has a folder of this name.") from None
     return folder / task

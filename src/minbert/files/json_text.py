@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from minbert.errors import UserError
+from pydantic import Field, TypeAdapter, ValidationError
+
+from minbert.errors import UserError, printable
+
+Shape = TypeVar("Shape")
+
+Number = Annotated[float, Field(ge=-1e12, le=1e12)]
+"""A number that can be shown and drawn; NaN is none."""
 
 
 def read_json(path: Path) -> Any:
@@ -16,6 +23,41 @@ def read_json(path: Path) -> Any:
         UserError: the file is missing, not UTF-8, or not JSON (with the line).
     """
     return parse_json(_read(path), path)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that must hold an object.
+
+    Raises:
+        UserError: as for ``read_json``; or it holds something else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError(f'{path}: must be a JSON object, {{"key": value, ...}}. Is the file damaged?')
+    return value
+
+
+def read_shaped(path: Path, shape: TypeAdapter[Shape]) -> Shape:
+    """Read a JSON file whose content must have a shape.
+
+    Raises:
+        UserError: as for ``read_json``; or the content has another shape (says where).
+    """
+    return shaped(read_json(path), shape, path)
+
+
+def shaped(value: Any, shape: TypeAdapter[Shape], where: object) -> Shape:
+    """Return what was read from JSON, known to have a shape; ``where`` is for messages.
+
+    Raises:
+        UserError: it has another.
+    """
+    try:
+        return shape.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = printable(".".join(map(str, first["loc"])) or "the whole")
+        raise UserError(f"{where}: is damaged, or of another version of minbert ({place}: {first['msg']}).") from None
 
 
 def read_json_lines(path: Path) -> list[Any]:

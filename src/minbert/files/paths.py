@@ -9,6 +9,8 @@ from minbert.errors import UserError
 
 LONGEST_NAME = 255
 """Bytes of a name, in every file system in use."""
+_LONGEST_PATH = 4095
+"""Bytes of a whole path, on Linux."""
 
 
 def to_path(words: str | Path) -> Path:
@@ -23,7 +25,13 @@ def to_path(words: str | Path) -> Path:
     shown = repr(text if len(text) <= 60 else f"{text[:57]}...")
     if "\0" in text:
         raise UserError(f"{shown}: has a NUL character, which no name of a file or folder can have.")
-    longest = max((len(os.fsencode(part)) for part in Path(text).parts), default=0)  # "." has no parts
+    try:
+        longest = max((len(os.fsencode(part)) for part in Path(text).parts), default=0)  # "." has no parts
+        whole = len(os.fsencode(text))
+    except UnicodeEncodeError:
+        raise UserError(f"{text[:60]!a}: has half of a surrogate pair, which no name of a file can have.") from None
+    if whole > _LONGEST_PATH:
+        raise UserError(f"{shown}: is too long for a path ({whole:,} bytes; one has at most {_LONGEST_PATH:,}).")
     if longest > LONGEST_NAME:
         raise UserError(
             f"{shown}: is expected to name a file or folder, and is too long for that ({longest} bytes; a name has at "

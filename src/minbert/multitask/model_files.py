@@ -25,6 +25,7 @@ from minbert.multitask.adapters import Adapters
 from minbert.multitask.network import MultitaskNetwork
 from minbert.multitask.shared_layers import SharedLayer
 from minbert.tasks.kinds import Kind
+from minbert.tasks.names import check_task_name
 from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
 
@@ -124,6 +125,8 @@ def read_description(source: str, revision: str | None = None) -> ModelDescripti
         raise UserError(f"{files.config}: model format {found!r}; this version of minbert reads {_FORMAT}.")
     try:
         tasks = {name: TaskSettings.model_validate(task) for name, task in ours["tasks"].items()}
+        for name in tasks:
+            check_task_name(name)
         max_length = _WHOLE_NUMBER.validate_python(ours["max_length"])
         adapters = Adapters.model_validate(ours.get("adapters", {}))
         shared_layer = SharedLayer.model_validate(ours.get("shared_layer", {}))

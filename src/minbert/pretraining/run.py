@@ -13,7 +13,6 @@ from minbert.display.progress import Display
 from minbert.encoder.masked_lm_files import save_masked_lm
 from minbert.encoder.sources import encoder_files, save_tokenizer
 from minbert.files import write_json, write_text
-from minbert.files.json_text import read_json
 from minbert.files.left_overs import remove_left_overs
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
@@ -22,6 +21,7 @@ from minbert.machine.ranks import ranks
 from minbert.pretraining.corpus_texts import corpus_files
 from minbert.pretraining.held_out import Score, score_by_frequency
 from minbert.pretraining.loop import PretrainingLoop
+from minbert.pretraining.metrics import read_pretraining_metrics
 from minbert.pretraining.prepare import Pretraining, prepare_pretraining
 from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_recipe
 from minbert.pretraining.texts import PretrainingTexts
@@ -73,7 +73,7 @@ def _pretrain(recipe: PretrainingRecipe, out: Path, resume: bool, display: Displ
         ranks().tell(lambda: write_json(out / METRICS, _metrics(recipe, prepared, loop)))
     else:
         RunInputs(out, True, display).tell_changed()
-    metrics: dict[str, Any] = read_json(out / METRICS)
+    metrics = read_pretraining_metrics(out)
     if metrics["kept_step"] == 0:
         display.note(
             "the encoder that is kept is the one it began with (step 0): no evaluation had a lower loss on held-out "
@@ -131,7 +131,6 @@ def _metrics(recipe: PretrainingRecipe, prepared: Pretraining, loop: Pretraining
         "seed": recipe.seed,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "ranks": ranks().count,
         "device": str(available_device()),
     }
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
-from torch import nn
 
 from minbert.augmentation import Augmentation
 from minbert.data.relabelling import labels_of
 from minbert.data.schedules import Schedule
 from minbert.data.task_files import Columns, TaskFiles
-from minbert.errors import did_you_mean, shown
+from minbert.errors import did_you_mean
 from minbert.evaluation.prediction_files import PredictionFile
 from minbert.files.paths import to_path
 from minbert.files.strict_yaml import to_yaml
@@ -28,6 +26,7 @@ from minbert.optim.settings import OptimizerSettings
 from minbert.recipe.reading import read_tree, validate, without_nulls
 from minbert.recipe.seeds import Seed
 from minbert.recipe.shipped import pretraining_recipe_names
+from minbert.tasks.names import check_task_name
 from minbert.tasks.settings import TaskSettings
 from minbert.training.distillation import DistillationSettings
 from minbert.training.settings import TrainingSettings
@@ -36,7 +35,7 @@ from minbert.training.settings import TrainingSettings
 class EncoderChoice(Settings):
     """Which encoder, and how it is set up."""
 
-    name: str = Field("minilm", description="'minilm' (embedded), a folder, or an id on the hub")
+    name: str = Field("minilm", description="'minilm' (embedded), a folder, or an id on the hub, ID or ID@REVISION")
     hidden_dropout: float = Field(0.1, ge=0, lt=1, description="dropout of hidden states in training")
     attention_dropout: float = Field(0.1, ge=0, lt=1, description="dropout of attention probabilities in training")
     max_length: int = Field(512, ge=4, description="longest sequence in tokens, special ones included; more is cut")
@@ -187,14 +186,7 @@ class Recipe(Settings):
     @classmethod
     def _plain_names(cls, tasks: dict[str, TaskRecipe]) -> dict[str, TaskRecipe]:
         for name in tasks:
-            if not re.fullmatch(r"[A-Za-z][\w-]{0,99}", name):
-                raise ValueError(
-                    f"'{shown(name)}' is no name for a task: at most 100 letters, digits, '_' and '-', a letter first"
-                )
-            if name in ("overall", "overall_leaderboard"):
-                raise ValueError(f"'{name}' is the name of a score; call the task something else")
-            if hasattr(nn.ModuleDict, name):  # what holds the tasks' heads has it for itself
-                raise ValueError(f"'{name}' is a word that torch keeps for itself; call the task something else")
+            check_task_name(name)
         return tasks
 
     @model_validator(mode="after")

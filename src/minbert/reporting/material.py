@@ -11,11 +11,9 @@ from typing import Any
 
 from minbert.comparing.systems import short_names
 from minbert.errors import UserError
-from minbert.files.json_text import read_json
 from minbert.reporting.records import RunRecords, TaskFacts, is_run, read_records
-from minbert.reproduction.reproduce import RESULTS
-
-SWEEP_RESULTS = "sweep.json"
+from minbert.reproduction.results_file import RESULTS, read_results
+from minbert.sweeping.results_file import SWEEP_RESULTS, read_sweep
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,17 +176,12 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 def _add_tables(
     place: Path, sweeps: dict[str, Mapping[str, Any]], reproductions: dict[str, Mapping[str, Any]], remarks: list[str]
 ) -> None:
-    for name, into, key in ((SWEEP_RESULTS, sweeps, "configurations"), (RESULTS, reproductions, "tables")):
+    for name, into, read in ((SWEEP_RESULTS, sweeps, read_sweep), (RESULTS, reproductions, read_results)):
         if (place / name).is_file():
             try:
-                tree = read_json(place / name)
+                into[place.name] = read(place)
             except UserError as error:
-                remarks.append(str(error))
-                continue
-            if isinstance(tree, dict) and key in tree:
-                into[place.name] = tree
-            else:
-                remarks.append(f"{place / name}: is no table of minbert's, so it is left out.")
+                remarks.append(f"{error} So it is left out.")
 
 
 def _systems(found: Sequence[tuple[Path, RunRecords]]) -> list[System]:

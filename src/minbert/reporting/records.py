@@ -9,16 +9,16 @@ from typing import Any, Literal
 
 from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, answers_path, read_answers
-from minbert.files.json_text import read_json, read_json_lines
 from minbert.recipe.recipe import Recipe
-from minbert.reproduction.runs import FAILURE
+from minbert.reproduction.runs import FAILURE, read_failure
 from minbert.run_folder.folder import METRICS, RECIPE, SOUP, read_run
+from minbert.run_folder.metrics import read_metrics
 from minbert.sweeping.records import score_at, score_name
 from minbert.tasks.kinds import KINDS
 from minbert.tasks.metrics import worth
 from minbert.together.ensemble_file import ENSEMBLE
 from minbert.together.members import ensemble_recipe, trained_tasks
-from minbert.training.history import HISTORY
+from minbert.training.history import HISTORY, check_scores, read_history
 
 Origin = Literal["run", "ensemble", "soup"]
 
@@ -109,7 +109,7 @@ def read_records(folder: Path, remarks: list[str]) -> RunRecords:
     tasks = _tasks(recipe, metrics)
     if not tasks:
         raise UserError(f"{folder}: names no task.")
-    history = _history(folder, remarks)
+    history = _history(folder, recipe, remarks)
     answers = {}
     for task in tasks:
         if answers_path(folder, task, "dev").is_file():
@@ -117,7 +117,7 @@ def read_records(folder: Path, remarks: list[str]) -> RunRecords:
                 answers[task] = read_answers(folder, task, "dev")
             except UserError as error:
                 remarks.append(str(error))
-    failure = read_json(folder / FAILURE)["message"] if (folder / FAILURE).is_file() else None
+    failure = read_failure(folder) if (folder / FAILURE).is_file() else None
     return RunRecords(folder, origin, recipe, tasks, metrics, history, answers, failure)
 
 
@@ -125,25 +125,24 @@ def _metrics(folder: Path, remarks: list[str]) -> dict[str, Any]:
     if not (folder / METRICS).is_file():
         return {}
     try:
-        metrics = read_json(folder / METRICS)
+        return read_metrics(folder)
     except UserError as error:
-        remarks.append(str(error))
+        remarks.append(f"{error} So it is left out.")
         return {}
-    if not isinstance(metrics, dict) or not isinstance(metrics.get("dev"), dict):
-        remarks.append(f"{folder / METRICS}: holds no dev scores, so it is left out.")
-        return {}
-    return metrics
 
 
-def _history(folder: Path, remarks: list[str]) -> list[dict[str, Any]]:
+def _history(folder: Path, recipe: Recipe | None, remarks: list[str]) -> list[dict[str, Any]]:
     path = folder / HISTORY
-    if not path.is_file():
+    if recipe is None or not path.is_file():
         return []
     try:
-        return [line for line in read_json_lines(path) if line["step"] >= 0 and line["dev"] is not None]
-    except (UserError, KeyError, TypeError) as error:
-        remarks.append(f"{path}: cannot be read ({error}), so what happened during training is left out.")
+        lines = [{"losses": {}, "combination": {}, "dev": {}, **line} for line in read_history(folder)]
+        for line in lines:
+            check_scores(line["dev"], recipe.tasks, path)
+    except UserError as error:
+        remarks.append(f"{error} So what happened during training is left out.")
         return []
+    return lines
 
 
 def _recipe_of_ensemble(folder: Path, remarks: list[str]) -> Recipe | None:

@@ -17,13 +17,13 @@ from minbert.files.locks import claimed
 from minbert.machine.device import available_device
 from minbert.reproduction.budgets import load_budget
 from minbert.reproduction.papers import Paper, PaperRow, PaperTable, load_paper
+from minbert.reproduction.results_file import RESULTS
 from minbert.reproduction.runs import Outcome, PlannedRun, carry_out, plan_runs
 from minbert.reproduction.tables import markdown
 from minbert.reproduction.together import PlannedTogether, plan_together, take_together
 from minbert.tasks.metrics import worth
 from minbert.training.scoring import score_name
 
-RESULTS = "results.json"
 TABLES = "tables.md"
 
 Outcomes = dict[str, list[tuple[PlannedRun, Outcome]]]

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.files import write_json
-from minbert.files.json_text import read_json
+from minbert.files.json_text import read_object, shaped
+from minbert.pretraining.metrics import read_pretraining_metrics
 from minbert.recipe.recipe import Recipe, load_recipe
 from minbert.recipe.seeds import read_seeds
 from minbert.reproduction.budgets import Budget
 from minbert.reproduction.papers import Paper
 from minbert.run_folder.folder import METRICS, PRETRAINING, check_run_folder, drop_weights, read_run
 from minbert.run_folder.inputs import RunInputs
+from minbert.run_folder.metrics import read_run_metrics
 from minbert.running.inputs import data_files
 from minbert.running.prepare import resolve
 from minbert.running.run import train_recipe
@@ -26,6 +30,7 @@ from minbert.training.stepper import NotFiniteError
 
 FAILURE = "failure.json"
 """In a run's folder, where its training could not be carried to the end: why."""
+_MESSAGE = TypeAdapter(str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +128,18 @@ def carry_out(run: PlannedRun, keep_models: bool, display: Display) -> Outcome:
     check_run_folder(folder, resolve(run.recipe), resume=True, command="train", read=read_run)
     RunInputs(folder, True, display).add(data_files(run.recipe))  # all of a table's runs read the same
     if (folder / FAILURE).is_file():
-        return Outcome({}, 0.0, read_json(folder / FAILURE)["message"])
-    metrics = read_json(folder / METRICS)
+        return Outcome({}, 0.0, read_failure(folder))
+    metrics = read_run_metrics(folder, run.recipe.tasks)
     seconds = metrics["train_seconds"]
     if (folder / PRETRAINING / METRICS).is_file():
-        seconds += read_json(folder / PRETRAINING / METRICS)["train_seconds"]
+        seconds += read_pretraining_metrics(folder / PRETRAINING)["train_seconds"]
     return Outcome(metrics["dev"], seconds, None)
+
+
+def read_failure(folder: Path) -> str:
+    """Return why the run in ``folder`` failed; its ``failure.json`` says it.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    return shaped(read_object(folder / FAILURE).get("message"), _MESSAGE, folder / FAILURE)

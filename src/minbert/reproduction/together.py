@@ -9,15 +9,16 @@ from pathlib import Path
 from minbert.display.progress import Display
 from minbert.encoder.file_names import SAFETENSORS
 from minbert.errors import UserError
-from minbert.files.json_text import read_json
 from minbert.reproduction.papers import Paper, PaperRow
 from minbert.reproduction.runs import Outcome, PlannedRun
 from minbert.run_folder.folder import METRICS, SOUP
+from minbert.run_folder.metrics import read_metrics
 from minbert.tasks.settings import TaskSettings
 from minbert.together.ensemble import make_ensemble
 from minbert.together.ensemble_file import ENSEMBLE
 from minbert.together.members import check_new_folder, trained_tasks, weighted_runs
 from minbert.together.soup import make_soup
+from minbert.together.soup_file import soup_runs
 from minbert.training.scoring import check_select
 
 
@@ -84,7 +85,7 @@ def take_together(
             make_soup(folders, folder, None, display)
         else:
             make_ensemble(folders, folder, "uniform", None, display)
-    return Outcome(read_json(folder / METRICS)["dev"], sum(outcome.seconds for outcome in behind), None)
+    return Outcome(read_metrics(folder)["dev"], sum(outcome.seconds for outcome in behind), None)
 
 
 def _check_folders(planned: PlannedTogether) -> None:
@@ -104,7 +105,7 @@ def _check_folders(planned: PlannedTogether) -> None:
 def _made_of(folder: Path) -> list[Path]:
     """Return the runs that a soup or an ensemble was made of, whether they count or not."""
     if (folder / SOUP).is_file():
-        return [Path(each["run"]) for each in read_json(folder / SOUP)["ingredients"]]
+        return soup_runs(folder)
     return [run for runs in weighted_runs(folder).values() for run in runs]
 
 

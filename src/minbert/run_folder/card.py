@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from minbert.data.download import hub_data_set
-from minbert.encoder.sources import MINILM, MINILM_ON_THE_HUB
+from minbert.encoder.sources import MINILM, MINILM_ON_THE_HUB, named_revision
 from minbert.evaluation.answers import read_answers
 from minbert.evaluation.intervals import Interval, score_interval
 from minbert.files import write_text
@@ -101,7 +101,7 @@ def _base_model(recipe: Recipe) -> str | None:
     name = recipe.encoder.name
     if name == MINILM:
         return MINILM_ON_THE_HUB
-    return None if Path(name).expanduser().exists() or Path(name).is_absolute() else name
+    return None if Path(name).expanduser().exists() or Path(name).is_absolute() else named_revision(name)[0]
 
 
 def _training_files(task: TaskRecipe) -> list[str]:

@@ -61,8 +61,11 @@ def uploads(folder: Path, repository: str) -> list[Upload]:
 
 
 def _published(folder: Path) -> Iterator[Path]:
-    for pattern in PUBLISHED:
-        yield from (path for path in folder.glob(pattern) if path.is_file())
+    whole = folder.resolve()
+    for path in (path for pattern in PUBLISHED for path in folder.glob(pattern) if path.is_file()):
+        if not path.resolve().is_relative_to(whole):
+            raise UserError(f"{path}: is a link to {path.resolve()}, outside the folder, so it is not pushed.")
+        yield path
 
 
 def _content(name: str, path: Path, repository: str) -> Path | bytes:

@@ -13,7 +13,6 @@ from minbert.display.console import terminal
 from minbert.display.progress import Display
 from minbert.evaluation.baselines import Baseline
 from minbert.files import write_json, write_text
-from minbert.files.json_text import read_json
 from minbert.files.left_overs import remove_left_overs
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
@@ -25,6 +24,7 @@ from minbert.pretraining.run import pretrain_recipe
 from minbert.recipe.recipe import Recipe
 from minbert.run_folder.folder import BEST_OF, METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
 from minbert.run_folder.inputs import RunInputs
+from minbert.run_folder.metrics import read_run_metrics
 from minbert.running.agreement import check_same_rows
 from minbert.running.finish import finish
 from minbert.running.inputs import data_files, model_files
@@ -34,7 +34,7 @@ from minbert.tracking import Tracker
 from minbert.training.checkpoint_folder import newest_checkpoint
 from minbert.training.head_start import start_heads
 from minbert.training.head_tuning import tune_heads
-from minbert.training.history import read_history
+from minbert.training.history import HISTORY, check_scores, read_history
 from minbert.training.loop import BEST, TrainingLoop
 from minbert.training.plan import Plan, plan_run
 from minbert.training.stepper import OnEvaluation
@@ -126,7 +126,7 @@ def _train(
         RunInputs(out, True, display).tell_changed()
         if trackers:
             _tell_again(recipe, out, trackers)
-    summary = _summary(out)
+    summary = _summary(out, recipe)
     if summary.metrics["best_step"] == 0:
         display.note(
             "step 0, the model before training, is kept: no evaluation had a better "
@@ -186,7 +186,9 @@ def _begin_best_of_tasks(recipe: Recipe, model: MultitaskModel, out: Path) -> No
         model.save_description(folder)
 
 
-def _summary(out: Path) -> RunSummary:
-    metrics = read_json(out / METRICS)
+def _summary(out: Path, recipe: Recipe) -> RunSummary:
+    metrics = read_run_metrics(out, recipe.tasks)
     baselines = {name: Baseline(**value) for name, value in metrics["baselines"].items()}
-    return RunSummary(out, metrics, read_history(out)[0]["dev"], baselines)
+    before = read_history(out)[0].get("dev", {})
+    check_scores(before, recipe.tasks, out / HISTORY)
+    return RunSummary(out, metrics, before, baselines)

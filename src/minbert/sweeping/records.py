@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from minbert.errors import UserError
 from minbert.files import write_json
-from minbert.files.json_text import read_json, read_json_lines
+from minbert.files.json_text import Number, read_shaped
 from minbert.recipe.recipe import Recipe
 from minbert.sweeping.plan import Run
-from minbert.training.history import HISTORY
+from minbert.training.history import HISTORY, Scores, read_history
 from minbert.training.scoring import score_name as full_name
 
 
@@ -27,17 +27,20 @@ class Record(BaseModel):
     changes: dict[str, Any]
     seed: int
     state: Literal["finished", "pruned", "failed"]
-    score: float | None = None
+    score: Number | None = None
     """The dev score that the recipe selects by, of the kept model; of a finished run only."""
-    dev: dict[str, Any] | None = None
+    dev: Scores | None = None
     """``dev`` of ``metrics.json``."""
     best_step: int | None = None
     steps: int | None = None
-    train_seconds: float | None = None
+    train_seconds: Number | None = None
     message: str | None = None
     """Why it was pruned, or failed."""
     ended: float
     """When, in seconds since 1970."""
+
+
+_SHAPE = TypeAdapter(Record)
 
 
 def score_name(recipe: Recipe) -> str:
@@ -73,9 +76,8 @@ def finished(run: Run, metrics: Mapping[str, Any]) -> Record:
 def unfinished(run: Run, state: Literal["pruned", "failed"], message: str, folder: Path) -> Record:
     """Return the record of a run that ended early; its steps and seconds are those of its last evaluation."""
     last: dict[str, Any] = {}
-    history = folder / run.name / HISTORY
-    if history.is_file():
-        last = read_json_lines(history)[-1]
+    if (folder / run.name / HISTORY).is_file():
+        last = read_history(folder / run.name)[-1]
     return Record(
         name=run.name,
         changes=dict(run.configuration.changes),
@@ -93,6 +95,11 @@ def write_record(folder: Path, record: Record) -> None:
     write_json(_path(folder, record.name), record.model_dump(mode="json"))
 
 
+def drop_record(folder: Path, name: str) -> None:
+    """Delete a run's record, where there is one: it was another attempt that counts."""
+    _path(folder, name).unlink(missing_ok=True)
+
+
 def read_record(folder: Path, name: str) -> Record | None:
     """Return the record of a run, if it has ended.
 
@@ -103,9 +110,9 @@ def read_record(folder: Path, name: str) -> Record | None:
     if not path.is_file():
         return None
     try:
-        return Record.model_validate(read_json(path))
-    except ValidationError:
-        raise UserError(f"{path}: is not the record of a run; delete it and add --resume.") from None
+        return read_shaped(path, _SHAPE)
+    except UserError as error:
+        raise UserError(f"{error} Delete the file and add --resume.") from None
 
 
 def _path(folder: Path, name: str) -> Path:

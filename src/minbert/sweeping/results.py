@@ -16,6 +16,7 @@ from minbert.recipe.recipe import Recipe
 from minbert.recipe.seeds import Spread
 from minbert.sweeping.plan import Configuration, Run
 from minbert.sweeping.records import Record, score_at, score_name
+from minbert.sweeping.results_file import SWEEP_RESULTS
 from minbert.sweeping.values import base_value, compact, short_keys
 from minbert.tasks.metrics import worth
 
@@ -170,7 +171,7 @@ def remarks(results: Results) -> list[str]:
 
 def write_results(folder: Path, results: Results) -> None:
     """Write ``sweep.json``, ``sweep.csv``, ``sweep.md`` and, once there is a best configuration, ``best.yaml``."""
-    write_json(folder / "sweep.json", _as_json(results))
+    write_json(folder / SWEEP_RESULTS, _as_json(results))
     write_text(folder / "sweep.csv", _as_csv(results))
     table = markdown_table(columns(results, results.rows), results.rows)
     failures = [

@@ -9,7 +9,7 @@ from typing import Any
 import tokenizers
 
 from minbert.errors import UserError
-from minbert.files.json_text import read_json
+from minbert.files.json_text import read_object
 from minbert.text.file_names import CONFIGURATION, SPECIAL_TOKENS
 
 BERT = {
@@ -38,9 +38,7 @@ def told_special_tokens(folder: Path) -> dict[str, str]:
     """
     told: dict[str, str] = {}
     for file in (folder / SPECIAL_TOKENS, folder / CONFIGURATION):
-        content = read_json(file) if file.is_file() else {}
-        if not isinstance(content, dict):
-            raise UserError(f"{file}: must be a JSON object of settings.")
+        content = read_object(file) if file.is_file() else {}
         for key in BERT:
             value = content.get(key)
             token = value.get("content") if isinstance(value, dict) else value

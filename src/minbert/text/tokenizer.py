@@ -13,6 +13,7 @@ import tokenizers
 from minbert.errors import UserError
 from minbert.files import write_json, write_text
 from minbert.text.file_names import CONFIGURATION, SPECIAL_TOKENS, TOKENIZER, WORD_PIECES
+from minbert.text.panics import panics_told
 from minbert.text.special_tokens import mark_special, model_vocabulary, without
 from minbert.text.template import Template
 from minbert.text.tokenizer_class import class_settings
@@ -67,7 +68,8 @@ class Tokenizer:
         Raises:
             UserError: files are missing, corrupt, of a kind that cannot be read, or lack a special token.
         """
-        return cls(*read_tokenizer(path))
+        with panics_told(str(path)):
+            return cls(*read_tokenizer(path))
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids, without special tokens; a text without words gives an empty list.
@@ -76,7 +78,8 @@ class Tokenizer:
             UserError: a text holds half of a surrogate pair, which no encoding can write.
         """
         try:
-            encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
+            with panics_told("the tokenizer"):
+                encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
         except TypeError:
             for text in texts:
                 if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):

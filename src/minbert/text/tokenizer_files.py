@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import tokenizers
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
@@ -16,7 +15,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel, Metaspace
 
 from minbert.errors import UserError
-from minbert.files.json_text import read_json
+from minbert.files.json_text import read_json, read_object
 from minbert.text.file_names import (
     ADDED,
     BYTE_PAIRS,
@@ -191,7 +190,7 @@ def _has_capitals(tokens: list[str]) -> bool:
 
 def _read_switches(file: Path, *keys: str) -> dict[str, bool]:
     """Return what tokenizer_config.json, if there is one, says under ``keys``; a null says nothing."""
-    configuration: dict[str, Any] = read_json(file) if file.is_file() else {}
+    configuration = read_object(file) if file.is_file() else {}
     switches = {}
     for key in keys:
         value = configuration.get(key)

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from minbert.errors import UserError
 from minbert.files import write_json
 from minbert.files.json_text import read_json
+from minbert.files.paths import to_path
 from minbert.methods import Settings
 
 ENSEMBLE = "ensemble.json"
@@ -56,7 +57,7 @@ def read_ensemble(folder: Path) -> EnsembleFile:
         ensemble = EnsembleFile.model_validate(read_json(path))
     except ValidationError as error:
         raise UserError(f"{path}: is damaged, or of another version of minbert: {error}") from None
-    return _with_runs(ensemble, lambda run: str((folder / run).resolve()))
+    return _with_runs(ensemble, lambda run: str((folder / to_path(run)).resolve()))
 
 
 def check_has_model(folder: Path, where: object) -> None:

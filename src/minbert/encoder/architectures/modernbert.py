@@ -259,7 +259,8 @@ def _interval(kinds: Any, layers: Any, where: object) -> int:
             f"{where}: layer_types names the kinds of {len(kinds)} layers, and num_hidden_layers is {layers!r:.80}. "
             "Do the two belong together?"
         )
-    for every in range(1, len(kinds) + 1) if isinstance(kinds, list) else ():
+    if isinstance(kinds, list) and kinds[:1] == [_GLOBAL]:
+        every = kinds.index(_GLOBAL, 1) if _GLOBAL in kinds[1:] else len(kinds)
         if kinds == [_LOCAL if number % every else _GLOBAL for number in range(len(kinds))]:
             return every
     raise UserError(
