@@ -18,7 +18,7 @@ from minbert.recipe.recipe import load_recipe
 from minbert.running.run import train_recipe
 from minbert.sweeping.folder import Pruned, SweepFolder
 from minbert.sweeping.plan import Run
-from minbert.sweeping.records import Record, unfinished, write_record
+from minbert.sweeping.records import Record, unfinished
 from minbert.sweeping.results import Results
 from minbert.sweeping.sweep import run_sweep
 from minbert.training.interrupt import Interrupted
@@ -54,7 +54,6 @@ def formula(monkeypatch: pytest.MonkeyPatch) -> list[str]:
                 name=run.name, changes=dict(run.configuration.changes), seed=run.seed, state="finished", score=score,
                 dev=dev, ended=0.0,
             )  # fmt: skip
-        write_record(folder.path, record)
         return record
 
     monkeypatch.setattr(SweepFolder, "train", train)
@@ -68,13 +67,13 @@ def drawn(results: Results) -> list[tuple[dict[str, Any], str]]:
 def test_the_seed_decides_the_draws_resumed_or_not(
     two_tasks_file: Path, tmp_path: Path, quiet: Display, formula: list[str]
 ) -> None:
-    whole = search(two_tasks_file, tmp_path / "whole", quiet, 16)
-    search(two_tasks_file, tmp_path / "parts", quiet, 7)
-    search(two_tasks_file, tmp_path / "parts", quiet, 13, resume=True)
-    parts = search(two_tasks_file, tmp_path / "parts", quiet, 16, resume=True)
+    whole = search(two_tasks_file, tmp_path / "whole", quiet, 12)
+    search(two_tasks_file, tmp_path / "parts", quiet, 5)
+    search(two_tasks_file, tmp_path / "parts", quiet, 11, resume=True)
+    parts = search(two_tasks_file, tmp_path / "parts", quiet, 12, resume=True)
     assert drawn(parts) == drawn(whole)
-    assert len(formula) == 32
-    assert len({str(changes) for changes, _ in drawn(whole)}) == 16
+    assert len(formula) == 24
+    assert len({str(changes) for changes, _ in drawn(whole)}) == 12
     other = run_sweep(
         str(two_tasks_file), {"seed": 1}, [], tmp_path / "other", False, quiet, search=SPACE, trials=3, prune=False
     )
@@ -137,7 +136,7 @@ def test_the_loop_tells_evaluations_and_can_be_ended_and_resumed(
     assert models[0] == models[1]
 
 
-def test_a_trial_whose_process_is_gone_is_taken_over(
+def test_a_trial_whose_process_was_stopped_is_taken_over_at_once(
     two_tasks_file: Path, tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch, formula: list[str]
 ) -> None:
     whole = search(two_tasks_file, tmp_path / "whole", quiet, 4)
@@ -153,7 +152,7 @@ def test_a_trial_whose_process_is_gone_is_taken_over(
         patch.setattr(SweepFolder, "train", killed)
         search(two_tasks_file, tmp_path / "cut", quiet, 4)
     results = search(two_tasks_file, tmp_path / "cut", quiet, 4, resume=True)
-    assert formula == [f"trial-000{number}" for number in range(4)]
+    assert formula == ["trial-0000", "trial-0001", "trial-0002-attempt-2", "trial-0003"]
     assert drawn(results) == drawn(whole)
 
 
@@ -182,11 +181,11 @@ def test_two_processes_share_the_trials(two_tasks_file: Path, tmp_path: Path) ->
         result = process.ended()
     assert result.returncode == 0, result.stdout + result.stderr
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{out / 'study.db'}")
-    assert [trial.number for trial in study.trials] == list(range(6))
-    assert all(trial.state.is_finished() for trial in study.trials)
+    ended = [trial for trial in study.trials if trial.state.is_finished()]  # both may have added the last trial
+    assert [trial.number for trial in ended] == list(range(6))
     said = json.loads((out / "sweep.json").read_text())
     assert [run["name"] for run in said["runs"]] == [f"trial-000{number}" for number in range(6)]
-    for run, trial in zip(said["runs"], study.trials, strict=True):
+    for run, trial in zip(said["runs"], ended, strict=True):
         if run["state"] == "finished":
             metrics = json.loads((out / run["name"] / "metrics.json").read_text())
             assert run["dev"] == metrics["dev"]

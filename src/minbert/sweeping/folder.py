@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,7 @@ from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.files import write_text
 from minbert.files.left_overs import remove_left_overs
-from minbert.files.locks import wait_for_lock
+from minbert.files.locks import is_lock, wait_for_lock
 from minbert.files.strict_yaml import read_yaml, to_yaml
 from minbert.recipe.recipe import Recipe
 from minbert.run_folder.differences import told_differences
@@ -24,6 +25,7 @@ from minbert.running.run import train_recipe
 from minbert.sweeping.plan import Configuration, Run
 from minbert.sweeping.records import (
     Record,
+    drop_record,
     finished,
     read_record,
     unfinished,
@@ -85,7 +87,7 @@ class SweepFolder:
         RunInputs(path, True, display).add(data_files(self.recipe))
 
     def train(self, run: Run, display: Display, on_evaluation: OnEvaluation | None = None) -> Record:
-        """Train a run, or go on with it, and write its record, whatever becomes of it.
+        """Train a run, or go on with it, and return how it ended, whatever becomes of it.
 
         Raises:
             Interrupted: the user asked to stop; training the run again goes on.
@@ -105,17 +107,34 @@ class SweepFolder:
         gc.collect()  # a failed run's tensors hang on its traceback
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        return self._recorded(record, display)
+        return record
 
-    def refuse(self, run: Run, reason: str, display: Display) -> Record:
-        """Write the record of a run that cannot be trained."""
-        return self._recorded(unfinished(run, "failed", reason, self.path), display)
+    def refused(self, run: Run, reason: str) -> Record:
+        """Return the record of a run that cannot be trained."""
+        return unfinished(run, "failed", reason, self.path)
 
-    def _recorded(self, record: Record, display: Display) -> Record:
+    def keep_record(self, record: Record, display: Display) -> None:
+        """Write how a run ended, and tell of one that did not come to its end."""
         write_record(self.path, record)
         if record.state != "finished":
             display.note(f"{record.name} {record.state}: {record.message}")
-        return record
+
+    def take_over(self, earlier: Sequence[str], name: str) -> None:
+        """Give the run ``name`` the folder that the latest of its ``earlier`` attempts left, if one left any.
+
+        Files stand in the places of all earlier folders from then on. So whoever is still at work on such an attempt
+        can write nothing more: not into the folder, which it knows by its old name, nor into a new one of that name.
+        """
+        left = next((self.path / other for other in earlier if (self.path / other).is_dir()), None)
+        if left is not None:
+            with suppress(OSError):  # where its files are open, Windows renames no folder: the run begins anew
+                left.rename(self.path / name)
+                for lock in filter(is_lock, (self.path / name).iterdir()):
+                    lock.unlink()
+        for other in earlier:
+            drop_record(self.path, other)
+            if not (self.path / other).exists():
+                write_text(self.path / other, f"Another process went on with this, as {name}.\n")
 
     def publish(self, configurations: Mapping[str, tuple[Configuration, Sequence[Run]]]) -> Results:
         """Write the results of all runs that have ended, by whichever process, and drop the models not to be kept."""

@@ -43,6 +43,6 @@ def train_grid(
             if record and (record.state != "failed" or record.ended >= started):
                 continue
             display.note(f"run {number} of {len(runs)}: {run.name}")
-            folder.train(run, display)
+            folder.keep_record(folder.train(run, display), display)
             folder.publish(table)
     return folder.publish(table)
