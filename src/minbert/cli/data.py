@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from minbert.cli.echo import echo
 from minbert.cli.options import Force
 from minbert.files.paths import to_path
 
@@ -30,7 +31,7 @@ def check(
     from minbert.running.checking import check_source
 
     lines, healthy = check_source(source, data, encoder, Display(terminal(stderr=True)))
-    typer.echo("\n".join(lines))
+    echo("\n".join(lines))
     if not healthy:
         raise typer.Exit(2)
 
@@ -43,5 +44,5 @@ def download(
     """Fetch SST-5, Quora and STS-B from the hub, in the course's file format."""
     from minbert.data.download import download as fetch
 
-    for path in fetch(folder, progress=lambda text: typer.echo(text, err=True), force=force):
-        typer.echo(str(path))
+    for path in fetch(folder, progress=lambda text: echo(text, err=True), force=force):
+        echo(str(path))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from minbert.cli.echo import echo
 from minbert.cli.options import Force
 from minbert.files.paths import to_path
 from minbert.recipe.shipped import RECIPES, pretraining_recipe_names, recipe_names
@@ -25,13 +26,13 @@ def listing(context: typer.Context) -> None:
     width = max(map(len, names))
     for name in names:
         tree = read_yaml(RECIPES.find(name))
-        typer.echo(f"{name:{width}}  {tree.get('description', '')}")
+        echo(f"{name:{width}}  {tree.get('description', '')}")
 
 
 @recipes_app.command()
 def show(name: Annotated[str, typer.Argument(help="A shipped recipe's name.")]) -> None:
     """Print a recipe as it is written."""
-    typer.echo(RECIPES.find(name).read_text(encoding="utf-8"), nl=False)
+    echo(RECIPES.find(name).read_text(encoding="utf-8"), end=False)
 
 
 @recipes_app.command()
@@ -49,11 +50,11 @@ def copy(
     with new_file(file, [recipe], force=force, suffixes=[".yaml", ".yml"]):
         write_text(file, recipe.read_text(encoding="utf-8"))
     verb = "pretrain" if name in pretraining_recipe_names() else "train"
-    typer.echo(f"{file}: a copy of {name}. Train it with: {command_line(verb, file, '--data', 'DIR')}")
+    echo(f"{file}: a copy of {name}. Train it with: {command_line(verb, file, '--data', 'DIR')}")
 
 
 def methods() -> None:
     """List every method a recipe can choose, with its settings' key and source."""
     from minbert.reference.recipes_page import method_lines
 
-    typer.echo("\n".join(method_lines()))
+    echo("\n".join(method_lines()))

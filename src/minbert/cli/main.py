@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from minbert.cli import (
     augmentation,
@@ -27,12 +29,35 @@ from minbert.cli import (
     training,
     understanding,
 )
+from minbert.cli.echo import echo
+from minbert.display.harmless import harmless
 from minbert.display.streams import give_up, is_broken, open_streams
 from minbert.errors import Notice, UserError
 from minbert.machine.launch import launched
 
+_UsageError: type[Any] = typer.BadParameter.__mro__[1]
+"""Of click, or of the copy of it that newer versions of typer bring."""
+
+
+class _Commands(TyperGroup):
+    """The commands; a mistake in the words of one, which may be names of files, is told harmlessly."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _UsageError as error:
+            error.message = harmless(error.message)
+            raise
+
+
+class _Remark(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(super().format(record))
+
+
 app = typer.Typer(
     name="minbert",
+    cls=_Commands,
     help="One encoder for several text tasks at once.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -65,7 +90,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"minbert {version('minbert')}")
+        echo(f"minbert {version('minbert')}")
         raise typer.Exit
 
 
@@ -106,7 +131,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *more: Any, *
         _pythons_own(message, category, *more, **named)
     elif str(message) not in _told:
         _told.add(str(message))
-        typer.echo(f"note: {message}", err=True)
+        echo(f"note: {message}", err=True)
 
 
 _pythons_own = warnings.showwarning
@@ -118,19 +143,21 @@ def run() -> None:
     """Run the command line; the user's own errors become one message and exit code 2, Ctrl-C exits with 130."""
     open_streams()
     warnings.showwarning = _show_warning
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_Remark())
     _told.clear()
     try:
         with _all_ranks():
             app(prog_name="minbert")
     except UserError as error:
-        typer.echo("\n".join([f"error: {error}", *getattr(error, "__notes__", [])]), err=True)
+        echo("\n".join([f"error: {error}", *getattr(error, "__notes__", [])]), err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        echo("interrupted", err=True)
         sys.exit(130)
     except OSError as error:  # typer sees to a reader that has had enough, as `head` has
         if not is_broken(sys.stdout):
             raise
         give_up(sys.stdout)
-        typer.echo(f"error: standard output cannot be written ({error.strerror}).", err=True)
+        echo(f"error: standard output cannot be written ({error.strerror}).", err=True)
         sys.exit(2)

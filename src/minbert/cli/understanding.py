@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from minbert.cli.echo import echo
 from minbert.cli.options import Force
 from minbert.errors import UserError
 from minbert.files.paths import to_path
@@ -35,9 +36,9 @@ def new(
 
     with new_file(out, force=force, suffixes=[".yaml", ".yml"]):
         inferred = infer_folder(folders, encoder, _asking())
-        typer.echo(str(inferred))
+        echo(str(inferred))
         write_text(out, recipe_text(inferred, out.absolute().parent))
-    typer.echo(f"{out}: is the recipe. Train it with: {command_line('train', out)}")
+    echo(f"{out}: is the recipe. Train it with: {command_line('train', out)}")
 
 
 def are_folders(sources: Sequence[str]) -> bool:
@@ -66,7 +67,7 @@ def recipe_of_folders(folders: Sequence[str], changes: Mapping[str, Any], settin
     if "data" in changes:
         raise UserError("--data goes with a recipe; a folder is its own.")
     inferred = infer_folder(folders, changes.get("encoder.name", "minilm"), _asking())
-    typer.echo(str(inferred))
+    echo(str(inferred))
     return inferred.recipe(changes, settings)
 
 
@@ -78,9 +79,9 @@ def _asking() -> Ask:
 
 
 def _ask(question: Question) -> int:
-    typer.echo(question.text)
+    echo(question.text)
     for number, choice in enumerate(question.choices, start=1):
-        typer.echo(f"  {number}  {choice}")
+        echo(f"  {number}  {choice}")
     chosen = 0
     while not 1 <= chosen <= len(question.choices):
         chosen = typer.prompt("Which?", default=1, type=int)
