@@ -52,7 +52,14 @@ def keep_checkpoint(
     save_checkpoint(folder / CHECKPOINTS / f"last-{state.step}.safetensors", state, model, optimizer, more)
     found = _found(folder)
     later = [path for step, path in found if step > state.step]  # the run went on from before them: they are damaged
-    for path in later + [path for step, path in found if step <= state.step][keep:]:
+    for path in later:
+        remove(path)
+    remove_old_checkpoints(folder, keep, state.step)
+
+
+def remove_old_checkpoints(folder: Path, keep: int, step: int) -> None:
+    """Delete all checkpoints before the newest ``keep`` up to ``step``; a process that was killed leaves one more."""
+    for path in [path for at, path in _found(folder) if at <= step][keep:]:
         remove(path)
 
 

@@ -22,7 +22,13 @@ from minbert.optim.gradients import clip_, stored_gradients
 from minbert.optim.settings import make_optimizer
 from minbert.tracking import Tracker
 from minbert.training.checkpoint import LoopState
-from minbert.training.checkpoint_folder import CHECKPOINTS, CheckpointSettings, keep_checkpoint, load_newest
+from minbert.training.checkpoint_folder import (
+    CHECKPOINTS,
+    CheckpointSettings,
+    keep_checkpoint,
+    load_newest,
+    remove_old_checkpoints,
+)
 from minbert.training.history import read_history, write_history
 from minbert.training.interrupt import Interrupted, StopRequest
 from minbert.training.protocols import Counts, Remembers, Steps
@@ -265,6 +271,8 @@ class Stepper(ABC, Generic[StepT]):
 
     def _resume(self) -> None:
         self.state, more = load_newest(self.folder, self.model, self.optimizer, self.display.note)
+        if ranks().first:
+            remove_old_checkpoints(self.folder, self.checkpoints.keep_checkpoints, self.state.step)
         for part, one in self.remembered.items():
             start = f"{part}."
             one.restore({name.removeprefix(start): more[name] for name in more if name.startswith(start)})
