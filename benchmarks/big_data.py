@@ -1,6 +1,6 @@
 """How memory, the start and the way to a step grow with the text that is read: for pretraining and for training.
 
-    python benchmarks/big_data.py --work pretrain --formats jsonl parquet txt csv --sizes 0.1 1
+    python benchmarks/big_data.py --formats jsonl parquet txt csv --sizes 0.1 1
     python benchmarks/big_data.py --work train --formats csv --rows 100000 1000000
 
 Files of made-up texts are written first; a tenth of the texts repeat others. Then each start is a process of its own:
@@ -30,13 +30,23 @@ from common import Figures, in_a_process, show, wide_console
 from minbert.display.progress import Display
 from minbert.pretraining.prepare import prepare_pretraining
 from minbert.pretraining.recipe import parse_pretraining_recipe
+from minbert.recipe.recipe import parse_recipe
+from minbert.running.prepare import prepare
 from texts import vocabulary_words
 
 FORMATS = ("jsonl", "parquet", "txt", "csv")
 STEPS = 200
 SEEKS = 20
 
-COLUMNS = {
+TRAINING = {
+    "what": "rows of pairs",
+    "start_s": "start, s",
+    "peak_mb": "RssAnon at most, MB",
+    "held_mb": "RssAnon then, MB",
+    "steps_s": f"{STEPS} steps, s",
+}
+
+PRETRAINING = {
     "what": "texts",
     "texts": "distinct",
     "first_start_s": "first start, s",
@@ -53,15 +63,16 @@ def main() -> None:
     """Measure what the command line asks for."""
     options = parser().parse_args()
     if options.one:
-        print(json.dumps(pretrain_once(Path(options.one), options)))
+        print(json.dumps((train_once if options.work == "train" else pretrain_once)(Path(options.one), options)))
         return
     console = wide_console()
     rows = []
     for form in options.formats:
-        for size in options.sizes:
+        for size in options.rows if options.work == "train" else options.sizes:
             with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+                measured = train if options.work == "train" else pretrain
                 rows.append(measured(Path(folder), form, size, options, console))
-            show(console, "pretraining", COLUMNS, rows)
+            show(console, options.work, TRAINING if options.work == "train" else PRETRAINING, rows)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
@@ -69,8 +80,12 @@ def main() -> None:
 def parser() -> argparse.ArgumentParser:
     """Return the options."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--work", choices=("pretrain", "train"), default="pretrain")
     options.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
-    options.add_argument("--sizes", nargs="+", type=float, default=[0.1, 1.0], help="GB (10^9 bytes) of text")
+    options.add_argument(
+        "--sizes", nargs="+", type=float, default=[0.1, 1.0], help="GB (10^9 bytes) of text to pretrain on"
+    )
+    options.add_argument("--rows", nargs="+", type=int, default=[10**5, 10**6], help="rows to train on")
     options.add_argument("--tokens-per-step", type=int, help="cut steps by tokens instead of by texts")
     options.add_argument("--encoder", default="minilm")
     options.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -80,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def measured(folder: Path, form: str, size: float, options: argparse.Namespace, console: Console) -> Figures:
+def pretrain(folder: Path, form: str, size: float, options: argparse.Namespace, console: Console) -> Figures:
     """Return the figures of a first and a second start over a file of this format, and so many GB of text."""
     with console.status(f"writing {size:g} GB of {form}"):
         write_texts(folder / f"texts.{form}", int(size * 1e9), vocabulary_words(options.encoder))
@@ -130,6 +145,39 @@ def pretrain_once(file: Path, options: argparse.Namespace) -> Figures:
             train.pack(numbers)
         steps = time.perf_counter() - started
     return {"start_s": start, "peak_mb": max(peak), "seek_s": max(seeks), "steps_s": steps, "texts": len(train)}
+
+
+def train(folder: Path, form: str, rows: int, options: argparse.Namespace, console: Console) -> Figures:
+    """Return the figures of a start over so many rows of pairs."""
+    with console.status(f"writing {rows:,} rows of {form}"):
+        words = vocabulary_words(options.encoder)
+        write_pairs(folder / f"train.{form}", rows, words)
+        write_pairs(folder / f"dev.{form}", 100, words)
+    with console.status(f"{rows:,} rows of {form}"):
+        arguments = ["--one", str(folder / f"train.{form}"), "--work", "train", "--encoder", options.encoder]
+        return {"what": f"{rows:,}, {form}"} | in_a_process(__file__, arguments, options.threads)
+
+
+def train_once(file: Path, options: argparse.Namespace) -> Figures:
+    """Make a run over pairs ready, and pack steps of it."""
+    task = {
+        "kind": "binary",
+        "files": {"train": file.name, "dev": f"dev{file.suffix}"},
+        "id": "id",
+        "text": ["first", "second"],
+        "label": "label",
+    }
+    tree = {"data": str(file.parent), "encoder": {"name": options.encoder}, "tasks": {"pairs": task}}
+    with peak_anonymous() as peak:
+        started = time.perf_counter()
+        prepared = prepare(parse_recipe(tree, "benchmark"), Display(Console(quiet=True)))
+        start = time.perf_counter() - started
+        sequences = prepared.train["pairs"].sequences
+        started = time.perf_counter()
+        for step, _ in islice(prepared.course.steps(), STEPS):
+            sequences.pack(sequences.of(step["pairs"]))
+        steps = time.perf_counter() - started
+    return {"start_s": start, "peak_mb": max(peak), "held_mb": peak[-1], "steps_s": steps}
 
 
 @contextmanager
@@ -185,6 +233,23 @@ def made_up_texts(words: list[str], at_once: int = 100_000) -> Iterator[list[str
         else:
             former = texts
         yield texts
+
+
+def write_pairs(path: Path, rows: int, words: list[str]) -> None:
+    """Write rows of made-up pairs with an id and a label."""
+    import pyarrow
+    from pyarrow import csv, parquet
+
+    made = made_up_texts(words)
+    texts = [text for _ in range(-(-2 * rows // 100_000)) for text in next(made)][: 2 * rows]
+    columns = {"id": [f"row-{n}" for n in range(rows)], "first": texts[::2], "second": texts[1::2]}
+    table = pyarrow.table(columns | {"label": [n % 2 for n in range(rows)]})
+    if path.suffix == ".parquet":
+        parquet.write_table(table, path)
+    elif path.suffix == ".csv":
+        csv.write_csv(table, path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()), encoding="utf-8")
 
 
 @contextmanager

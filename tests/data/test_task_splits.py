@@ -13,7 +13,7 @@ from minbert.data.check_report import render
 from minbert.data.task_splits import read_task_split
 from minbert.display.progress import Display
 from minbert.errors import UserError
-from minbert.pretraining.prepare import _texts
+from minbert.pretraining.corpus_texts import CorpusTexts
 from minbert.pretraining.recipe import PretrainingRecipe
 from minbert.recipe.recipe import TaskRecipe, load_recipe, parse_recipe
 from minbert.reporting.records import read_records
@@ -117,5 +117,5 @@ def test_a_run_its_evaluation_report_ensemble_and_pretraining_know_the_same_rows
     assert "(25% held out as dev)" in (tmp_path / "run/README.md").read_text(encoding="utf-8")
     corpora = {"corpora": {"own": {"recipe": str(tmp_path / "run/recipe.yaml")}}}
     pretraining = PretrainingRecipe.model_validate(corpora)
-    assert list(_texts(pretraining, "own", pretraining.corpora["own"])) == train.first
+    assert [*CorpusTexts.of_corpus(pretraining, "own", pretraining.corpora["own"])] == train.first
     assert load_recipe(str(tmp_path / "run/recipe.yaml")).tasks["mood"].held_out == "25%"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +177,9 @@ def test_answers_to_other_rows_are_not_taken_over(
     prepared = prepare(recipe, quiet)
     key = teachers._key(recipe, prepared.teachers, prepared.taught)
     assert teachers._kept_targets(out / TARGETS, key) is not None
-    prepared.taught["mood"].first[3] = "another text"
-    changed = teachers._key(recipe, prepared.teachers, prepared.taught)
+    rows = prepared.taught["mood"]
+    others = {"mood": replace(rows, first=[*rows.first[:3], "another text", *rows.first[4:]])}
+    changed = teachers._key(recipe, prepared.teachers, prepared.taught | others)
     assert teachers._kept_targets(out / TARGETS, changed) is None
 
 

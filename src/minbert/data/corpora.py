@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from minbert.data.opened import PACKED, opened
 from minbert.data.row import Problem, Row, missing_column
 from minbert.data.rows import read_rows
 from minbert.errors import UserError, shown
-from minbert.randomness import Permutation
+from minbert.randomness import Numbers, Permutation
 from minbert.text.distinct import DistinctTexts
 
 PLAIN_TEXT = ".txt"
@@ -57,14 +57,20 @@ def divided(
     Whether a text is held out follows from the text alone, apart from case and white space: so it is held out of every
     corpus, under every seed, and when other texts come or go. A smaller draw is part of a larger one.
     """
-    drawn: Iterator[int] = iter(range(len(texts)))
+    drawn: Iterable[str] = texts
     if at_most is not None and at_most < len(texts):
-        drawn = iter(np.sort(Permutation(len(texts), seed, "corpus", name)(np.arange(at_most))).tolist())
-    wanted = next(drawn, None)
-    for number, text in enumerate(texts):
-        if number == wanted:
-            wanted = next(drawn, None)
-            yield text, _place(text) < share
+        drawn = _chosen(texts, np.sort(Permutation(len(texts), seed, "corpus", name)(np.arange(at_most))))
+    for text in drawn:
+        yield text, _place(text) < share
+
+
+def _chosen(texts: Iterable[str], numbers: Numbers) -> Iterator[str]:
+    wanted = iter(numbers.tolist())
+    number = next(wanted, None)
+    for place, text in enumerate(texts):
+        if place == number:
+            number = next(wanted, None)
+            yield text
 
 
 def _place(text: str) -> float:

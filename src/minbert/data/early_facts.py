@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from minbert.data.examples import Split, same_content
 from minbert.tasks.kinds import Kind
@@ -69,14 +69,14 @@ def shared_texts(splits: Mapping[str, Split]) -> Iterator[str]:
 
     Texts are the same that only case, white space or the order of a pair tells apart.
     """
-    others = {name: _contents(split) for name, split in splits.items() if name != "train"}
+    others = {name: list(_contents(split)) for name, split in splits.items() if name != "train"}
     wanted = set().union(*others.values())
-    known = wanted.intersection(_contents(splits["train"]))
+    known = {content for content in _contents(splits["train"]) if content in wanted}
     for name, contents in others.items():
         if rows := sum(content in known for content in contents):
             told = "1 row" if rows == 1 else f"{rows:,} rows"
             yield f"{told} of {name} also in train, so its scores are a little too good"
 
 
-def _contents(split: Split) -> Sequence[str]:
-    return [same_content(texts) for texts in zip(split.first, split.second or split.first, strict=True)]
+def _contents(split: Split) -> Iterator[str]:
+    return (same_content(texts) for texts in zip(split.first, split.second or split.first, strict=True))

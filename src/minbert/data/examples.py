@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from minbert.data.examined import Labels, examined_blocks
+from minbert.data.examined import FirstLines, Labels, examined_blocks
 from minbert.data.row import Problem
+from minbert.data.row_ids import RowIds
 from minbert.data.task_files import Columns
+from minbert.data.text_column import ColumnWriter, TextColumn
 from minbert.errors import UserError
 
 TOLD_LINES = 5
@@ -22,14 +24,16 @@ TOLD_LINES = 5
 class Split:
     """The rows of one file, column by column; ``second`` only for pairs, ``labels`` only where there are any.
 
+    Columns of texts that are read from files are ``TextColumn``s, which memory does not grow with.
+
     ``unlabelled`` are the lines of the rows that the task leaves out because they have no label. ``withheld`` says that
     the file has a column of labels without a label in it.
     """
 
     path: Path
-    ids: list[str]
-    first: list[str]
-    second: list[str] | None
+    ids: Sequence[str]
+    first: Sequence[str]
+    second: Sequence[str] | None
     labels: NDArray[np.float64] | None
     unlabelled: list[int] = field(default_factory=list)
     withheld: bool = False
@@ -38,7 +42,7 @@ class Split:
         return len(self.ids)
 
     @property
-    def texts(self) -> list[str] | list[tuple[str, str]]:
+    def texts(self) -> Sequence[str] | list[tuple[str, str]]:
         """The text of each row, or its two texts."""
         return self.first if self.second is None else list(zip(self.first, self.second, strict=True))
 
@@ -51,9 +55,9 @@ class Split:
         """Return the rows with these numbers."""
         return replace(
             self,
-            ids=[self.ids[row] for row in rows],
-            first=[self.first[row] for row in rows],
-            second=None if self.second is None else [self.second[row] for row in rows],
+            ids=TextColumn.of(self.ids[row] for row in rows),
+            first=TextColumn.of(self.first[row] for row in rows),
+            second=None if (second := self.second) is None else TextColumn.of(second[row] for row in rows),
             labels=None if self.labels is None else self.labels[rows],
         )
 
@@ -121,19 +125,31 @@ def examine_split(
     Raises:
         UserError: the file cannot be used as a whole, lacks a column, or holds no rows.
     """
-    blocks = list(examined_blocks(path, columns, labels, labelled))
-    if labelled is None and all(block.withheld == block.rows for block in blocks):
+    ids = RowIds()
+    return ids.compared(lambda first_lines: _collected(path, columns, labels, labelled, first_lines))
+
+
+def _collected(
+    path: Path, columns: Columns, labels: Labels, labelled: bool | None, first_lines: FirstLines
+) -> tuple[Split, list[Problem]]:
+    ids, first, second = ColumnWriter(), ColumnWriter(), ColumnWriter()
+    values: list[NDArray[np.float64] | None] = []
+    unlabelled: list[int] = []
+    problems: list[Problem] = []
+    withheld = True
+    for block in examined_blocks(path, columns, labels, labelled, first_lines):
+        ids.extend(block.ids)
+        first.extend(block.first)
+        second.extend(block.second or [])
+        values.append(block.labels)
+        unlabelled += block.unlabelled
+        problems += block.problems
+        withheld &= block.withheld == block.rows
+    if labelled is None and withheld:
         split, problems = examine_split(path, columns, labels, labelled=False)
         return replace(split, withheld=True), problems
-    split = Split(
-        path,
-        [row_id for block in blocks for row_id in block.ids],
-        [text for block in blocks for text in block.first],
-        [text for block in blocks for text in block.second or []] if len(columns.text_columns) == 2 else None,
-        _joined([block.labels for block in blocks]),
-        [line for block in blocks for line in block.unlabelled],
-    )
-    return split, [problem for block in blocks for problem in block.problems]
+    seconds = second.column() if len(columns.text_columns) == 2 else None
+    return Split(path, ids.column(), first.column(), seconds, _joined(values), unlabelled), problems
 
 
 def _joined(labels: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:

@@ -13,6 +13,7 @@ from minbert.data.examples import Split, read_split
 from minbert.data.relabelling import labels_of
 from minbert.data.subsample import subsample
 from minbert.data.task_files import TaskFiles
+from minbert.data.text_column import TextColumn
 from minbert.errors import UserError
 from minbert.tasks.kinds import Kind
 
@@ -44,9 +45,11 @@ def joined(own: Split, shared: Sequence[Split]) -> Split:
     labels = [split.labels for split in splits if split.labels is not None]
     return replace(
         own,
-        ids=list(_distinct_ids(splits)),
-        first=list(chain.from_iterable(split.first for split in splits)),
-        second=None if own.second is None else list(chain.from_iterable(split.second or [] for split in splits)),
+        ids=TextColumn.of(_distinct_ids(splits)),
+        first=TextColumn.of(chain.from_iterable(split.first for split in splits)),
+        second=None
+        if own.second is None
+        else TextColumn.of(chain.from_iterable(split.second or [] for split in splits)),
         labels=np.concatenate(labels),
     )
 

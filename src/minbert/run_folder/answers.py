@@ -36,5 +36,5 @@ def write_predicted(
         written.append(write_task_predictions(folder, split, name, task.output, part.ids, values, task.kind))
         if split == "dev":
             assert part.labels is not None
-            written.append(write_answers(folder, name, split, Answers(part.ids, part.labels, values)))
+            written.append(write_answers(folder, name, split, Answers([*part.ids], part.labels, values)))
     write_checksums(folder, written)

@@ -221,9 +221,8 @@ def _tokenize(
 ) -> dict[tuple[str, str], Rows]:
     """Tokenize every distinct text of all tasks and splits once, into one table."""
     columns = [column for split in texts.values() for column in (split.first, split.second or [])]
-    everything = [text for column in columns for text in column]
     with display.counting("tokenizing") as bar:
-        table, numbers = TokenTable.from_texts(everything, model.tokenizer, bar.reached)
+        table, numbers = TokenTable.from_columns(columns, model.tokenizer, bar.reached)
     rows = {}
     start = 0
     for (split_name, name), split in texts.items():

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -14,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minbert.errors import UserError
+from minbert.files.spool import Spool
 
 Hashes = NDArray[np.uint64]
 
 HASHES_AT_ONCE = 2**18
 """Hashes looked at together: two megabytes."""
+
+TEXTS_AT_ONCE = 2048
 
 
 def text_hashes(texts: Iterable[str]) -> Hashes:
@@ -96,6 +100,25 @@ def shared(hashes: Hashes, others: Hashes) -> int:
         places = np.minimum(np.searchsorted(others, part), len(others) - 1)
         count += int((others[places] == part).sum())
     return count
+
+
+def numbered(texts: Iterable[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the number (n,) of each text, equal for equal ones, and whether (n,) it comes there first.
+
+    Numbers go from 0 in the order of first appearance. Some 40 bytes a text are held for it, and none of the texts.
+    They are compared by their whole hashes.
+    """
+    texts, spool = iter(texts), Spool(np.uint64)
+    while some := list(islice(texts, TEXTS_AT_ONCE)):
+        spool.write(text_hashes(some))
+    hashes = spool.array().reshape(-1, 2)
+    order = np.lexsort((hashes[:, 1], hashes[:, 0]))  # stable: of equal ones the first comes first
+    is_first = np.append(True, (hashes[order[1:]] != hashes[order[:-1]]).any(axis=1))[: len(order)]
+    comes_first = np.zeros(len(order), np.bool_)
+    comes_first[order[is_first]] = True
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = (np.cumsum(comes_first) - 1)[order[is_first]][np.cumsum(is_first) - 1]
+    return numbers, comes_first
 
 
 def _beside_neighbours(hashes: Hashes) -> Iterator[tuple[Hashes, NDArray[np.bool_], NDArray[np.bool_]]]:

@@ -144,7 +144,10 @@ def _key(recipe: Recipe, teachers: Teachers, texts: Mapping[str, Split]) -> str:
         "temperature": recipe.distillation.temperature,
         "tasks": {name: recipe.tasks[name].model_dump(mode="json") for name in teachers},
         "precision": recipe.training.precision,
-        "texts": {name: (texts[name].first, texts[name].second) for name in teachers},
+        "texts": {
+            name: [[*texts[name].first], None if (second := texts[name].second) is None else [*second]]
+            for name in teachers
+        },
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 

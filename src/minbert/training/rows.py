@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from minbert.multitask.sequences import Sequences
 class Rows:
     """``R`` rows: what to read, what to answer."""
 
-    ids: list[str]
+    ids: Sequence[str]
     sequences: Sequences
     labels: NDArray[np.float64] | None
     """(R,) class numbers, 0/1 or scores; None where labels are withheld."""
