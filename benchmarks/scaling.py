@@ -58,6 +58,8 @@ SHAPES = {
     "BERT-base (12 x 768)": (768, 12, 12),
 }
 FAMILIES = ("bert", "roberta", "mpnet", "modernbert")
+FOR_GPUS = "large steps"
+"""The subject that is only measured where it is asked for: a CPU takes minutes for one of its steps."""
 START_UP = {
     "python -c pass": ["-c", "pass"],
     "import minbert": ["-c", "import minbert"],
@@ -102,6 +104,11 @@ def points() -> dict[str, dict[str, Point]]:
         },
         "frozen": {encoder: {"encoder": encoder, "rows": 64} for encoder in ("finetuned", "frozen")},
         "memory": {f"budget {budget}": {"rows": 512, "budget": budget} for budget in (8192, 1024, 2048, 4096, 16384)},
+        FOR_GPUS: {
+            f"{shape}, {tokens} tokens": {"shape": shape, "length": 128, "rows": tokens // 128, "budget": tokens}
+            for shape in ("MiniLM-L6 (6 x 384)", "BERT-base (12 x 768)")
+            for tokens in (65_536, 1024, 8192)
+        },
         "start-up": {name: {"start_up": name} for name in START_UP},
     }
 
@@ -118,7 +125,7 @@ def main() -> None:
     show_machine(console, described, options.repeats)
     ratios: Figures = {}
     ours: Figures = {}
-    for subject in options.only or points():
+    for subject in options.only or [name for name in points() if name != FOR_GPUS]:
         runs = interleaved(
             list(points()[subject]), options.repeats, lambda name, subject=subject: one(subject, name, options), console
         )
@@ -159,14 +166,14 @@ def start_up(arguments: list[str]) -> Figures:
     return {"seconds": min(seconds)}
 
 
-def train_point(point: Point, folder: Path, options: argparse.Namespace) -> Figures:
-    """Train ``tasks`` tasks of five classes on texts of ``length`` tokens, ``rows`` of each a step.
+def write_point(point: Point, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Write an encoder, and ``tasks`` tasks of five classes; return the recipe's tree for ``2 * steps`` steps.
 
     Args:
-        point: ``length`` counts special tokens; ``budget`` is the recipe's ``tokens_per_microbatch``, ``encoder`` its
-            ``training.encoder``, ``shape`` a key of ``SHAPES``, ``family`` one of ``FAMILIES``, at BERT's rates of
-            dropout.
-        folder: empty; encoder, files and run go there.
+        point: texts have ``length`` tokens, special ones counted, and a step ``rows`` rows of each task; ``budget`` is
+            the recipe's ``tokens_per_microbatch``, ``encoder`` its ``training.encoder``, ``shape`` a key of
+            ``SHAPES``, ``family`` one of ``FAMILIES``, at BERT's rates of dropout.
+        folder: empty; encoder and files go there.
         options: ``steps``, the tokenizer's ``encoder``, ``seed``.
     """
     hidden, layers, heads = SHAPES[point["shape"]] if "shape" in point else (384, 2, 12)
@@ -201,7 +208,7 @@ def train_point(point: Point, folder: Path, options: argparse.Namespace) -> Figu
         tasks[f"task{number}"] = {
             "kind": "classification", "classes": 5, "files": names, "text": "text", "label": "label"
         }  # fmt: skip
-    tree = {
+    return {
         "data": str(folder),
         "seed": options.seed,
         "encoder": {"name": str(folder / "encoder")},
@@ -215,7 +222,13 @@ def train_point(point: Point, folder: Path, options: argparse.Namespace) -> Figu
             "tokens_per_microbatch": point["budget"],
         },
     }
-    recipe = parse_recipe(tree, "benchmarks/scaling.py")
+
+
+def train_point(point: Point, folder: Path, options: argparse.Namespace) -> Figures:
+    """Train on what ``write_point`` writes into ``folder``, and return what a step took."""
+    recipe = parse_recipe(write_point(point, folder, options), "benchmarks/scaling.py")
+    files = find_encoder(recipe.encoder.name)
+    config = read_config(read_json(files.config), files.config)
     started = time.perf_counter()
     train_recipe(recipe, folder / "run", False, Display(Console(file=io.StringIO())))
     whole = time.perf_counter() - started
