@@ -32,7 +32,7 @@ def test_the_library_reads_the_same_tensors_and_metadata(tmp_path: Path) -> None
     for name, tensor in tensors.items():
         assert read[name].dtype == tensor.dtype and torch.equal(read[name], tensor), name
     with safe_open(path, "pt") as file:
-        assert file.metadata() == {"state": '{"step": 3}', "format": "pt"}
+        assert file.metadata().items() >= {"state": '{"step": 3}', "format": "pt"}.items()  # beside checksums
 
 
 def test_numbers_begin_at_multiples_of_their_size(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def agree_on_special_tokens(transformers: Any, folder: Path) -> None:
 
 @pytest.mark.parametrize(("family", "special"), [("bert", 3), ("roberta", 4)])
 def test_the_check_of_data_counts_the_tokens_that_join_two_texts(
-    encoder: Path, special: int, two_tasks: dict[str, Any], tmp_path: Path
+    encoder: Path, special: int, two_tasks: dict[str, Any], tmp_path: Path, quiet: Display
 ) -> None:
     two_tasks["encoder"] = {"name": str(encoder), "max_length": 60}
     two_tasks["tasks"]["close"]["pair"] = "cross"
@@ -86,7 +86,7 @@ def test_the_check_of_data_counts_the_tokens_that_join_two_texts(
     rows = [json.loads(line) for line in (Path(two_tasks["data"]) / "close-test.jsonl").read_text().splitlines()]
     read = Tokenizer.from_files(encoder).token_ids
     lengths = sorted(len(a) + len(b) + special for row in rows for a, b in [read([row["a"], row["b"]])])
-    lines, _ = check_source(str(tmp_path / "recipe.yaml"), None, None)
+    lines, _ = check_source(str(tmp_path / "recipe.yaml"), None, None, quiet)
     (told,) = [line for line in lines[lines.index("close") :] if "tokens a sequence" in line][2:3]
     assert f"tokens a sequence: {lengths[0]} to {lengths[-1]}," in told
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minbert.display.progress import Display
 from minbert.recipe.recipe import load_recipe
 from minbert.running.checking import check_source
 from minbert.schema_inference.commented_recipe import recipe_text, understood
@@ -19,7 +20,9 @@ _MAY_BE_TOLD = ("fewer than 5 rows", "may not know their language")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_folder_is_understood_and_every_row_read(case: Case, tmp_path: Path, tiny_encoder: Path) -> None:
+def test_a_folder_is_understood_and_every_row_read(
+    case: Case, tmp_path: Path, tiny_encoder: Path, quiet: Display
+) -> None:
     folder = write(tmp_path / "hub", case.files)
     inferred = infer_folder([folder], str(tiny_encoder))
     (task,) = inferred.tasks
@@ -32,7 +35,7 @@ def test_a_folder_is_understood_and_every_row_read(case: Case, tmp_path: Path, t
 
     (tmp_path / "recipe.yaml").write_text(recipe_text(inferred, tmp_path), encoding="utf-8")
     assert load_recipe(str(tmp_path / "recipe.yaml")).data == str(folder)
-    lines, healthy = check_source(str(tmp_path / "recipe.yaml"), None, None)
+    lines, healthy = check_source(str(tmp_path / "recipe.yaml"), None, None, quiet)
     assert healthy, "\n".join(lines)
 
 
