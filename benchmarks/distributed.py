@@ -172,7 +172,11 @@ def small_encoder(folder: Path) -> str:
     files = find_encoder("minilm")
     tokenizer = Tokenizer.from_files(files.folder)
     config = EncoderConfig(
-        tokenizer.vocabulary_size, hidden_size=64, layers=2, attention_heads=4, intermediate_size=128
+        vocabulary_size=tokenizer.vocabulary_size,
+        hidden_size=64,
+        layers=2,
+        attention_heads=4,
+        intermediate_size=128,
     )
     torch.manual_seed(0)
     encoder = Encoder(config)

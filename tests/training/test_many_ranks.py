@@ -59,12 +59,14 @@ def test_every_method(some_ranks: Team, tree: dict[str, Any], method: str) -> No
     assert_equal(some_ranks, changed(tree, METHODS[method]), len(some_ranks.pipes), 1e-6, steps=3)
 
 
+@pytest.mark.parametrize("some_ranks", [3], indirect=True)
 @pytest.mark.parametrize("combination", sorted(Combination.members))
 def test_every_combination(some_ranks: Team, tree: dict[str, Any], combination: str) -> None:
     method = {**METHODS["MNRL"], "classification": {"regularization": "r_drop"}}
     assert_equal(some_ranks, changed(tree, method, combination), len(some_ranks.pipes), 1e-6, steps=2)
 
 
+@pytest.mark.parametrize("some_ranks", [3], indirect=True)
 @pytest.mark.parametrize("method", METHODS)
 def test_without_dropout_the_number_of_shards_is_nothing(some_ranks: Team, tree: dict[str, Any], method: str) -> None:
     if method in ("R-Drop", "SMART", "MNRL with SMART"):
