@@ -154,9 +154,10 @@ def measured_case(method: str, combination: str, encoder: str, shards: int, step
         return measured_pretraining(tree, shards, steps)
     tree = load_recipe("quickstart").model_dump(mode="json")
     tree["encoder"]["name"] = encoder
-    tree["training"] |= {"precision": "fp32", "head_start": "random"}
+    tree["training"] |= {"precision": "fp32", "head_start": "random", "epochs": 50}
     tree["optimizer"]["epsilon"] = 1e-4  # with a small one Adam makes a whole step of a gradient that is only rounding
     for task in tree["tasks"].values():
+        task |= {"rows": 64, "dev_rows": 8}
         if task["kind"] == "regression":
             task["head"] = SMOOTH
     return measured(changed(tree, METHODS[method], combination), shards, steps)

@@ -35,10 +35,7 @@ class Team:
             self.processes.append(process)
 
     def run(self, work: Callable[..., Any], *given: Any) -> list[Any]:
-        """Return what ``work``, a function of a module, returns on each rank for what is given.
-
-        A text in the place of an argument stands for all ranks; nothing is copied between them.
-        """
+        """Return what ``work``, a function of a module, returns on each rank for what is given."""
         for pipe in self.pipes:
             pipe.send((work, given))
         answers = [pipe.recv() if pipe.poll(60) else "no answer in 60 s" for pipe in self.pipes]

@@ -67,6 +67,8 @@ def _meet(launch: Launch) -> Store:
     """Open the process group of all ranks; return the store that they meet in."""
     backend = "gloo"
     if torch.cuda.is_available():
+        if (there := torch.cuda.device_count()) < launch.local_ranks:
+            raise UserError(f"{launch.local_ranks} ranks, but only {there} GPUs: use --nproc-per-node {there}.")
         torch.cuda.set_device(launch.local_rank)
         backend = "cpu:gloo,cuda:nccl"
     elif os.environ.get("OMP_NUM_THREADS") == "1" and "TORCHELASTIC_RUN_ID" in os.environ:

@@ -131,6 +131,7 @@ def _metrics(recipe: PretrainingRecipe, prepared: Pretraining, loop: Pretraining
         "seed": recipe.seed,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
+        "ranks": ranks().count,
         "device": str(available_device()),
     }
 

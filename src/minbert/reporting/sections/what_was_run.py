@@ -102,6 +102,7 @@ def _systems(systems: Sequence[System]) -> Table:
         seeds = ", ".join(str(each.seed) for each in system.runs if each.seed is not None)
         metrics = run.metrics
         machine = f"{metrics['device']}, threads: {metrics['threads']}" if "threads" in metrics else _ABSENT
+        machine += f", ranks: {metrics['ranks']}" if metrics.get("ranks", 1) > 1 else ""
         encoder = run.recipe.encoder.name if run.recipe is not None else _ABSENT
         steps = str(metrics["steps"]) if "steps" in metrics else _ABSENT
         rows.append(
