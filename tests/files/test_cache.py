@@ -15,6 +15,7 @@ from minbert.errors import UserError
 from minbert.files import cache, digests, sha256
 from minbert.files.cache import cache_folder, cached_folder
 from minbert.files.digests import remembered_sha256
+from minbert.files.left_overs import partial_path
 
 HALF = (
     "import os, signal; from minbert.files.cache import cached_folder\n"
@@ -77,6 +78,18 @@ def test_what_a_killed_process_left_is_collected_whatever_is_made_next(own_cache
     cached_folder("things", "other", write)
     assert [path.name for path in (own_cache / "things").glob("*.partial")] == []
     assert not [path for path in (own_cache / "things").iterdir() if path.name.endswith(".partial")]
+
+
+def test_what_is_being_made_stays_and_what_an_earlier_process_of_the_same_number_made_goes(own_cache: Path) -> None:
+    left = partial_path(own_cache / "things/left")
+    left.mkdir(parents=True)
+
+    def make(folder: Path) -> None:
+        cached_folder("things", "other", write)
+        write(folder)
+
+    cached_folder("things", "a", make)
+    assert sorted(path.name for path in (own_cache / "things").iterdir()) == ["a", "other"]
 
 
 def test_a_second_process_waits_for_the_first_and_takes_what_it_made() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from minbert.files import write_text
+from minbert.files import atomic_path, link_or_copy, write_text
+from minbert.files.folders import new_folder
 from minbert.files.left_overs import is_left_over, partial_path, remove_left_overs
 from minbert.files.outputs import is_vacant
 
@@ -61,6 +62,34 @@ def test_a_start_collects_what_was_left_anywhere_below(tmp_path: Path, dead: int
     }
     remove_left_overs(tmp_path)
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == kept
+
+
+def test_what_an_earlier_process_of_the_same_number_left_is_not_in_the_way(tmp_path: Path) -> None:
+    """In a container, each start may have the same number."""
+    partial_of(partial_path(tmp_path / "model") / "half", os.getpid())
+    with new_folder(tmp_path / "model") as folder:
+        write_text(folder / "whole", "yes")
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["whole"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_link_that_an_earlier_process_of_the_same_number_left_is_not_written_through(tmp_path: Path) -> None:
+    """What a killed ``link_or_copy`` leaves is another name of a file that is whole."""
+    first, second, copy = (tmp_path / name for name in ("first", "second", "copy"))
+    write_text(first, "first")
+    write_text(second, "second")
+    for write in (lambda: link_or_copy(second, copy), lambda: write_text(copy, "third")):
+        partial_path(copy).hardlink_to(first)
+        write()
+        assert first.read_text() == "first"
+    assert copy.read_text() == "third" and second.read_text() == "second"
+
+
+def test_a_file_whose_name_begins_with_anothers_is_left_alone_while_it_is_written(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "page.html") as temporary:
+        temporary.write_text("whole")
+        write_text(tmp_path / "page", "other")
+    assert (tmp_path / "page.html").read_text() == "whole"
 
 
 def test_a_folder_with_nothing_but_left_overs_is_vacant(tmp_path: Path, dead: int) -> None:

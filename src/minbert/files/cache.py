@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from minbert.errors import UserError
 from minbert.files.folders import new_folder
-from minbert.files.left_overs import is_left_over, remove_left_over
-from minbert.files.locks import BusyError
+from minbert.files.left_overs import left_over_of, remove_left_over
+from minbert.files.locks import BusyError, claimed_file
 from minbert.files.paths import to_path
 
 VARIABLE = "MINBERT_CACHE"
@@ -77,8 +78,8 @@ def _check_writable(place: Path) -> None:
 
 
 def _collect(place: Path) -> None:
-    """Remove what killed processes were making."""
-    for entry in place.iterdir():
-        if is_left_over(entry):
-            name, _, _ = entry.name[1:].rsplit(".", 2)
-            remove_left_over(place / name)
+    """Remove what killed processes were making: nobody holds its name any more."""
+    for entry in list(place.iterdir()):
+        if (name := left_over_of(entry)) is not None:
+            with suppress(BusyError), claimed_file(place / name):
+                remove_left_over(place / name)

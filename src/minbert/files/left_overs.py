@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-_NAME = re.compile(r"\..+\.(?:(?P<host>[0-9a-f]{8})-)?(?P<process>[0-9]+)\.partial")  # older versions name no machine
+_NAME = re.compile(  # older versions name no machine
+    r"\.(?P<what>.+)\.(?:(?P<host>[0-9a-f]{8})-)?(?P<process>[0-9]+)\.partial", re.DOTALL
+)
 _DAY = 24 * 60 * 60.0
 
 
@@ -27,23 +29,29 @@ def is_left_over(path: Path) -> bool:
 
 
 def remove_left_over(path: Path) -> None:
-    """Remove what processes that are no more wrote under their ``partial_path`` for ``path``."""
-    _remove_abandoned(place for place in path.parent.iterdir() if place.name.startswith(f".{path.name}."))
-
-
-def remove_left_overs(folder: Path) -> None:
-    """Remove what processes that are no more wrote under ``partial_path`` anywhere in ``folder``.
+    """Remove what processes that are no more wrote under their ``partial_path`` for ``path``.
 
     Whoever calls this has not begun to write there. So what bears this process's own number is of an earlier one: in a
     container, each start may have the same.
     """
-    _remove_abandoned(folder.rglob(".*.partial"), except_us=False)
+    _remove_abandoned(place for place in path.parent.iterdir() if left_over_of(place) == path.name)
 
 
-def _remove_abandoned(places: Iterable[Path], except_us: bool = True) -> None:
+def remove_left_overs(folder: Path) -> None:
+    """Remove what processes that are no more wrote anywhere in ``folder``; see ``remove_left_over``."""
+    _remove_abandoned(folder.rglob(".*.partial"))
+
+
+def left_over_of(path: Path) -> str | None:
+    """Return the name that a process was to give to what it wrote here, None if this is no ``partial_path``."""
+    match = _NAME.fullmatch(path.name)
+    return match["what"] if match else None
+
+
+def _remove_abandoned(places: Iterable[Path]) -> None:
     for place in list(places):
         match = _NAME.fullmatch(place.name)
-        if match is None or not _is_abandoned(place, match["host"], int(match["process"]), except_us):
+        if match is None or not _is_abandoned(place, match["host"], int(match["process"])):
             continue
         with suppress(OSError):  # another process may collect as well, and a file system may be read-only
             if place.is_dir():
@@ -52,10 +60,10 @@ def _remove_abandoned(places: Iterable[Path], except_us: bool = True) -> None:
                 place.unlink()
 
 
-def _is_abandoned(place: Path, host: str | None, process: int, except_us: bool) -> bool:
+def _is_abandoned(place: Path, host: str | None, process: int) -> bool:
     """Return whether nobody writes there any more: of another machine's processes we only see what they wrote last."""
     if host in (None, _host()):
-        return not except_us if process == os.getpid() else not _is_alive(process)
+        return process == os.getpid() or not _is_alive(process)
     try:
         return time.time() - place.stat().st_mtime > _DAY
     except OSError:
