@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -63,14 +63,19 @@ class Contestant:
     """Texts a batch of a peer; its own default where not given. Given, the pipeline's texts are sorted by length."""
 
 
-def our_model(encoder: str, seed: int) -> MultitaskModel:
-    """Return a model with a random head for each of ``TASKS``."""
+THREE_TASKS = dict.fromkeys(("first", "second", "third"), TASKS["predict"])
+"""Three questions about the same texts, each answered as ``predict`` is."""
+
+
+def our_model(encoder: str, seed: int, tasks: Mapping[str, dict[str, Any]] = TASKS) -> MultitaskModel:
+    """Return a model with a random head for each of ``tasks``."""
     torch.manual_seed(seed)
     tokenizer = Tokenizer.from_files(find_encoder(encoder).folder)
-    tasks = {name: TaskSettings.model_validate(task) for name, task in TASKS.items()}
-    model = MultitaskModel(load_encoder(encoder), tokenizer, tasks, max_length=MAX_LENGTH)
-    for name in ("predict", "cross"):
-        torch.nn.init.normal_(_linear(model, name).weight, std=0.2)  # probabilities far from all alike
+    settings = {name: TaskSettings.model_validate(task) for name, task in tasks.items()}
+    model = MultitaskModel(load_encoder(encoder), tokenizer, settings, max_length=MAX_LENGTH)
+    for name, task in tasks.items():
+        if task["kind"] == "classification":
+            torch.nn.init.normal_(_linear(model, name).weight, std=0.2)  # probabilities far from all alike
     return model.to(available_device()).eval()
 
 

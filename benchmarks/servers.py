@@ -18,10 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from answering import Contestant, answerer, our_model
+from minbert.machine.precision import Precision
 
-DESIGNS = ("minbert serve", "unbatched", "pipeline", "sentence-transformers")
-"""Ours; FastAPI around our model, request by request; the same around transformers' pipeline, and around
-sentence-transformers (vectors rather than classes)."""
+OURS: dict[str, Precision] = {"minbert serve": "fp32", "minbert serve, bf16": "bf16"}
+PEERS = {
+    "unbatched": [Contestant("ours", "predict")],
+    "pipeline": [Contestant("pipeline", "predict")],
+    "three pipelines": [Contestant("pipeline", "predict")] * 3,
+    "sentence-transformers": [Contestant("sentence-transformers", "encode")],
+}
+"""FastAPI around our model, request by request; around transformers' pipeline; around one of a model for each of three
+tasks, asked one after the other; around sentence-transformers (vectors rather than classes)."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,8 @@ def served(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    if design == "minbert serve":
-        command = ["-m", "minbert", "serve", str(folder), "--port", str(port), "--precision", "fp32"]
+    if design in OURS:
+        command = ["-m", "minbert", "serve", str(folder), "--port", str(port), "--precision", OURS[design]]
     else:
         command = [__file__, design, str(port), encoder, str(seed)]
     variables = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -122,17 +129,13 @@ def plain_server(design: str, port: int, encoder: str, seed: int) -> None:
     import uvicorn
     from fastapi import Body, FastAPI
 
-    contestants = {
-        "unbatched": Contestant("ours", "predict"),
-        "pipeline": Contestant("pipeline", "predict"),
-        "sentence-transformers": Contestant("sentence-transformers", "encode"),
-    }
-    answer = answerer(contestants[design], our_model(encoder, seed), encoder)
+    model = our_model(encoder, seed)
+    answers = [answerer(contestant, model, encoder) for contestant in PEERS[design]]
     app = FastAPI()
 
     @app.post("/predict")
-    def predict(inputs: list[str] = Body(embed=True)) -> list[list[float]]:  # noqa: B008
-        return answer(inputs).tolist()
+    def predict(inputs: list[str] = Body(embed=True)) -> list[list[list[float]]]:  # noqa: B008
+        return [answer(inputs).tolist() for answer in answers]
 
     @app.get("/readyz")
     def ready() -> str:

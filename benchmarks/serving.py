@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from answering import MAX_LENGTH, our_model
+from answering import MAX_LENGTH, THREE_TASKS, our_model
 from common import (
     Figures,
     add_common_options,
@@ -41,13 +41,17 @@ from common import (
 from faults import mixed_requests, wrong_answers
 from load import Answer, Request, closed_loop, open_loop, percentile
 from minbert.machine.device import available_device
+from minbert.machine.precision import Precision, fastest_precision
 from minbert.multitask.inference import TOKENS_PER_BATCH, task_predictions
 from minbert.multitask.model import MultitaskModel
-from servers import DESIGNS, Server, quota_of_one_core, served
+from servers import OURS, Server, quota_of_one_core, served
 from texts import TextGenerator, vocabulary_words
 
-PARTS = ("company", "rates", "idle", "overload", "memory", "faults", "quota")
+PARTS = ("company", "rates", "tasks", "idle", "overload", "memory", "faults", "quota")
 CLIENTS = 32
+SERVER = next(iter(OURS))
+PREDICT: dict[str, Precision] = {"minbert predict": "fp32", "minbert predict, bf16": "bf16"}
+ONE_TASK = ("unbatched", "pipeline", "sentence-transformers")
 
 
 def main() -> None:
@@ -62,12 +66,13 @@ def main() -> None:
     bench = Bench(options, model, server_cores, own)
     with tempfile.TemporaryDirectory() as place:
         bench.folder = Path(place)
-        model.save_pretrained(bench.folder)
+        model.save_pretrained(bench.folder / "one")
+        our_model(options.encoder, options.seed, THREE_TASKS).save_pretrained(bench.folder / "three")
         found: Figures = {}
         show_machine(console, described, options.repeats)
         for part in options.only or PARTS:
-            if part == "rates":
-                found |= rates(bench, console)
+            if part in ("rates", "tasks"):
+                found |= rates(bench, part, console)
             else:
                 with console.status(part):
                     figures = {
@@ -98,6 +103,7 @@ class Bench:
     """The measurements, all with one model and one kind of texts."""
 
     folder: Path
+    """Of the model, and in ``three`` of one with three tasks."""
 
     def __init__(
         self, options: argparse.Namespace, model: MultitaskModel, cores: Sequence[int], own: Sequence[int]
@@ -113,9 +119,9 @@ class Bench:
         """Return a request for each of so many texts."""
         return [Request.of(path, {"inputs": [text]}) for text in self.texts(count)]
 
-    def served(self, design: str = DESIGNS[0]) -> AbstractContextManager[Server]:
-        """Return a server of the model, to be entered."""
-        return served(design, self.folder, self.cores, self.options.encoder, self.options.seed)
+    def served(self, design: str = SERVER, model: str = "one") -> AbstractContextManager[Server]:
+        """Return a server of the model with one task on texts, or with ``three``, to be entered."""
+        return served(design, self.folder / model, self.cores, self.options.encoder, self.options.seed)
 
     def on_its_cores(self, work: Callable[[], object]) -> float:
         """Return the seconds that something takes in this process with the server's cores and threads."""
@@ -127,21 +133,24 @@ class Bench:
         os.sched_setaffinity(0, self.own)
         return seconds
 
-    def predicted(self, texts: list[str]) -> object:
+    def predicted(self, texts: list[str], precision: Precision = "fp32") -> object:
         """Answer texts as `minbert predict` does, tokenizing included."""
-        return task_predictions(self.model, "predict", self.model.sequences("predict", texts), "fp32")
+        return task_predictions(self.model, "predict", self.model.sequences("predict", texts), precision)
 
-    def rate(self, name: str) -> Figures:
-        """Return the rows a second of `minbert predict`, or of a server that 32 clients ask."""
+    def predict_rate(self, precision: Precision) -> Figures:
+        """Return the rows a second of `minbert predict`."""
+        texts = self.texts(self.options.requests)
+        worked = time.process_time()
+        seconds = self.on_its_cores(lambda: self.predicted(texts, precision))
+        cpu = (time.process_time() - worked) / len(texts) * 1000
+        return {"rows_per_second": len(texts) / seconds, "cpu_ms": cpu, "p99_ms": None}
+
+    def rate(self, name: str, model: str) -> Figures:
+        """Return the rows a second of a server that 32 clients ask."""
         count = self.options.requests
-        if name == "minbert predict":
-            texts = self.texts(count)
-            worked = time.process_time()
-            seconds = self.on_its_cores(lambda: self.predicted(texts))
-            cpu = (time.process_time() - worked) / count * 1000
-            return {"rows_per_second": count / seconds, "cpu_ms": cpu, "p99_ms": None}
-        path = "/v1/predict/predict" if name == DESIGNS[0] else "/predict"
-        with self.served(name) as server:
+        ours = "/v1/predict/predict" if model == "one" else "/v1/analyze"
+        path = ours if name in OURS else "/predict"
+        with self.served(name, model) as server:
             asyncio.run(closed_loop(server.port, self.requests(CLIENTS * 2, path), CLIENTS))
             worked = server.cpu_seconds
             answers, seconds = asyncio.run(closed_loop(server.port, self.requests(count, path), CLIENTS))
@@ -186,7 +195,7 @@ class Bench:
 
     def overload(self) -> Figures:
         """Return what happens at the capacity, and at three times as much."""
-        longest = [" ".join(["the"] * (MAX_LENGTH - 2))] * (TOKENS_PER_BATCH // MAX_LENGTH)
+        longest = self.generator.texts([MAX_LENGTH - 2] * (TOKENS_PER_BATCH // MAX_LENGTH))  # all different: each is read
         full = self.on_its_cores(lambda: self.predicted(longest)) * 1000
         requests = self.requests(1000)
         with self.served() as server:
@@ -258,8 +267,8 @@ class Bench:
             if group is None:
                 return {"left out": "this user cannot make a control group"}
             for name, cores, confined in (("one core", self.cores[:1], None), ("a quota of one", everywhere, group)):
-                settings = (self.folder, cores, self.options.encoder, self.options.seed)
-                with served(DESIGNS[0], *settings, group=confined) as server:
+                settings = (self.folder / "one", cores, self.options.encoder, self.options.seed)
+                with served(SERVER, *settings, group=confined) as server:
                     asyncio.run(closed_loop(server.port, self.requests(CLIENTS * 2), CLIENTS))
                     count = self.options.requests
                     _, seconds = asyncio.run(closed_loop(server.port, self.requests(count), CLIENTS))
@@ -268,22 +277,35 @@ class Bench:
         return found | {"ratio": confined_rate / alone}
 
 
-def rates(bench: Bench, console: Console) -> Figures:
-    """Measure rows a second of everybody, in turns; return the figures and their ratios to `minbert predict`."""
-    names = ["minbert predict", *DESIGNS]
-    runs = interleaved(names, bench.options.repeats, bench.rate, console)
+def rates(bench: Bench, part: str, console: Console) -> Figures:
+    """Measure rows a second of everybody, in turns; return the figures, and their ratios to the first.
+
+    One task of a text is asked of all (``rates``), or three tasks at once (``tasks``).
+    """
+    formats = {"fp32"} | {fastest_precision(available_device())[0]}
+    ours = [name for name, precision in OURS.items() if precision in formats]
+    if part == "rates":
+        predict = [name for name, precision in PREDICT.items() if precision in formats]
+        names, model, what = [*predict, *ours, *ONE_TASK], "one", "one task"
+    else:
+        names, model, what = [*ours, "three pipelines"], "three", "three tasks"
+
+    def rate(name: str) -> Figures:
+        return bench.predict_rate(PREDICT[name]) if name in PREDICT else bench.rate(name, model)
+
+    runs = interleaved(names, bench.options.repeats, rate, console)
     found = [{"name": name, **medians(repeats)} for name, repeats in runs.items()]
     for row in found:
         row["ratio"] = median_ratio(runs[str(row["name"])], runs[names[0]], "rows_per_second")
     columns = {
         "name": "who",
         "rows_per_second": "rows/s",
-        "ratio": "of minbert predict",
+        "ratio": "of the first",
         "cpu_ms": "CPU ms a row",
         "p99_ms": "p99, ms",
     }
-    show(console, f"{bench.options.requests} texts, a request each, {CLIENTS} clients", columns, found)
-    return {f"rates: {row.pop('name')}": row for row in found}
+    show(console, f"{what}; {bench.options.requests} texts, a request each, {CLIENTS} clients", columns, found)
+    return {f"{part}: {row.pop('name')}": row for row in found}
 
 
 if __name__ == "__main__":
