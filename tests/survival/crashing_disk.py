@@ -176,7 +176,7 @@ def _replayed(done: Iterable[tuple[Operation, bool]]) -> Tree:
             tree[place] = None
         elif operation.kind == "write":
             tree[place] = operation.content if whole else operation.content[: len(operation.content) // 2]
-        elif operation.kind == "remove":
+        elif operation.kind == "remove" and not any(name.startswith(f"{place}/") for name in tree):
             tree.pop(place, None)
         elif operation.kind in ("rename", "link") and place in tree:
             for name in [name for name in tree if name == place or name.startswith(f"{place}/")]:
