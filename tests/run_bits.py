@@ -13,6 +13,7 @@ _OF_THE_CLOCK = {
     "seconds",
     "train_seconds",
     "examples_per_second",
+    "texts_per_second",
     "real_tokens_per_second",
     "peak_memory_mb",
     "ended",
