@@ -195,7 +195,8 @@ class Bench:
 
     def overload(self) -> Figures:
         """Return what happens at the capacity, and at three times as much."""
-        longest = self.generator.texts([MAX_LENGTH - 2] * (TOKENS_PER_BATCH // MAX_LENGTH))  # all different: each is read
+        # All different, so that each is read.
+        longest = self.generator.texts([MAX_LENGTH - 2] * (TOKENS_PER_BATCH // MAX_LENGTH))
         full = self.on_its_cores(lambda: self.predicted(longest)) * 1000
         requests = self.requests(1000)
         with self.served() as server:
