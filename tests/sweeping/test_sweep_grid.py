@@ -191,3 +191,17 @@ def test_a_sweep_of_other_data_or_another_recipe_is_not_gone_on_with(
         file.write("m11\tgood\t1\n")
     with pytest.raises(UserError, match=r"began with other contents of tasks\.mood\.files\.dev "):
         sweep(two_tasks_file, out, quiet, resume=True, grid=[RATES])
+
+
+@pytest.mark.parametrize("killed_at", ["minbert.sweeping.folder.RunInputs.write", "minbert.sweeping.folder.write_text"])
+def test_a_sweep_killed_when_it_began_still_keeps_what_it_reads(
+    two_tasks_file: Path, tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch, killed_at: str
+) -> None:
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(killed_at, kill)
+        sweep(two_tasks_file, tmp_path / "sweep", quiet, grid=[RATES], seconds=0)
+    sweep(two_tasks_file, tmp_path / "sweep", quiet, resume=True, grid=[RATES], seconds=0)
+    assert (tmp_path / "sweep/inputs.json").is_file()

@@ -19,7 +19,7 @@ from minbert.files.strict_yaml import read_yaml, to_yaml
 from minbert.recipe.recipe import Recipe
 from minbert.run_folder.differences import told_differences
 from minbert.run_folder.folder import drop_checkpoints, drop_weights
-from minbert.run_folder.inputs import RunInputs
+from minbert.run_folder.inputs import INPUTS, RunInputs
 from minbert.running.inputs import data_files
 from minbert.running.run import train_recipe
 from minbert.sweeping.plan import Configuration, Run
@@ -64,15 +64,15 @@ class SweepFolder:
         path, said = self.path, {"search": search, "recipe": self.recipe.model_dump(mode="json")}
         if path.is_file():
             raise UserError(f"{path}: is a file; choose another --out.")
-        if path.is_dir() and not (path / SWEEP).is_file() and any(not p.name.startswith(".") for p in path.iterdir()):
+        if path.is_dir() and not (path / SWEEP).is_file() and any(map(_is_foreign, path.iterdir())):
             raise UserError(f"{path}: is not empty and no sweep of minbert's; choose another --out.")
         with wait_for_lock(path, "folder"):
             remove_left_overs(path)
             if not (path / SWEEP).is_file():
-                write_text(path / SWEEP, to_yaml(said))
                 inputs = RunInputs(path, False, display)
                 inputs.add(data_files(self.recipe))
                 inputs.write()
+                write_text(path / SWEEP, to_yaml(said))  # last: with it, the folder is a sweep to go on with
                 return
         if (there := read_yaml(path / SWEEP)) != said:
             differ = told_differences(there, said)
@@ -159,3 +159,8 @@ class SweepFolder:
                 if record.state == "failed":
                     continue  # may be tried again from its checkpoint
                 (drop_checkpoints if stays else drop_weights)(self.path / record.name)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Return whether a process that was killed when it began a sweep has not written this."""
+    return path.name != INPUTS and not path.name.startswith(".")
