@@ -8,7 +8,7 @@ keeps the design of a step and takes what an expert would add to it: see ``Cours
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ class CourseTraining:
         self.rows, self.batch, self.tuned, self.bf16 = rows, batch, tuned, bf16
         self.random = np.random.default_rng(seed)
         self.tokens = {
-            task: [self.tokenizer(column, truncation=True)["input_ids"] for column in columns_of(split)]
+            task: [self.tokenizer(list(column), truncation=True)["input_ids"] for column in columns_of(split)]
             if tuned
             else []
             for task, split in rows.items()
@@ -167,6 +167,6 @@ def load_tokenizer(folder: Path) -> Any:
     return AutoTokenizer.from_pretrained(folder, model_max_length=longest)
 
 
-def columns_of(split: Split) -> list[list[str]]:
+def columns_of(split: Split) -> list[Sequence[str]]:
     """Return a split's texts column by column: one, or two of a pair."""
     return [split.first] if split.second is None else [split.first, split.second]

@@ -88,7 +88,7 @@ class Collator:
 
     def dataset(self, split: Split) -> Dataset:
         """Return the rows, tokenized, as Trainer takes them; a row's length is that of its longer text."""
-        columns = [self.tokenizer(column, truncation=True)["input_ids"] for column in columns_of(split)]
+        columns = [self.tokenizer(list(column), truncation=True)["input_ids"] for column in columns_of(split)]
         texts = [list(row) for row in zip(*columns, strict=True)]
         lengths = [max(map(len, row)) for row in texts]
         return Dataset.from_dict({"texts": texts, "length": lengths, "labels": split.labels})
@@ -160,7 +160,7 @@ def run_sentence_transformers(
     for task, split in rows.items():
         scale = 5.0 if task == "similarity" else 1
         labels = split.labels / scale if task == "similarity" else split.labels.astype(int)
-        texts = {"sentence1": split.first, "sentence2": split.second}
+        texts = {"sentence1": list(split.first), "sentence2": list(split.second or [])}
         datasets[task] = Dataset.from_dict({**texts, "label": labels})
         loss[task] = (losses.CosineSimilarityLoss if task == "similarity" else losses.ContrastiveLoss)(model)
     stopwatch = Stopwatch()

@@ -320,7 +320,7 @@ def test_a_special_token_in_a_text_is_text_to_transformers_too(family: str, buil
 
 def test_a_task_named_like_a_path_is_refused(build: Any, tmp_path: Path) -> None:
     model = build("bert", {"/out": KINDS["mood"]})
-    with pytest.raises(UserError, match="is no name for a folder"):
+    with pytest.raises(UserError, match="is no name for a task"):
         written(model, "sentence-transformers", tmp_path / "new")
     assert not list(tmp_path.iterdir())
 

@@ -242,7 +242,7 @@ def test_files_that_cannot_be_read_are_told_with_the_remedy(old: str, remedy: st
         (lambda folder: (folder / "merges.txt").write_text("a b c\n"), "is no vocabulary of byte pairs"),
         (lambda folder: (folder / "vocab.json").write_text('["a"]'), "is no vocabulary of byte pairs"),
         (lambda folder: (folder / "vocab.json").write_text('{"a": '), "vocab.json, line 1: is not valid JSON"),
-        (lambda folder: (folder / "special_tokens_map.json").write_text("[]"), "must be a JSON object of settings"),
+        (lambda folder: (folder / "special_tokens_map.json").write_text("[]"), "must be a JSON object, "),
         (lambda folder: (folder / "special_tokens_map.json").write_text('{"cls_token": 3}'), "must be a token, not 3"),
         (
             lambda folder: (folder / "special_tokens_map.json").write_text('{"cls_token": {"content": "<go>"}}'),
