@@ -13,8 +13,8 @@ import pytest
 from command_line import minbert, started, wait_for
 from run_bits import bits, flip
 
-WORDS = ["--set", "training.epochs=8", "--set", "training.checkpoint_minutes=0.0001"]
-"""A run with a checkpoint after each step."""
+WORDS = ["--set", "training.epochs=8", "--set", "training.checkpoint_minutes=1e-9"]
+"""A run with a checkpoint after each step, however short it was."""
 
 
 def killed(recipe: Path, out: Path, seconds: float) -> None:

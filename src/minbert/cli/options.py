@@ -110,3 +110,11 @@ def run_in_folder(
 def _numbered(name: str) -> Iterator[Path]:
     yield Path("runs") / name
     yield from (Path("runs") / f"{name}-{number}" for number in itertools.count(2))
+
+
+def told_stopped(*again: str | Path) -> str:
+    """Return what is said of a run that was stopped; ``again`` is the command that goes on with it."""
+    from minbert.display.commands import command_line
+
+    how = "" if launched() is None else ", with torchrun as before"
+    return f"stopped; the checkpoint is written. To go on{how}: {command_line(*again)}"

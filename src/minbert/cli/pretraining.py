@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from minbert.cli.options import SEED, recipe_changes, run_in_folder
+from minbert.cli.options import SEED, recipe_changes, run_in_folder, told_stopped
 from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def pretrain(
         try:
             return pretrain_recipe(loaded, folder, resume, display), folder
         except Interrupted:
-            again = command_line("pretrain", folder / RECIPE, "--out", folder, "--resume")
-            display.note(f"stopped; the checkpoint is written. To go on: {again}")
+            display.note(told_stopped("pretrain", folder / RECIPE, "--out", folder, "--resume"))
             raise typer.Exit(130) from None
 
     metrics, folder = run_in_folder(out, recipe, resume, lambda place: _holds(place, loaded), run)

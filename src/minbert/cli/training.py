@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from minbert.cli.options import SEED, recipe_changes, run_in_folder
+from minbert.cli.options import SEED, recipe_changes, run_in_folder, told_stopped
 from minbert.cli.understanding import are_folders, recipe_of_folders
 from minbert.files.paths import to_path
 
@@ -46,7 +46,6 @@ def train(
 ) -> None:
     """Train one encoder on all tasks of a recipe, or of the files in a folder."""
     from minbert.cli import tables
-    from minbert.display.commands import command_line
     from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.errors import UserError
@@ -79,8 +78,7 @@ def train(
             return train_recipe(loaded, folder, resume, display, trackers=find_trackers(track or [], folder))
         except Interrupted:
             tracked = [word for name in track or [] for word in ("--track", name)]
-            again = command_line("train", folder / RECIPE, "--out", folder, "--resume", *tracked)
-            display.note(f"stopped; the checkpoint is written. To go on: {again}")
+            display.note(told_stopped("train", folder / RECIPE, "--out", folder, "--resume", *tracked))
             raise typer.Exit(130) from None
 
     summary = run_in_folder(out, name, resume, lambda place: _holds(place, loaded), run)
