@@ -16,7 +16,6 @@ import json
 import os
 import random
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from anonymous_memory import peak_anonymous
 from common import Figures, in_a_process, show, wide_console
 from minbert.display.progress import Display
 from minbert.pretraining.prepare import prepare_pretraining
@@ -178,34 +178,6 @@ def train_once(file: Path, options: argparse.Namespace) -> Figures:
             sequences.pack(sequences.of(step["pairs"]))
         steps = time.perf_counter() - started
     return {"start_s": start, "peak_mb": max(peak), "held_mb": peak[-1], "steps_s": steps}
-
-
-@contextmanager
-def peak_anonymous() -> Iterator[list[float]]:
-    """Give a list that RssAnon is added to, in MB, until the body ends."""
-    seen = [anonymous_mb()]
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.wait(0.05):
-            seen.append(anonymous_mb())
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join()
-        seen.append(anonymous_mb())
-
-
-def anonymous_mb() -> float:
-    """Return this process's RssAnon in MB (10^6 bytes); Linux alone tells it."""
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise SystemExit("this system does not tell RssAnon")
 
 
 def write_texts(path: Path, size: int, words: list[str]) -> None:

@@ -13,16 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
+from anonymous_memory import peak_anonymous
 from common import Figures, in_a_process, show, wide_console
 from minbert.data.row_writer import row_writer
 from minbert.data.text_rows import TextRows
@@ -129,33 +128,6 @@ def measured(work: Callable[[Path, Path], Any], folder: Path, rows: int) -> Figu
         work(folder, folder / f"{rows}.csv")
         seconds = time.perf_counter() - started
     return {"peak_mb": max(seen), "seconds": seconds, "rows_per_s": rows / seconds}
-
-
-@contextmanager
-def peak_anonymous() -> Iterator[list[float]]:
-    """Give a list that RssAnon in MB is added to until the body ends."""
-    seen, over = [anonymous_mb()], threading.Event()
-
-    def look() -> None:
-        while not over.wait(0.05):
-            seen.append(anonymous_mb())
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join()
-        seen.append(anonymous_mb())
-
-
-def anonymous_mb() -> float:
-    """Return this process's RssAnon in MB."""
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise SystemExit("this system does not tell RssAnon")
 
 
 def write_model(folder: Path, encoder: str) -> None:

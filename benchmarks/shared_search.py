@@ -1,7 +1,7 @@
 """A search whose processes are killed and stopped: is every trial finished exactly once?
 
-    python benchmarks/shared_search.py --out /tmp/search --trials 40 --kills 20 --stops 8
-    python benchmarks/shared_search.py --out /tmp/search --storage postgresql+psycopg://... --trials 40 --kills 20
+    python benchmarks/shared_search.py --out search --trials 40 --kills 20 --stops 8
+    python benchmarks/shared_search.py --out search --storage postgresql+psycopg://... --trials 40 --kills 20
 
 Four processes in two containers search together: those of a container share its locks, the containers share nothing but
 the folder and the study's database. Trials train nothing; each takes some seconds, evaluates five times, and writes a

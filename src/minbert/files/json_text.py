@@ -25,15 +25,17 @@ def read_json(path: Path) -> Any:
     return parse_json(_read(path), path)
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """Read a JSON file that must hold an object.
+def read_object(path: Path, shape: TypeAdapter[Any] | None = None) -> dict[str, Any]:
+    """Read a JSON file that must hold an object, of a ``shape`` if one is given; return it as it stands there.
 
     Raises:
-        UserError: as for ``read_json``; or it holds something else.
+        UserError: as for ``read_json``; or it holds something else (says where).
     """
     value = read_json(path)
     if not isinstance(value, dict):
         raise UserError(f'{path}: must be a JSON object, {{"key": value, ...}}. Is the file damaged?')
+    if shape is not None:
+        shaped(value, shape, path)
     return value
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from minbert.files.json_text import Number, read_object, shaped
+from minbert.files.json_text import Number, read_object
 from minbert.run_folder.folder import METRICS
 
 
@@ -39,6 +39,4 @@ def read_pretraining_metrics(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: there is none, or it is damaged.
     """
-    metrics = read_object(folder / METRICS)
-    shaped(metrics, _SHAPE, folder / METRICS)
-    return metrics
+    return read_object(folder / METRICS, _SHAPE)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from minbert.files.json_text import Number, read_object, shaped
+from minbert.files.json_text import Number, read_object
 
 RESULTS = "results.json"
 
@@ -56,6 +56,4 @@ def read_results(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: there is none, or it is damaged.
     """
-    results = read_object(folder / RESULTS)
-    shaped(results, _SHAPE, folder / RESULTS)
-    return results
+    return read_object(folder / RESULTS, _SHAPE)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from minbert.errors import UserError
-from minbert.files.json_text import Number, read_object, shaped
+from minbert.files.json_text import Number, read_object
 from minbert.run_folder.folder import METRICS
 from minbert.tasks.settings import TaskSettings
 from minbert.training.history import Scores, check_scores
@@ -51,9 +51,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: there is none, or it is damaged.
     """
-    metrics = read_object(folder / METRICS)
-    shaped(metrics, _SHAPE, folder / METRICS)
-    return metrics
+    return read_object(folder / METRICS, _SHAPE)
 
 
 def read_run_metrics(folder: Path, tasks: Mapping[str, TaskSettings]) -> dict[str, Any]:

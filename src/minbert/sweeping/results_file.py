@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, TypeAdapter, model_validator
 
-from minbert.files.json_text import Number, read_object, shaped
+from minbert.files.json_text import Number, read_object
 
 SWEEP_RESULTS = "sweep.json"
 
@@ -51,6 +51,4 @@ def read_sweep(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: there is none, or it is damaged.
     """
-    sweep = read_object(folder / SWEEP_RESULTS)
-    shaped(sweep, _SHAPE, folder / SWEEP_RESULTS)
-    return sweep
+    return read_object(folder / SWEEP_RESULTS, _SHAPE)
