@@ -51,3 +51,10 @@ def test_a_bad_row_ends_all_ranks_with_one_message(run: Path, tmp_path: Path) ->
     assert "texts.csv:7: no text in column 'text'" in first.stderr
     assert (other.stdout, other.stderr) == ("", "")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_command_for_one_process_is_refused_by_its_whole_name(tmp_path: Path) -> None:
+    for words, called in ((("data", "check", "quickstart"), "data check"), (("compare", "data", "x"), "compare")):
+        (tmp_path / called).mkdir()
+        said = "".join(rank.stderr for rank in of_ranks(tmp_path / called, *words))
+        assert f"error: 'minbert {called}' runs in one process: call it without torchrun." in said

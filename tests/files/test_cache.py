@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from laws import each
 from minbert.errors import UserError
 from minbert.files import cache, digests, sha256
 from minbert.files.cache import cache_folder, cached_folder
 from minbert.files.digests import remembered_sha256
 from minbert.files.left_overs import partial_path
+from minbert.files.locks import claimed_file
+from minbert.files.seals import SEAL
 
 HALF = (
     "import os, signal; from minbert.files.cache import cached_folder\n"
@@ -35,6 +41,10 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(folder: Path) -> None:
     (folder / "whole").write_text("yes")
+
+
+def never(_folder: Path) -> None:
+    raise AssertionError
 
 
 def test_it_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -100,9 +110,6 @@ def test_a_second_process_waits_for_the_first_and_takes_what_it_made() -> None:
         assert waited.wait(20)
         write(folder)
 
-    def never(_folder: Path) -> None:
-        raise AssertionError
-
     with ThreadPoolExecutor() as pool:
         first = pool.submit(cached_folder, "things", "a", slowly)
         assert begun.wait(20)
@@ -116,6 +123,101 @@ def test_a_place_that_cannot_be_written_is_told_with_the_variable(own_cache: Pat
     with pytest.raises(UserError, match="Set the environment variable MINBERT_CACHE") as caught:
         cached_folder("things", "a", write)
     assert str(caught.value).startswith(str(own_cache))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "a flipped bit": lambda file: file.write_bytes(bytes([file.read_bytes()[0] ^ 1]) + file.read_bytes()[1:]),
+    "a cut": lambda file: file.write_bytes(file.read_bytes()[:-2]),
+    "nothing left": lambda file: file.write_bytes(b""),
+    "gone": Path.unlink,
+    "a folder in its place": lambda file: (file.unlink(), file.mkdir()),
+}
+
+
+@each("damage", DAMAGES)
+@each("name", ["whole", "inner/whole", SEAL])
+def test_what_is_damaged_is_told_and_made_anew(
+    own_cache: Path, caplog: pytest.LogCaptureFixture, damage: str, name: str
+) -> None:
+    def make(folder: Path) -> None:
+        write(folder)
+        (folder / "inner").mkdir()
+        write(folder / "inner")
+
+    folder = cached_folder("things", "a", make)
+    DAMAGES[damage](folder / name)
+    caplog.clear()
+    assert cached_folder("things", "a", make) == folder
+    [line] = caplog.messages
+    assert line.startswith(f"{folder}: is damaged: ") and line.endswith(". It is thrown away and made anew.")
+    assert [(folder / place).read_text() for place in ("whole", "inner/whole")] == ["yes", "yes"]
+    cached_folder("things", "a", never)
+    assert [path.name for path in (own_cache / "things").iterdir()] == ["a"]
+    shutil.rmtree(own_cache)
+
+
+def test_what_no_run_has_made_counts_as_damaged(own_cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (own_cache / "things/a/more").mkdir(parents=True)
+    (own_cache / "things/b").write_text("")
+    for key in ("a", "b"):
+        assert (cached_folder("things", key, write) / "whole").read_text() == "yes"
+    (own_cache / "things/a/more").write_text("")
+    cached_folder("things", "a", write)
+    assert ["it has no checksums" in line for line in caplog.messages] == [True, True, False]
+    assert "more is not its own" in caplog.messages[2]
+
+
+def test_what_is_damaged_and_stays_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    (cached_folder("things", "a", write) / "whole").write_text("no")
+
+    def refuse(_self: Path, _target: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(UserError, match="things/a: is damaged and cannot be removed"):
+        cached_folder("things", "a", write)
+
+
+def test_nobody_else_may_look_into_it(own_cache: Path) -> None:
+    cached_folder("things", "a", write)
+    assert own_cache.stat().st_mode & 0o777 == 0o700
+
+
+def unused_for(folder: Path, days: float) -> None:
+    then = time.time() - days * 24 * 60 * 60
+    os.utime(folder / SEAL, (then, then))
+
+
+def test_what_no_run_uses_goes_when_something_new_is_made(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, used, unused = (cached_folder("things", key, write) for key in ("kept", "used", "unused"))
+    mine = own_cache / "mine/notes"
+    mine.mkdir(parents=True)
+    os.utime(mine, (0, 0))
+    for folder, days in ((kept, 29.9), (used, 31), (unused, 31)):
+        unused_for(folder, days)
+    cached_folder("things", "used", never)
+    assert unused.is_dir()  # where nothing is written, nothing goes
+    cached_folder("others", "new", write)
+    assert sorted(path.name for path in (own_cache / "things").iterdir()) == ["kept", "used"]
+    assert mine.is_dir()
+    monkeypatch.setenv("MINBERT_CACHE_DAYS", "29")
+    cached_folder("others", "newer", write)
+    assert [path.name for path in (own_cache / "things").iterdir()] == ["used"]
+
+
+def test_what_another_process_is_making_anew_does_not_go() -> None:
+    folder = cached_folder("things", "a", write)
+    unused_for(folder, 31)
+    with claimed_file(folder):
+        cached_folder("others", "new", write)
+    assert folder.is_dir()
+
+
+@each("days", ["0", "-1", "1.5", "many"])
+def test_days_that_are_none_are_told(monkeypatch: pytest.MonkeyPatch, days: str) -> None:
+    monkeypatch.setenv("MINBERT_CACHE_DAYS", days)
+    with pytest.raises(UserError, match=f"MINBERT_CACHE_DAYS={days}: must be a whole number of days, 1 or more"):
+        cached_folder("things", "a", write)
 
 
 @pytest.fixture
@@ -172,12 +274,27 @@ def test_a_file_that_changed_a_moment_ago_is_read_again(large: Path, monkeypatch
     assert len(read) == 2
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"state": {}}'])
-def test_a_damaged_memory_is_not_believed(own_cache: Path, large: Path, damage: str) -> None:
-    remembered_sha256(large)
+def test_a_damaged_memory_is_not_believed(own_cache: Path, large: Path, caplog: pytest.LogCaptureFixture) -> None:
+    digest = remembered_sha256(large)
     [memory] = (own_cache / "digests").iterdir()
-    memory.write_text(damage)
+    about = memory / "about.json"
+    about.write_text(about.read_text().replace(digest, digest[::-1]))
+    assert remembered_sha256(large) == digest
+    assert "is thrown away and made anew" in caplog.text
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_remembered(
+    own_cache: Path, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = iter(["two content", "three contents"])
+
+    def change(path: Path) -> str:
+        large.write_text(next(contents))
+        return sha256(path)
+
+    monkeypatch.setattr(digests, "sha256", change)
     assert remembered_sha256(large) == sha256(large)
+    assert not list((own_cache / "digests").iterdir())
 
 
 def test_without_a_cache_files_are_read(tmp_path: Path, large: Path) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from laws import each
 from minbert.data import corpora
 from minbert.display.progress import Display
 from minbert.errors import UserError
-from minbert.pretraining.corpus_tables import corpus_tables
+from minbert.files.seals import SEAL
+from minbert.pretraining.corpus_tables import CorpusTables, corpus_tables
 from minbert.pretraining.recipe import parse_pretraining_recipe
 from minbert.text.tokenizer import Tokenizer
 
+TABLE = ("tokens.int32", "offsets.int64")
 TEXTS = [f"the {a} {b} is {c}" for a in ("good", "bad") for b in ("film", "river", "rice") for c in ("dull", "fine")]
 
 
@@ -129,5 +133,37 @@ def test_the_cache_says_what_it_holds(
 ) -> None:
     tokenized(tree, tokenizer, quiet)
     [entry] = (own_cache / "corpora").iterdir()
-    assert sorted(path.name for path in entry.iterdir()) == ["about.json", "held-out", "train"]
+    assert sorted(path.name for path in entry.iterdir()) == ["about.json", "held-out", SEAL, "train"]
     assert json.loads((entry / "about.json").read_text())["read"]["files"] == ["texts.txt"]
+
+
+FILES = ["about.json", SEAL, *(f"{part}/{file}" for part in ("train", "held-out") for file in TABLE)]
+
+
+def rows(tables: CorpusTables) -> list[list[list[int]]]:
+    return [
+        [ids.tolist() for ids in np.split(table.token_ids, table.offsets[1:-1])]
+        for table in (tables.train, tables.held_out)
+    ]
+
+
+@each("name", FILES)
+@each("damage", [lambda content: content[:-9], lambda content: bytes([content[0] ^ 16]) + content[1:]])
+def test_a_damaged_file_is_told_and_the_tokens_are_made_anew(
+    tree: dict[str, Any],
+    tokenizer: Tokenizer,
+    quiet: Display,
+    own_cache: Path,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    damage: Callable[[bytes], bytes],
+) -> None:
+    recipe = parse_pretraining_recipe(tree, "test")
+    whole = rows(corpus_tables(recipe, "mine", tokenizer, quiet))
+    [entry] = (own_cache / "corpora").iterdir()
+    assert sorted(FILES) == sorted(path.relative_to(entry).as_posix() for path in entry.rglob("*") if path.is_file())
+    (entry / name).write_bytes(damage((entry / name).read_bytes()))
+    caplog.clear()
+    assert rows(corpus_tables(recipe, "mine", tokenizer, quiet)) == whole
+    assert [line.startswith(f"{entry}: is damaged: ") for line in caplog.messages] == [True]
+    assert tokenized(tree, tokenizer, quiet) == 0

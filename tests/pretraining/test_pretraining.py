@@ -325,7 +325,8 @@ def test_the_folder_is_an_encoder_for_training_and_for_transformers(
         ({"corpora": {"plain": {"files": "empty.txt"}}}, "holds no text"),
         ({"corpora": {"plain": {"recipe": "nothing-like-this"}}}, "nothing-like-this"),
         ({"corpora": {"plain": {"recipe": "quickstart", "task": "sentimnt"}}}, "did you mean 'sentiment'"),
-        ({"corpora": {"plain": {"files": "one.txt"}}, "held_out": {"share": 0.001}}, "held_out.share"),
+        ({"corpora": {"plain": {"files": "one.txt"}}, "held_out": {"share": 0.001}}, "corpora.plain: none of the"),
+        ({"corpora": {"plain": {"files": "taken.txt"}}, "held_out": {"share": 0.5}}, "corpora.plain: all of its texts"),
         ({"corpora": {"plain": {"files": "odd.txt"}}}, "knows no token"),
         ({"optimizer": {"warmup": 1000}}, "optimizer.warmup"),
     ],
@@ -335,6 +336,7 @@ def test_what_cannot_be_pretrained_on_is_one_message(
 ) -> None:
     (tmp_path / "empty.txt").write_text("\n \n")
     (tmp_path / "one.txt").write_text("the film\n")
+    (tmp_path / "taken.txt").write_text("good\n")
     (tmp_path / "odd.txt").write_text("".join(f"xyzzy{n}\n" for n in range(50)))
     with pytest.raises(UserError) as caught:
         prepare_pretraining(parse_pretraining_recipe(tree | changes, "test"), quiet)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minbert.files.cache import cache_folder
 from minbert.pretraining import steps
 from minbert.pretraining.corpus_order import CorpusOrder
 from minbert.pretraining.steps import EpochSteps, StepsOfTexts, StepsOfTokens
@@ -64,3 +65,20 @@ def test_texts_are_looked_at_once_for_all_runs_that_have_the_same_steps() -> Non
         asked.clear()
         StepsOfTokens(order, lengths, tokens, epochs, key)
         assert sum(asked) == 50 * epochs
+
+
+def test_steps_that_are_damaged_are_cut_anew(caplog: pytest.LogCaptureFixture) -> None:
+    order = CorpusOrder({"a": 50}, {"a": 50}, 1)
+
+    def cut() -> StepsOfTokens:
+        return StepsOfTokens(order, lambda numbers: numbers % 7 + 1, 20, 3, ["damaged"])
+
+    before = set((cache_folder() / steps.STEPS).glob("*"))
+    whole = spans(cut(), 2)
+    [entry] = set((cache_folder() / steps.STEPS).iterdir()) - before
+    for name in ("ends.int64", "counts.int64"):
+        for content in ((entry / name).read_bytes()[:-8], bytes(8) + (entry / name).read_bytes()[8:]):
+            (entry / name).write_bytes(content)
+            caplog.clear()
+            assert spans(cut(), 2) == whole
+            assert f"{entry}: is damaged: " in caplog.text

@@ -108,9 +108,21 @@ def main(
     """One encoder for several text tasks at once."""
     if launched() and context.invoked_subcommand not in _ON_MANY_RANKS:
         raise UserError(
-            f"'minbert {context.invoked_subcommand}' runs in one process: call it without torchrun. "
+            f"'{_called(context)}' runs in one process: call it without torchrun. "
             f"Under torchrun run: {', '.join(_ON_MANY_RANKS)}."
         )
+
+
+def _called(context: typer.Context) -> str:
+    """Return the words of the command that was called, without what it was given: "minbert data check"."""
+    command: Any = context.command
+    words = ["minbert"]
+    for word in sys.argv[1:]:
+        if word not in getattr(command, "commands", {}):
+            break
+        command = command.commands[word]
+        words.append(word)
+    return " ".join(words)
 
 
 @contextmanager

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from minbert.errors import UserError
+from minbert.errors import UserError, printable
 from minbert.files import sha256, write_json
-from minbert.files.cache import cache_folder
+from minbert.files.cache import cached_folder
 from minbert.files.json_text import read_json
+
+DIGESTS = "digests"
+"""In the cache: a folder for each large file."""
 
 REMEMBERED_FROM = 2**24
 """Bytes: what is smaller is read in some hundredths of a second."""
+
+_ABOUT = "about.json"
 
 _SETTLED = 2 * 10**9
 """Nanoseconds. Within so many after a change, another may leave a file with the same times on some file systems."""
@@ -34,21 +38,20 @@ def remembered_sha256(path: Path) -> str:
     state = _state(path)
     if state is None or state["size"] < REMEMBERED_FROM or os.name == "nt":  # where files have no such time
         return sha256(path)
-    memory = cache_folder() / "digests" / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()}.json"
-    with suppress(UserError):  # it is not there, or damaged
-        remembered: Any = read_json(memory)
-        if isinstance(remembered, dict) and remembered.get("state") == state and _is_digest(remembered.get("sha256")):
-            return str(remembered["sha256"])
-    now = time.time_ns()
-    digest = sha256(path)
-    if _state(path) == state and state["changed"] < now - _SETTLED:
-        with suppress(UserError):  # a cache that cannot be written costs time, nothing else
-            write_json(memory, {"file": str(path), "state": state, "sha256": digest})
-    return digest
+    if state["changed"] >= time.time_ns() - _SETTLED:
+        return sha256(path)
 
+    def make(folder: Path) -> None:
+        digest = sha256(path)
+        if _state(path) != state:
+            raise UserError(f"{path}: changed while it was read.")
+        write_json(folder / _ABOUT, {"file": printable(str(path)), "state": state, "sha256": digest})
 
-def _is_digest(value: object) -> bool:
-    return isinstance(value, str) and len(value) == 64
+    key = hashlib.sha256(json.dumps([os.fsdecode(path.resolve()), state]).encode()).hexdigest()
+    try:
+        return str(read_json(cached_folder(DIGESTS, key, make) / _ABOUT)["sha256"])
+    except UserError:  # a cache that cannot be written costs time, nothing else
+        return sha256(path)
 
 
 def _state(path: Path) -> dict[str, int] | None:

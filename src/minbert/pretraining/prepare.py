@@ -83,10 +83,16 @@ def prepare_pretraining(recipe: PretrainingRecipe, display: Display) -> Pretrain
 def _check_divided(corpora: Mapping[str, CorpusTables], share: float) -> None:
     for name, corpus in corpora.items():
         if not len(corpus.train):
-            raise UserError(f"corpora.{name}: no text of it is left to train on; the whole of it is held out.")
+            raise UserError(
+                f"corpora.{name}: all of its texts ({len(corpus.held_out):,}) are held out, so none is left to train "
+                f"on. Give more texts, or lower held_out.share ({share:g})."
+            )
     if not any(len(corpus.held_out) for corpus in corpora.values()):
+        names = ", ".join(f"corpora.{name}" for name in corpora)
+        texts = sum(len(corpus.train) for corpus in corpora.values())
         raise UserError(
-            f"held_out.share: at {share:g}, chance holds out none of so few texts; raise it, or give more texts."
+            f"{names}: none of the texts ({texts:,}) is held out, so nothing can be scored. Chance decides. Give more "
+            f"texts, or raise held_out.share ({share:g})."
         )
 
 
