@@ -58,6 +58,7 @@ OTHER_VALUES: dict[str, list[Any]] = {
         ]
     ],
     "tasks.close.loss": [["mse", {"name": "cosent", "weight": 0.5}]],
+    "tasks.mood.loss": [["cross_entropy", "supervised_contrastive"]],
 }
 """Values that the schema alone does not tell; where it tells words, these replace them."""
 NO_AXIS = {f"tasks.{task}.kind" for task in KINDS}
@@ -162,9 +163,20 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
         )
         yield Rule(
             (f"{key}.loss", f"{key}.pair"),
-            lambda loss, pair: pair not in ("bi", "both") and any(part.over_vectors for part in losses(loss)),
+            lambda loss, pair: (
+                pair not in ("bi", "both") and any(part.over_vectors == "texts" for part in losses(loss))
+            ),
             "it compares the vectors of texts read by themselves",
         )
+        yield Rule(
+            (f"{key}.loss", f"{key}.pair"),
+            lambda loss, pair: (
+                pair in ("bi", "joint", "both") and any(part.over_vectors == "rows" for part in losses(loss))
+            ),
+            "it compares rows that have one vector each",
+        )
+    else:
+        yield Rule((f"{key}.loss",), leave_the_head_alone, "no loss trains the head")
     if kind == "regression":
         yield Rule(
             (f"{key}.loss", f"{key}.head"),

@@ -35,11 +35,11 @@ HEADS = {
     for kind, task in KINDS.items()
 }
 OVER_VECTORS = {
-    kind: sorted(name for name, loss in Loss.members.items() if loss.over_vectors and kind in loss.kinds)
+    kind: sorted(name for name, loss in Loss.members.items() if loss.over_vectors == "texts" and kind in loss.kinds)
     for kind in KINDS
 }
 ALONE = [(kind, head, loss) for kind in KINDS for head in HEADS[kind] for loss in OVER_VECTORS[kind]]
-"""Every loss over vectors, alone, under every head that it goes with."""
+"""Every loss over the vectors of a pair, alone, under every head that it goes with."""
 
 
 def recipe_of(kind: str, head: str, loss: Any, **changes: Any) -> Recipe:

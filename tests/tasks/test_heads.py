@@ -41,9 +41,12 @@ def test_linear_head_on_a_pair_takes_first_texts_then_second_texts() -> None:
 @pytest.mark.parametrize("pair", [None, "cross"])
 def test_linear_head_on_one_sequence_a_row(pair: str | None) -> None:
     head = Head.model_validate("linear").build(6, FIVE, pair).eval()  # type: ignore[arg-type]
-    output = head(torch.randn(3, 6))
+    vectors = torch.randn(3, 6)
+    output = head(vectors)
     assert output.logits.shape == (3, 5)
-    assert output.vectors is None
+    assert output.vectors is not None
+    [kept] = output.vectors
+    assert torch.equal(kept, vectors)
 
 
 @pytest.mark.parametrize("name", ["linear", "mlp", "depth", "cosine", "cosine_linear", "scale_softmax"])

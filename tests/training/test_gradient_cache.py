@@ -89,6 +89,20 @@ def test_without_dropout_it_is_the_gradient_of_the_whole_batch(
     assert len(calls) % 2 == 0  # each chunk is read twice
 
 
+def test_single_texts_that_a_loss_compares_have_the_gradient_of_the_whole_batch(
+    two_tasks: dict[str, Any], quiet: Display
+) -> None:
+    two_tasks["tasks"]["mood"] |= {"loss": ["cross_entropy", "supervised_contrastive"], "head": {"dropout": 0.0}}
+    prepared = prepared_with(two_tasks, quiet, 0.0)
+    found = []
+    for budget in (10_000, BUDGET):
+        learner = FinetunedLearner(prepared.model, prepared.train, "fp32", budget)
+        losses = learner.accumulate({"mood": np.arange(12)}, {"mood": 0.5})
+        found.append((losses, taken(prepared)))
+    torch.testing.assert_close(found[1][0], found[0][0])
+    assert_close(found[1][1], found[0][1])
+
+
 @pytest.mark.parametrize("loss", [MNRL, [MNRL, "mse"], "pearson"])
 def test_with_dropout_it_is_the_gradient_of_the_whole_batch_with_the_same_masks(
     two_tasks: dict[str, Any], quiet: Display, loss: Any

@@ -68,9 +68,7 @@ class Passes:
 
     def constant(self) -> HeadOutput:
         """Return the head output of the first pass without its graph."""
-        vectors = (
-            None if self.clean.vectors is None else (self.clean.vectors[0].detach(), self.clean.vectors[1].detach())
-        )
+        vectors = None if self.clean.vectors is None else tuple(vector.detach() for vector in self.clean.vectors)
         class_logits = None if self.clean.class_logits is None else self.clean.class_logits.detach()
         return HeadOutput(self.clean.logits.detach(), vectors, class_logits)
 

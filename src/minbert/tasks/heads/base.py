@@ -29,8 +29,9 @@ class HeadOutput(NamedTuple):
 
     logits: Tensor
     """(R, outputs), fp32."""
-    vectors: tuple[Tensor, Tensor] | None
-    """For all pairs but ``cross``: the vectors of both texts, each (R, width). Else None."""
+    vectors: tuple[Tensor, ...] | None
+    """The sentence vectors of the rows, each (R, width): of pairs with two vectors both texts', else the one. None
+    where nothing compares them."""
     class_logits: Tensor | None = None
     """From a head whose score is a choice among classes: their logits (R, classes), fp32. Else None."""
 
@@ -48,10 +49,9 @@ class HeadModule(nn.Module):
         self.pair = pair
 
     def forward(self, vectors: Tensor) -> HeadOutput:
-        """Return the logits (R, outputs), and the vectors of both texts where there are two."""
+        """Return the logits (R, outputs), and the vectors of each row's text, or of both of its texts."""
         parts = self.parts(vectors)
-        output = self.output(self.logits(*parts))
-        return output._replace(vectors=(parts[0], parts[1])) if two_vectors(self.pair) else output
+        return self.output(self.logits(*parts))._replace(vectors=parts[:2])
 
     def parts(self, vectors: Tensor) -> tuple[Tensor, ...]:
         """Return the sentence vectors of ``R`` rows as ``logits`` takes them, each (R, width)."""

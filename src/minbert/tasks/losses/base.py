@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
 
 from minbert.methods import Method
-from minbert.tasks.heads.base import Head, HeadOutput, Pair
+from minbert.tasks.heads.base import Head, HeadOutput, Pair, two_vectors
 from minbert.tasks.kinds import Kind
 
 
@@ -25,8 +25,9 @@ class Loss(Method):
     """Whether it is a mean over labels of what ``of_labels`` returns, so that labels can count more or less."""
     least_squares: ClassVar[bool] = False
     """Whether it is the squared difference of logit and label, so that the best linear head has a closed form."""
-    over_vectors: ClassVar[bool] = False
-    """Whether it compares the two sentence vectors of a pair, and so leaves the head alone."""
+    over_vectors: ClassVar[Literal["texts", "rows"] | None] = None
+    """Which sentence vectors it compares, where it does and so leaves the head alone: those of the two texts of a pair,
+    or those of rows, of which each has one."""
 
     weight: float = Field(
         1.0, ge=0, allow_inf_nan=False, description="the loss is multiplied by it before a task's losses are summed"
@@ -36,8 +37,10 @@ class Loss(Method):
         """Return why this loss cannot train such a task, or None where it can."""
         if kind.name not in self.kinds:
             return f"it trains tasks of kind {' or '.join(self.kinds)}"
-        if self.over_vectors and pair not in ("bi", "both"):
+        if self.over_vectors == "texts" and pair not in ("bi", "both"):
             return "it compares the vectors of texts read by themselves (pair: bi or both)"
+        if self.over_vectors == "rows" and two_vectors(pair):
+            return "it compares rows that have one vector each (single texts, or pair: cross)"
         return None
 
     def targets(self, labels: Tensor, kind: Kind) -> Tensor:  # noqa: ARG002

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ class ContrastiveMse(Loss):
     source: ClassVar[str] = "Gao, section 4.3, extension 3 (the 'multiple negative loss')"
     kinds: ClassVar[tuple[str, ...]] = ("binary", "regression")
     over_rows: ClassVar[bool] = False
-    over_vectors: ClassVar[bool] = True
+    over_vectors: ClassVar[Literal["texts"]] = "texts"
 
     def targets(self, labels: Tensor, kind: Kind) -> Tensor:
         """Return labels (R,) scaled to 0..1."""

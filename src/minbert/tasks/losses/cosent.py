@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -26,7 +26,7 @@ class Cosent(Loss):
     source: ClassVar[str] = "Su 2022, 'CoSENT (1)', kexue.fm/archives/8847"
     kinds: ClassVar[tuple[str, ...]] = ("binary", "regression")
     over_rows: ClassVar[bool] = False
-    over_vectors: ClassVar[bool] = True
+    over_vectors: ClassVar[Literal["texts"]] = "texts"
 
     scale: float = Field(20.0, gt=0, allow_inf_nan=False, description="the cosines are multiplied by it")
 

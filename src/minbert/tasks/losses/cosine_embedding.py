@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -23,7 +23,7 @@ class CosineEmbedding(Loss):
     title: ClassVar[str] = "cosine towards 1 for yes, below a margin for no"
     source: ClassVar[str] = "torch.nn.CosineEmbeddingLoss; Goel et al., section 3.2 (cosine-similarity fine-tuning)"
     kinds: ClassVar[tuple[str, ...]] = ("binary",)
-    over_vectors: ClassVar[bool] = True
+    over_vectors: ClassVar[Literal["texts"]] = "texts"
 
     margin: float = Field(0.0, ge=-1, le=1, description="a no costs nothing where the cosine is at most this")
 

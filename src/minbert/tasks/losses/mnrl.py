@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -33,7 +33,7 @@ class Mnrl(Loss):
     source: ClassVar[str] = "Henderson et al. 2017 (multiple negatives); scaled cosine: sentence-transformers"
     kinds: ClassVar[tuple[str, ...]] = ("binary", "regression")
     over_rows: ClassVar[bool] = False
-    over_vectors: ClassVar[bool] = True
+    over_vectors: ClassVar[Literal["texts"]] = "texts"
 
     scale: float = Field(20.0, gt=0, allow_inf_nan=False, description="the cosines are multiplied by it")
     symmetric: bool = Field(False, description="the mean of both directions: second texts against first ones, too")
