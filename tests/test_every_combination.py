@@ -171,12 +171,16 @@ def rules_of_task(key: str, kind: str, pairs: bool) -> Iterator[Rule]:
         yield Rule(
             (f"{key}.loss", f"{key}.pair"),
             lambda loss, pair: (
-                pair in ("bi", "joint", "both") and any(part.over_vectors == "rows" for part in losses(loss))
+                pair in ("bi", "joint", "both")
+                and any(part.over_vectors == "rows" and kind in part.kinds for part in losses(loss))
             ),
             "it compares rows that have one vector each",
         )
     else:
-        yield Rule((f"{key}.loss",), leave_the_head_alone, "no loss trains the head")
+        # Of the stars, whose classes are weighed, it is refused for that first.
+        yield Rule(
+            (f"{key}.loss",), leave_the_head_alone, "no loss trains the head|it is no mean of a loss of each label"
+        )
     if kind == "regression":
         yield Rule(
             (f"{key}.loss", f"{key}.head"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,21 @@ def test_linear_head_on_one_sequence_a_row(pair: str | None) -> None:
     assert output.vectors is not None
     [kept] = output.vectors
     assert torch.equal(kept, vectors)
+
+
+@pytest.mark.parametrize("name", ["linear", "mlp", "depth"])
+@pytest.mark.parametrize("pair", [None, "bi", "both"])
+def test_a_head_that_normalizes_sees_directions_alone(name: str, pair: Any) -> None:
+    found = []
+    for normalize in (True, False):
+        torch.manual_seed(0)
+        found.append(Head.model_validate({"name": name, "normalize": normalize}).build(6, FIVE, pair).eval())
+    vectors = torch.randn(6, 6)
+    lengths = torch.arange(1.0, 7).unsqueeze(1)
+    unit = torch.nn.functional.normalize(vectors, dim=1)
+    normalized, plain = found
+    torch.testing.assert_close(normalized(vectors).logits, plain(unit).logits)
+    torch.testing.assert_close(normalized(lengths * vectors).logits, plain(unit).logits)
 
 
 @pytest.mark.parametrize("name", ["linear", "mlp", "depth", "cosine", "cosine_linear", "scale_softmax"])

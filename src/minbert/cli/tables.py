@@ -65,6 +65,8 @@ def closing_words(run: RunSummary, recipe: Recipe) -> str:
         + (f", {tokens:.0f} real tokens/s" if (tokens := metrics["real_tokens_per_second"]) else "")
         + f" on {metrics['device']}.",
     ]
+    if not metrics["dev"]:
+        lines.append("No rows were kept apart to score the model on. A labelled test file would tell how good it is.")
     if recipe.encoder.name == "minilm":
         lines.append(MINILM_DESCRIPTION)
     lines += [

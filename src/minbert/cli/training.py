@@ -82,7 +82,8 @@ def train(
             raise typer.Exit(130) from None
 
     summary = run_in_folder(out, name, resume, lambda place: _holds(place, loaded), run)
-    display.show(tables.summary(summary, loaded))
+    if summary.metrics["dev"]:
+        display.show(tables.summary(summary, loaded))
     display.note(tables.closing_words(summary, loaded))
 
 

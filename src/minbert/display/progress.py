@@ -68,22 +68,24 @@ class Display:
         epoch: float,
         losses: Mapping[str, float],
         scores: Mapping[str, float],
-        overall: float,
+        overall: float | None,
         best: bool,
         errors: Collection[str] = (),
     ) -> None:
         """Print a line for an evaluation: each task's score and, where it was trained since the last, its loss.
 
-        Of the scores of the tasks ``errors``, less is better; the line says so.
+        Of the scores of the tasks ``errors``, less is better; the line says so. Without dev rows there are no scores.
         """
-        line = Text(f"step {step:5d}  epoch {epoch:.2f}  dev: ")
+        line = Text(f"step {step:5d}  epoch {epoch:.2f}  {'dev: ' if scores else ''}")
+        if not scores:
+            line.append("  ".join(f"{task}: loss {loss:.3f}" for task, loss in losses.items()))
         for number, (task, score) in enumerate(scores.items()):
             line.append("  " if number else "").append(f"{task} {score:.3f}")
             if task in errors:
                 line.append(" (less is better)", style="dim")
             if task in losses:
                 line.append(f" (loss {losses[task]:.3f})", style="dim")
-        if len(scores) > 1:
+        if overall is not None and len(scores) > 1:
             line.append(f"  overall {overall:.3f}")
         if best:
             line.append(" best", style="green")

@@ -79,6 +79,8 @@ class RunRecords:
     def _best_evaluation(self) -> Mapping[str, Any] | None:
         if not self.history or self.recipe is None:
             return None
+        if not self.history[0]["dev"]:  # a run without dev rows keeps the last
+            return self.history[-1]
         name = score_name(self.recipe)
         return max(self.history, key=lambda line: worth(name, score_at(line["dev"], name)))
 

@@ -37,7 +37,7 @@ def write_model_card(
         folder: the model's, with its answers.
         name: what to call it.
         recipe: what it was trained by.
-        dev: its scores, as ``metrics.json`` holds them.
+        dev: its scores, as ``metrics.json`` holds them: none, where there were no dev rows.
         chosen: how it came about, a sentence.
         before: its scores before training, likewise, where there was one.
 
@@ -51,6 +51,7 @@ def write_model_card(
     scores = {
         task: {metric: _interval(folder, task, settings, metric) for metric in settings.metrics}
         for task, settings in recipe.tasks.items()
+        if task in dev
     }
     data = ModelCardData(
         base_model=base,
@@ -82,14 +83,14 @@ def write_model_card(
                 name: TaskSettings.model_validate(task).kind.answer_described
                 for name, task in config["minbert"]["tasks"].items()
             },
-            overall=dev["overall"],
+            overall=dev.get("overall"),
             before=None
             if before is None
             else {
                 task: {with_direction(metric, METRICS[metric].title): before[task][metric] for metric in scores[task]}
                 for task in scores
             },
-            overall_before=None if before is None else before["overall"],
+            overall_before=None if before is None else before.get("overall"),
             max_length=config["minbert"]["max_length"],
         )
     )

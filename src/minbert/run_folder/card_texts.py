@@ -33,10 +33,10 @@ class Card:
     chosen: str
     """How the model came about, a sentence."""
     scores: Mapping[str, Mapping[str, Interval]]
-    """On dev: task, then the metric's name as people know it."""
+    """On dev, where there are dev rows: task, then the metric's name as people know it."""
     answers: Mapping[str, str]
     """What an answer to each task is."""
-    overall: float
+    overall: float | None
     before: Mapping[str, Mapping[str, float]] | None
     """Like ``scores``, before training; None where the model came about otherwise."""
     overall_before: float | None
@@ -84,6 +84,11 @@ def _tasks(card: Card) -> str:
 
 
 def _scores(card: Card) -> str:
+    if not card.scores:
+        return (
+            "None are known: all labelled rows were trained on, and none kept apart. Score it on labelled rows of your "
+            "own before you trust it."
+        )
     known = card.before is not None
     lines = [
         f"| task | metric |{' before training |' * known} dev | 95 % interval |",
@@ -94,9 +99,15 @@ def _scores(card: Card) -> str:
             before = f" {card.before[name][metric]:.3f} |" if card.before is not None else ""
             after = f"{interval.score:.3f} | {interval.low:.3f} to {interval.high:.3f}"
             lines.append(f"| `{name}` | {metric} |{before} {after} |")
-    if len(card.scores) > 1:
-        before = f" {card.overall_before:.3f} |" if known else ""
+    if card.overall is not None and len(card.scores) > 1:
+        before = f" {card.overall_before:.3f} |" if card.overall_before is not None else ""
         lines.append(f"| overall | mean of the tasks' own metrics |{before} {card.overall:.3f} | |")
+    chose = (
+        " Dev also chose the model, so its scores are a little too good; a test split that chose nothing is what to "
+        "report."
+        if card.recipe.training.keep == "best"
+        else ""
+    )
     probe = (
         "Before training, heads were solved over the vectors of the encoder as it was (a linear probe). "
         if known and card.recipe.training.head_start == "probe"
@@ -105,8 +116,7 @@ def _scores(card: Card) -> str:
     return (
         "\n".join(lines)
         + f"\n\n{probe}The intervals are bootstrapped over dev rows: how far a score of this very model might be off "
-        "because other rows might have been drawn. What another seed would give, they do not tell. Dev also "
-        "chose the model, so its scores are a little too good; a test split that chose nothing is what to report."
+        f"because other rows might have been drawn. What another seed would give, they do not tell.{chose}"
     )
 
 

@@ -47,11 +47,13 @@ def finish(
     """
     state = result.state
     assert state.best is not None
-    assert state.best_overall is not None
     rows = {("dev", name): part for name, part in prepared.dev.items()}
     rows |= {("test", name): part for name, part in prepared.test.items()}
     kept = _predict(recipe, rows, out, display)
-    best_of = {**state.best_of_task, "overall": state.best_overall} if recipe.training.keep_best_of_tasks else {}
+    best_of = {}
+    if recipe.training.keep_best_of_tasks:
+        assert state.best_overall is not None
+        best_of = {**state.best_of_task, "overall": state.best_overall}
     at_step = {} if tuned is not None else {state.best.step: kept}
     for name, best in best_of.items():
         if best.step not in at_step:
@@ -70,11 +72,10 @@ def _metrics(recipe: Recipe, prepared: Prepared, result: TrainingResult) -> dict
     """Return what ``metrics.json`` says of the run, whichever of its models it stands beside."""
     state = result.state
     assert state.best is not None
-    assert state.best_overall is not None
     return {
         "best_step": state.best.step,
         "best_of_task": {task: best.model_dump() for task, best in state.best_of_task.items()},
-        "best_overall": state.best_overall.model_dump(),
+        "best_overall": None if state.best_overall is None else state.best_overall.model_dump(),
         "steps": state.step,
         "trained_parameters": sum(p.numel() for p in prepared.model.parameters() if p.requires_grad),
         "train_seconds": round(state.train_seconds, 3),
@@ -91,6 +92,7 @@ def _metrics(recipe: Recipe, prepared: Prepared, result: TrainingResult) -> dict
         "baselines": {
             name: baseline(task, prepared.train[name].known_labels, prepared.dev[name].known_labels)._asdict()
             for name, task in recipe.tasks.items()
+            if name in prepared.dev
         },
     }
 
@@ -101,6 +103,8 @@ def _write_kept(recipe: Recipe, rows: AllRows, predicted: Predicted, metrics: di
     dev = score_predictions(recipe.tasks, rows, predicted).as_json()
     chosen = (
         f"It was the best on dev by `{recipe.training.select}`, at step {metrics['best_step']} of {metrics['steps']}."
+        if recipe.training.keep == "best"
+        else f"It is the model after the last of {metrics['steps']} steps."
     )
     if "head_tuning" in metrics:
         chosen += " Then each head was trained alone."

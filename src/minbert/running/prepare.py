@@ -41,6 +41,7 @@ class Prepared:
     model: MultitaskModel
     train: dict[str, Rows]
     dev: dict[str, Rows]
+    """Of all tasks or of none."""
     test: dict[str, Rows]
     """Only of tasks whose test file is there."""
     course: Course
@@ -74,11 +75,15 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
         {name: rows[split, name] for name in recipe.tasks if (split, name) in rows}
         for split in ("train", "dev", "test")
     )
+    sizes, training = task_sizes(recipe, texts), recipe.training
+    if not dev:  # there is nothing to score before the end
+        steps = recipe.schedule.method.steps_per_epoch(sizes) * training.epochs
+        training = training.model_copy(update={"evaluate_every": steps})
     course = Course(
         recipe.schedule.method,
-        task_sizes(recipe, texts),
+        sizes,
         recipe.combination,
-        recipe.training,
+        training,
         recipe.optimizer,
         recipe.seed,
     )

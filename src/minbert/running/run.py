@@ -127,7 +127,7 @@ def _train(
         if trackers:
             _tell_again(recipe, out, trackers)
     summary = _summary(out, recipe)
-    if summary.metrics["best_step"] == 0:
+    if summary.metrics["best_step"] == 0 and recipe.training.keep == "best":
         display.note(
             "step 0, the model before training, is kept: no evaluation had a better "
             f"{recipe.training.select}. Train longer, or try another learning rate"

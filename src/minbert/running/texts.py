@@ -22,7 +22,10 @@ from minbert.errors import UserError
 from minbert.recipe.recipe import Recipe
 
 Texts = dict[tuple[str, str], Split]
-"""The rows of each split (train, dev, test) and task. Of test only where its file is there."""
+"""The rows of each split (train, dev, test) and task. Of test only where its file is there; of dev, where any are."""
+
+_PARTS = {"train": "rows", "dev": "dev_rows"}
+"""The key that asks for a part of a split's rows."""
 
 
 def read_texts(recipe: Recipe, display: Display) -> Texts:
@@ -33,22 +36,23 @@ def read_texts(recipe: Recipe, display: Display) -> Texts:
     """
     place = resolve_data(recipe.data)
     texts: Texts = {}
+    needed = ("train", "dev") if _reads_dev(recipe) else ("train",)
     for name, task in recipe.tasks.items():
         files = task.split_files
-        for split in ("train", "dev"):
+        for split in needed:
             if split not in files:
-                or_held_out = ", or 'held_out' beside 'files'" if split == "dev" else ""
-                raise UserError(f"tasks.{name}.files.{split}: training needs it{or_held_out}.")
-            texts[split, name] = read_task_split(place, task, task.kind, split, name=name)
-        texts["train", name] = _subsampled(texts["train", name], task.rows, recipe.seed, name, "rows")
-        texts["dev", name] = _subsampled(texts["dev", name], task.dev_rows, recipe.seed, name, "dev_rows")
+                or_not = ", or 'held_out' beside 'files', or training.keep: last" if split == "dev" else ""
+                raise UserError(f"tasks.{name}.files.{split}: training needs it{or_not}.")
+            part, key = read_task_split(place, task, task.kind, split, name=name), _PARTS[split]
+            texts[split, name] = _subsampled(part, getattr(task, key), recipe.seed, name, key)
         shared = read_shared(place, name, task, task.kind, recipe.seed)
         texts["train", name] = joined(texts["train", name], shared)
         if "test" in files and not (place / files["test"]).is_file():
             display.note(f"{place / files['test']}: is not there, so no predictions are written for it")
         elif "test" in files:
             texts["test", name] = read_task_split(place, task, task.kind, "test", labelled=None, name=name)
-        parts = [texts["train", name], *shared, texts["dev", name], *filter(None, [texts.get(("test", name))])]
+        later = [texts[split, name] for split in ("dev", "test") if (split, name) in texts]
+        parts = [texts["train", name], *shared, *later]
         if parts[-1].withheld:
             display.note(f"{parts[-1].path}: every label is empty or -1, so its labels are taken as withheld")
         for note in dict.fromkeys(part.left_out for part in parts if part.left_out):
@@ -58,6 +62,28 @@ def read_texts(recipe: Recipe, display: Display) -> Texts:
         for fact in [*label_facts(task.kind, known, len(own["train"]), task.metric), *shared_texts(own)]:
             display.note(f"{name}: {fact}")
     return texts
+
+
+def _reads_dev(recipe: Recipe) -> bool:
+    """Return whether there are dev rows to read, or must be: a model that is kept unscored needs none.
+
+    Raises:
+        UserError: some tasks have dev rows and some have none, or a key asks for what only dev rows tell.
+    """
+    without = [name for name, task in recipe.tasks.items() if "dev" not in task.split_files]
+    if not without or recipe.training.keep == "best":
+        return True
+    if len(without) < len(recipe.tasks):
+        raise UserError(
+            f"tasks.{without[0]}.files.dev: other tasks have dev rows. Name a file, or 'held_out', for this one too, "
+            "or neither for any task."
+        )
+    asking = {f"training.{key}": getattr(recipe.training, key) for key in ("head_epochs", "keep_best_of_tasks")}
+    for name, task in recipe.tasks.items():
+        asking |= {f"tasks.{name}.dev_rows": task.dev_rows, f"tasks.{name}.thresholds": task.kind.decides_on_dev}
+    if needing := [key for key, value in asking.items() if value]:
+        raise UserError(f"{needing[0]}: it needs dev rows, and no task has any. Name a dev file, or 'held_out'.")
+    return False
 
 
 def add_new_rows(recipe: Recipe, texts: Texts, device: torch.device, display: Display) -> dict[str, str]:

@@ -138,6 +138,13 @@ def _digest(changes: Changes) -> str:
     return hashlib.sha256(repr(sorted(changes.items())).encode()).hexdigest()[:8]
 
 
+def _check_dev(recipe: Recipe) -> None:
+    if without := [name for name, task in recipe.tasks.items() if "dev" not in task.split_files]:
+        raise UserError(
+            f"tasks.{without[0]}.files.dev: a sweep compares dev scores. Name a dev file, or 'held_out' beside 'files'."
+        )
+
+
 def _all_read(
     source: Source, configurations: Sequence[Changes], short: Mapping[str, str]
 ) -> list[tuple[Changes, Recipe]]:
@@ -149,6 +156,7 @@ def _all_read(
         try:
             recipe = source.changed(changes)
             check_recipe(recipe, silent)
+            _check_dev(recipe)
         except UserError as error:
             refused.setdefault(str(error), []).append(configuration_name(changes, short))
         else:

@@ -152,6 +152,8 @@ def common_rows(members: Sequence[Member], name: str, split: str, data: str | No
     for member in members:
         task = member.recipe.tasks[name]
         file = task.split_files.get(split)
+        if file is None and split == "dev":
+            raise UserError(f"{member.folder}: was trained without dev rows of task '{name}', which are needed here.")
         if file is None:
             return None
         place = resolve_data(member.recipe.data if data is None else data)

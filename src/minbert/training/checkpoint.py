@@ -27,6 +27,7 @@ class Best(BaseModel):
     """The best value of a score so far, and where it was seen."""
 
     score: float
+    """0 where there are no dev rows to score."""
     step: int
 
 
@@ -44,7 +45,7 @@ class LoopState(BaseModel):
     finished: bool = False
     evaluations_without_improvement: int = 0
     best: Best | None = None
-    """By the score that decides which model is kept."""
+    """The model that is kept: by the score that decides, or the last."""
     best_of_task: dict[str, Best] = {}
     """By each task's own metric."""
     best_overall: Best | None = None
@@ -58,7 +59,7 @@ class LoopState(BaseModel):
     tokens: int = 0
     """Real tokens that the encoder has read in training."""
 
-    def note_bests(self, tasks: Mapping[str, float], metrics: Mapping[str, str], overall: float) -> list[str]:
+    def note_bests(self, tasks: Mapping[str, float], metrics: Mapping[str, str], overall: float | None) -> list[str]:
         """Note the tasks' best scores and the best overall; return of which tasks (or ``overall``) these are new.
 
         ``metrics`` says what each task is scored by.
@@ -71,7 +72,7 @@ class LoopState(BaseModel):
         ]
         for task in better:
             self.best_of_task[task] = Best(score=tasks[task], step=self.step)
-        if self.best_overall is None or overall > self.best_overall.score:
+        if overall is not None and (self.best_overall is None or overall > self.best_overall.score):
             self.best_overall = Best(score=overall, step=self.step)
             better.append("overall")
         return better

@@ -67,11 +67,13 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
 
 
 def check_scores(dev: Mapping[str, Any], tasks: Mapping[str, TaskSettings], where: object) -> None:
-    """Check that scores read from a file are those of ``tasks``.
+    """Check that scores read from a file are those of ``tasks``, or that there are none: a run may have no dev rows.
 
     Raises:
         UserError: one of their metrics is not there.
     """
+    if not dev:
+        return
     for name, task in tasks.items():
         known = dev.get(name)
         if not isinstance(known, dict) or not set(task.metrics) <= known.keys():

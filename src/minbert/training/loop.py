@@ -91,10 +91,11 @@ class TrainingLoop(Stepper[Step]):
             }
         )
         metrics = {name: task.metric for name, task in self.model.tasks.items()}
-        better = state.note_bests(dev.primary, metrics, dev.overall["overall"])
+        better = state.note_bests(dev.primary, metrics, dev.overall.get("overall"))
         kept = [self.folder / BEST / name for name in better] if settings.keep_best_of_tasks else []
-        improved = self._is_better(score := dev.selected(settings.select))
-        if improved:
+        score = dev.selected(settings.select) if self.dev else 0.0
+        improved = self._is_better(score)
+        if improved or settings.keep == "last":
             state.best = Best(score=score, step=state.step)
             kept = [self.folder, *kept]
         if kept and ranks().first:
@@ -106,8 +107,8 @@ class TrainingLoop(Stepper[Step]):
             state.step / self.course.steps_per_epoch,
             losses,
             dev.primary,
-            dev.overall["overall"],
-            improved,
+            dev.overall.get("overall"),
+            improved and settings.keep == "best",
             [name for name, metric in metrics.items() if METRICS[metric].less_is_better],
         )
         self._lose_patience(improved)

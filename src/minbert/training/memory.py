@@ -50,7 +50,7 @@ def expected_peak(loop: TrainingLoop) -> int:
 
     evaluation = 0.0
     if tokens := size(largest):  # a frozen encoder reads none
-        read = max(int(rows.sequences.lengths().sum()) for rows in loop.dev.values())
+        read = max((int(rows.sequences.lengths().sum()) for rows in loop.dev.values()), default=0)
         evaluation = _LAYERS_AT_ONCE * graph / len(model.encoder.layers) * min(read, TOKENS_PER_BATCH) / tokens
     code = _CODE if model.device.type == "cpu" else 0
     expected = there + code + moments + graph + gradients + round(evaluation) + weights

@@ -22,7 +22,7 @@ OVERALL = {"overall": overall, "overall_leaderboard": overall_leaderboard}
 
 @dataclass(frozen=True, slots=True)
 class DevScores:
-    """What dev says of a model."""
+    """What dev says of a model: nothing, where there are no dev rows."""
 
     tasks: dict[str, dict[str, float]]
     """Every metric of every task."""
@@ -68,7 +68,7 @@ def score_answers(tasks: Mapping[str, TaskSettings], answers: Mapping[str, tuple
     by_task = {task: _scores(tasks[task], task, predicted, labels) for task, (predicted, labels) in answers.items()}
     primary = {task: by_task[task][tasks[task].metric] for task in by_task}
     counted = {task: (tasks[task].metric, _counted(tasks[task], score)) for task, score in primary.items()}
-    return DevScores(by_task, primary, {name: function(counted) for name, function in OVERALL.items()})
+    return DevScores(by_task, primary, {name: function(counted) for name, function in OVERALL.items() if counted})
 
 
 def _counted(settings: TaskSettings, score: float) -> float:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from minbert.methods import Settings
 
@@ -31,9 +31,13 @@ class TrainingSettings(Settings):
     patience: int | None = Field(
         None, ge=1, description="stop after so many evaluations without a better score; never where not given"
     )
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="keep the model that is best on dev (the start counts too), or the last, which needs no dev rows",
+    )
     select: str = Field(
         "overall",
-        description="the dev score that decides what is kept: overall, overall_leaderboard, TASK, or TASK.METRIC",
+        description="the dev score that says which is best: overall, overall_leaderboard, TASK, or TASK.METRIC",
     )
     keep_best_of_tasks: bool = Field(
         False,
@@ -52,3 +56,9 @@ class TrainingSettings(Settings):
     keep_checkpoints: int = Field(
         2, ge=1, description="keep so many: where the newest is damaged, --resume goes on from the one before"
     )
+
+    @model_validator(mode="after")
+    def _patience_waits_for_a_better_score(self) -> Self:
+        if self.patience is not None and self.keep == "last":
+            raise ValueError("'patience' waits for a better model, and 'keep: last' keeps the last: leave out one")
+        return self

@@ -19,9 +19,9 @@ def learning_curves(history: Sequence[Mapping[str, Any]], metrics: Mapping[str, 
         best_step: where the kept model stood.
 
     Returns:
-        None where nothing was trained.
+        None where nothing was trained, or there are no dev rows.
     """
-    if len(history) < 2:
+    if len(history) < 2 or not history[0]["dev"]:
         return None
     steps = [line["step"] for line in history]
     several = len(metrics) > 1

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
@@ -29,6 +30,9 @@ class FeaturesHead(Head):
 
     features: list[Feature] = features_field(["u", "v", "|u-v|", "u*v"])
     dropout: float = Field(0.1, ge=0, lt=1, description="share of each layer's input dropped in training")
+    normalize: bool = Field(
+        False, description="scale every sentence vector to length 1 first, as encoders that compare by cosines do"
+    )
 
     @field_validator("features")
     @classmethod
@@ -47,13 +51,15 @@ class FeaturesModule(HeadModule):
     def __init__(self, settings: FeaturesHead, width: int, pair: Pair | None) -> None:
         super().__init__(pair)
         self.dropout = nn.Dropout(settings.dropout)
-        self.features = settings.features
+        self.features, self.normalize = settings.features, settings.normalize
         self.input_width = features_width(self.features, width) if two_vectors(pair) else width
         if pair == "both":
             self.input_width += width
 
     def inputs(self, *vectors: Tensor) -> Tensor:
         """Return what the head's layers see, (R, ``input_width``): of three vectors the features, and the third."""
+        if self.normalize:
+            vectors = tuple(F.normalize(vector, dim=-1) for vector in vectors)
         if len(vectors) == 1:
             return vectors[0]
         first, second, *joined = vectors

@@ -1,0 +1,127 @@
+"""Runs that keep their last model, and runs that have no dev rows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from pydantic import ValidationError
+
+from command_line import minbert
+from laws import each
+from minbert.display.progress import Display
+from minbert.encoder.tensor_files import read_tensors
+from minbert.errors import UserError
+from minbert.multitask.model import MultitaskModel
+from minbert.recipe.recipe import parse_recipe
+from minbert.running.evaluating import evaluate_run
+from minbert.running.prepare import prepare
+from minbert.running.run import plan_recipe, train_recipe
+from minbert.together.soup import make_soup
+
+pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
+
+
+@pytest.fixture
+def without_dev(two_tasks: dict[str, Any]) -> dict[str, Any]:
+    for task in two_tasks["tasks"].values():
+        del task["files"]["dev"]
+    two_tasks["training"] |= {"keep": "last"}
+    return two_tasks
+
+
+@pytest.fixture
+def run(without_dev: dict[str, Any], tmp_path: Path, quiet: Display) -> Path:
+    train_recipe(parse_recipe(without_dev, "test"), tmp_path / "run", False, quiet)
+    return tmp_path / "run"
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_last_model_is_kept_though_an_earlier_one_was_better(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display
+) -> None:
+    """With so high a rate the last model is worse on dev than an earlier one."""
+    two_tasks["optimizer"]["learning_rate"] = 0.3
+    kept = {}
+    for keep in ("best", "last"):
+        two_tasks["training"]["keep"] = keep
+        kept[keep] = train_recipe(parse_recipe(two_tasks, "test"), tmp_path / keep, False, quiet).metrics
+    assert kept["best"]["best_step"] < kept["last"]["best_step"] == kept["last"]["steps"]
+    [*_, last] = lines(tmp_path / "last" / "history.jsonl")
+    assert kept["last"]["dev"]["mood"] == last["dev"]["mood"]
+    checkpoint = tmp_path / "last" / "checkpoints" / f"last-{kept['last']['steps']}.safetensors"
+    state, model = read_tensors(checkpoint), read_tensors(tmp_path / "last" / "model.safetensors")
+    assert torch.equal(state["model.heads.mood.linear.weight"], model["heads.mood.linear.weight"])
+
+
+def test_a_run_without_dev_rows_is_scored_once_it_meets_labelled_rows(run: Path) -> None:
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (metrics["dev"], metrics["baselines"], metrics["best_step"]) == ({}, {}, metrics["steps"])
+    assert [line["step"] for line in lines(run / "history.jsonl")] == [0, metrics["steps"]]
+    assert sorted(path.name for path in run.rglob("*-output.csv")) == ["close-test-output.csv", "mood-test-output.csv"]
+    assert "None are known" in (run / "README.md").read_text(encoding="utf-8")
+    assert set(evaluate_run(run, split="test").tasks) == {"mood", "close"}
+    assert len(MultitaskModel.from_pretrained(run).predict("mood", ["a text"]).names) == 1
+
+
+def test_it_goes_on_where_it_was_and_is_summed_up(without_dev: dict[str, Any], run: Path, quiet: Display) -> None:
+    recipe = parse_recipe(without_dev, "test")
+    before = (run / "model.safetensors").read_bytes()
+    assert train_recipe(recipe, run, True, quiet).before == {}
+    (run / "metrics.json").unlink()
+    train_recipe(recipe, run, True, quiet)
+    assert (run / "model.safetensors").read_bytes() == before
+    assert plan_recipe(recipe, quiet).evaluations == 2
+
+
+def test_the_commands_say_that_nothing_was_scored(without_dev: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(without_dev), encoding="utf-8")
+    done = minbert("train", tmp_path / "recipe.yaml", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "No rows were kept apart to score the model on." in done.stdout
+    assert "mood: loss" in done.stdout
+    done = minbert("evaluate", tmp_path / "run")
+    assert (done.returncode, "names no dev file" in done.stderr) == (2, True)
+    done = minbert("sweep", tmp_path / "recipe.yaml", "--grid", "training.epochs=1,2", "--out", tmp_path / "sweep")
+    assert (done.returncode, "a sweep compares dev scores" in done.stderr) == (2, True)
+    done = minbert("report", tmp_path / "run", "--out", tmp_path / "report.html")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_soup_needs_dev_rows(run: Path, tmp_path: Path, quiet: Display) -> None:
+    shutil.copytree(run, tmp_path / "other")
+    with pytest.raises(UserError, match="was trained without dev rows of task 'mood'"):
+        make_soup([run, tmp_path / "other"], tmp_path / "soup", None, quiet)
+
+
+@each(
+    ("changes", "message"),
+    [
+        ({"training": {"keep": "best"}}, r"tasks\.mood\.files\.dev: training needs it, or .* or training\.keep: last"),
+        ({"training": {"head_epochs": 1}}, r"training\.head_epochs: it needs dev rows"),
+        ({"training": {"keep_best_of_tasks": True}}, r"training\.keep_best_of_tasks: it needs dev rows"),
+        ({"mood": {"dev_rows": 3}}, r"tasks\.mood\.dev_rows: it needs dev rows"),
+        ({"mood": {"held_out": "20%"}}, r"tasks\.close\.files\.dev: other tasks have dev rows"),
+    ],
+)
+def test_what_needs_dev_rows_is_refused(
+    without_dev: dict[str, Any], quiet: Display, changes: dict[str, Any], message: str
+) -> None:
+    tree = {**without_dev, "training": without_dev["training"] | changes.get("training", {})}
+    tree["tasks"] = {**tree["tasks"], "mood": tree["tasks"]["mood"] | changes.get("mood", {})}
+    with pytest.raises(UserError, match=message):
+        prepare(parse_recipe(tree, "test"), quiet)
+
+
+def test_patience_does_not_go_with_the_last_model(two_tasks: dict[str, Any]) -> None:
+    two_tasks["training"] |= {"keep": "last", "patience": 2}
+    with pytest.raises((UserError, ValidationError), match="'patience' waits for a better model"):
+        parse_recipe(two_tasks, "test")
