@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from pydantic import ValidationError
 
 from command_line import minbert
 from laws import each
@@ -20,9 +19,10 @@ from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import parse_recipe
 from minbert.running.evaluating import evaluate_run
-from minbert.running.prepare import prepare
+from minbert.running.prepare import make_learner, prepare
 from minbert.running.run import plan_recipe, train_recipe
 from minbert.together.soup import make_soup
+from minbert.training.head_start import start_heads
 
 pytestmark = pytest.mark.filterwarnings("ignore::minbert.tasks.metrics.ConstantPredictions")
 
@@ -121,7 +121,41 @@ def test_what_needs_dev_rows_is_refused(
         prepare(parse_recipe(tree, "test"), quiet)
 
 
-def test_patience_does_not_go_with_the_last_model(two_tasks: dict[str, Any]) -> None:
-    two_tasks["training"] |= {"keep": "last", "patience": 2}
-    with pytest.raises((UserError, ValidationError), match="'patience' waits for a better model"):
-        parse_recipe(two_tasks, "test")
+@each(
+    ("training", "optimizer", "message"),
+    [
+        ({"keep": "last", "patience": 2}, {}, "'patience' waits for a better model"),
+        ({"head_end": "probe"}, {}, "it goes with 'keep: last'"),
+        ({"head_end": "probe", "keep": "last", "head_epochs": 1}, {}, "it goes with 'keep: last', not head_epochs"),
+        ({"head_end": "probe", "keep": "last"}, {"ema_decay": 0.9}, "solves heads over the last weights"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(
+    two_tasks: dict[str, Any], training: dict[str, Any], optimizer: dict[str, Any], message: str
+) -> None:
+    tree = {**two_tasks, "training": two_tasks["training"] | training, "optimizer": optimizer}
+    with pytest.raises(UserError, match=message):
+        parse_recipe(tree, "test")
+
+
+def test_heads_solved_at_the_end_are_those_of_the_trained_encoder(
+    without_dev: dict[str, Any], tmp_path: Path, quiet: Display
+) -> None:
+    without_dev["training"] |= {"head_end": "probe"}
+    recipe, run = parse_recipe(without_dev, "test"), tmp_path / "run"
+    train_recipe(recipe, run, False, quiet)
+    kept = read_tensors(run / "model.safetensors")
+    prepared = prepare(recipe, quiet)
+    prepared.model.load_state_dict(MultitaskModel.from_pretrained(run).state_dict())
+    for head in prepared.model.heads.parameters():
+        torch.nn.init.zeros_(head)
+    start_heads(make_learner(recipe, prepared, quiet), recipe.seed, quiet)
+    for name, solved in prepared.model.heads.state_dict().items():
+        torch.testing.assert_close(kept[f"heads.{name}"], solved)
+    assert "Then its heads were solved once more" in (run / "README.md").read_text(encoding="utf-8")
+
+    for lost in ("metrics.json", "model.safetensors"):  # as if it had stopped before the heads were solved
+        (run / lost).unlink()
+    train_recipe(recipe, run, True, quiet)
+    again = read_tensors(run / "model.safetensors")
+    assert all(torch.equal(again[name], kept[name]) for name in kept)

@@ -35,6 +35,7 @@ def summary(run: RunSummary, recipe: Recipe) -> Table:
     step, steps = run.metrics["best_step"], run.metrics["steps"]
     kept = f"step {step} of {steps}" + ", before training" * (step == 0)
     kept += "; then each head was trained alone" * ("head_tuning" in run.metrics)
+    kept += "; then its heads were solved" * (recipe.training.head_end == "probe")
     table = Table(title=f"dev scores of the kept model ({kept})", title_justify="left")
     for column in ("task", "metric", "baseline", "before training", "kept"):
         table.add_column(column, justify="left" if column in ("task", "metric", "baseline") else "right")

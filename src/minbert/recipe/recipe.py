@@ -203,6 +203,15 @@ class Recipe(Settings):
         return self
 
     @model_validator(mode="after")
+    def _heads_are_solved_over_the_weights_that_are_kept(self) -> Self:
+        if self.training.head_end == "probe" and self.optimizer.ema_decay is not None:
+            raise ValueError(
+                "training.head_end: 'probe' solves heads over the last weights, and optimizer.ema_decay keeps averaged "
+                "ones: leave out one"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _teachers_teach_tasks_there_are(self) -> Self:
         asked = self.distillation.teachers if self.distillation is not None else []
         for name in asked if isinstance(asked, dict) else ():

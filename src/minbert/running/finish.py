@@ -108,6 +108,8 @@ def _write_kept(recipe: Recipe, rows: AllRows, predicted: Predicted, metrics: di
     )
     if "head_tuning" in metrics:
         chosen += " Then each head was trained alone."
+    if recipe.training.head_end == "probe":
+        chosen += " Then its heads were solved once more over the trained encoder."
     write_model_card(out, out.resolve().name, recipe, dev, chosen, metrics["before_training"])
     write_json(out / METRICS, {"dev": dev, **metrics})
 

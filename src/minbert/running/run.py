@@ -19,6 +19,7 @@ from minbert.machine.device import available_device
 from minbert.machine.precision import fastest_precision
 from minbert.machine.ranks import ranks
 from minbert.multitask.model import MultitaskModel
+from minbert.multitask.model_files import save_weights
 from minbert.pretraining.recipe import load_pretraining_recipe
 from minbert.pretraining.run import pretrain_recipe
 from minbert.recipe.recipe import Recipe
@@ -119,6 +120,9 @@ def _train(
         for tracker in trackers:
             tracker.started(recipe.model_dump(mode="json"))
         result = loop.run(resumed)
+        if recipe.training.head_end == "probe":
+            start_heads(learner, recipe.seed, display)
+            ranks().tell(lambda: save_weights(prepared.model, out))
         tuned = tune_heads(loop) if recipe.training.head_epochs else None
         finish(recipe, prepared, result, tuned, out, display)
     else:

@@ -1,4 +1,4 @@
-"""Before the first step: every head solved over the vectors of the encoder as it stands.
+"""Before the first step, or after the last: every head solved over the vectors of the encoder as it stands.
 
 Fine-tuning from such a head moves the encoder less than fine-tuning from a random one, whose first gradients tear at
 features that were good (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform
@@ -27,7 +27,7 @@ MOST_ROWS = 10_000
 
 
 def start_heads(learner: Learner, seed: int, display: Display) -> None:
-    """Solve every head that can be, over the vectors of its task's training rows, dropout off.
+    """Solve every head that can be, over the vectors of its task's training rows as they are now, dropout off.
 
     The same seed draws the same rows, and holds out the same ones to choose a penalty by.
     """
@@ -35,7 +35,7 @@ def start_heads(learner: Learner, seed: int, display: Display) -> None:
     rows = _rows(learner, seed)
     texts = sum(map(len, _sequences(learner, seed)))
     solved, kept = [], []
-    with display.counting(f"reading {texts:,} texts for the heads' start", texts) as bar:
+    with display.counting(f"reading {texts:,} texts to solve the heads", texts) as bar:
         for task, settings in learner.model.tasks.items():
             if task in rows and _solve(learner, task, rows[task], seed, bar.advance):
                 some, whole = len(rows[task]), len(learner.train[task])
@@ -47,7 +47,7 @@ def start_heads(learner: Learner, seed: int, display: Display) -> None:
         read = sum(len(learner.train[task].sequences.chosen(numbers)) for task, numbers in rows.items())
         display.note(f"heads solved over the vectors of {read:,} texts in {seconds:.0f} s: {', '.join(solved)}")
     if kept:
-        display.note(f"heads with a start of their own: {', '.join(kept)}")
+        display.note(f"heads that are not solved: {', '.join(kept)}")
 
 
 def head_start_tokens(learner: Learner, seed: int) -> int:

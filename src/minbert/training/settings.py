@@ -20,6 +20,10 @@ class TrainingSettings(Settings):
         "probe",
         description="'probe' solves the heads over the encoder's vectors before the first step; 'random' does not",
     )
+    head_end: Literal["trained", "probe"] = Field(
+        "trained",
+        description="'probe' solves the heads once more after the last step, over the trained encoder; with keep: last",
+    )
     epochs: int = Field(3, ge=1, le=1_000_000, description="how many epochs; what an epoch is, the schedule says")
     head_epochs: int = Field(
         0,
@@ -56,6 +60,14 @@ class TrainingSettings(Settings):
     keep_checkpoints: int = Field(
         2, ge=1, description="keep so many: where the newest is damaged, --resume goes on from the one before"
     )
+
+    @model_validator(mode="after")
+    def _heads_are_solved_on_what_is_kept(self) -> Self:
+        if self.head_end == "probe" and (self.keep != "last" or self.head_epochs):
+            raise ValueError(
+                "'head_end: probe' solves the last model's heads: it goes with 'keep: last', not head_epochs"
+            )
+        return self
 
     @model_validator(mode="after")
     def _patience_waits_for_a_better_score(self) -> Self:
