@@ -36,9 +36,9 @@ class Operation:
 
     @property
     def folders(self) -> set[str]:
-        """Return the folders whose entries it changes."""
-        places = [self.path, self.to] if self.kind != "flush" else []
-        return {_named(Path(place).parent) for place in places if place}
+        """Return the folders whose entries it changes: of a link, as POSIX has it, only that of the new name."""
+        places = {"flush": [], "link": [self.to], "rename": [self.path, self.to]}.get(self.kind, [self.path])
+        return {_named(Path(place).parent) for place in places}
 
 
 @contextmanager
@@ -111,13 +111,21 @@ def recorded(root: Path) -> Iterator[list[Operation]]:
 def disks(operations: Sequence[Operation]) -> Iterator[Tree]:
     """Yield every disk that a crash before, between and after the operations could leave, each once."""
     seen: set[int] = set()
-    names_flushed = [_after(operations, number, operation.folders) for number, operation in enumerate(operations)]
-    content_flushed = [_after(operations, number, {operation.path}) for number, operation in enumerate(operations)]
+    numbers = range(len(operations))
+    names_flushed = [_names_flushed(operations, number) for number in numbers]
+    content_flushed = [_content_flushed(operations, number) for number in numbers]
+    settled: Tree = {"": None}
+    """What the first operations left, up to one that is not on disk for sure."""
+    first = 0
     for end in range(len(operations) + 1):
-        loose = [number for number in range(end) if names_flushed[number] >= end]
+        while first < end and max(names_flushed[first], content_flushed[first]) < end:
+            settled = _replayed(settled, [(operations[first], True)])
+            first += 1
+        loose = [number for number in range(first, end) if names_flushed[number] >= end]
         for lost, whole in itertools.product(_some_of(loose), (True, False)):
-            kept = (number for number in range(end) if number not in lost)
-            tree = _replayed((operations[number], whole or content_flushed[number] < end) for number in kept)
+            kept = (number for number in range(first, end) if number not in lost)
+            tree = _replayed(settled, ((operations[number], whole or content_flushed[number] < end) for number in kept))
+            del tree[""]
             key = hash(frozenset(tree.items()))
             if key not in seen:
                 seen.add(key)
@@ -141,8 +149,27 @@ def put(tree: Tree, root: Path) -> None:
             (root / place).write_bytes(content)
 
 
+def _names_flushed(operations: Sequence[Operation], number: int) -> int:
+    """Return the operation by which the names that this one changes are on disk for sure.
+
+    All folders that hold them are flushed by then. What was removed is gone, too, once its folder's removal is.
+    """
+    removed_from = operations[number].folders if operations[number].kind == "remove" else set()
+    flushed = _after(operations, number, operations[number].folders)
+    for later in range(number + 1, flushed):
+        if operations[later].kind == "remove" and operations[later].path in removed_from:
+            return min(flushed, _names_flushed(operations, later))
+    return flushed
+
+
+def _content_flushed(operations: Sequence[Operation], number: int) -> int:
+    """Return the operation by which what this one writes, if it does, is on disk for sure."""
+    written = operations[number]
+    return _after(operations, number, {written.path} if written.kind == "write" else set())
+
+
 def _after(operations: Sequence[Operation], number: int, places: set[str]) -> int:
-    """Return the operation, after that of this ``number``, by which all ``places`` are flushed."""
+    """Return the operation, this one or one after it, by which all ``places`` are flushed."""
     missing = set(places)
     for later in range(number, len(operations)):
         if later > number and operations[later].kind == "flush":
@@ -162,12 +189,12 @@ def _some_of(loose: Sequence[int]) -> Iterator[frozenset[int]]:
         yield from map(frozenset, itertools.combinations(loose, count))
 
 
-def _replayed(done: Iterable[tuple[Operation, bool]]) -> Tree:
+def _replayed(before: Tree, done: Iterable[tuple[Operation, bool]]) -> Tree:
     """Return the disk after the operations, but those that cannot be without others that are lost.
 
     With each goes whether what it writes is there, not the first half alone.
     """
-    tree: Tree = {"": None}
+    tree = dict(before)
     for operation, whole in done:
         place, to = operation.path, operation.to
         if any(folder not in tree for folder in operation.folders):
@@ -183,7 +210,6 @@ def _replayed(done: Iterable[tuple[Operation, bool]]) -> Tree:
                 tree[to + name.removeprefix(place)] = tree[name]
                 if operation.kind == "rename":
                     del tree[name]
-    del tree[""]
     return tree
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,7 @@ def make_folder(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, if it is there.
+    """Remove a file, or a folder and all that is in it, if it is there.
 
     Raises:
         UserError: it cannot be removed.
@@ -49,7 +50,10 @@ def remove(path: Path) -> None:
     if not path.exists():
         return
     try:
-        path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
         flush(path.parent)
     except OSError as error:
         raise UserError(f"{path}: cannot be removed ({error.strerror}). Is its folder read-only?") from error

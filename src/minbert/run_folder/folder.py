@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,4 +89,4 @@ def drop_weights(folder: Path) -> None:
 
 def drop_checkpoints(folder: Path) -> None:
     """Delete the checkpoints of a run that has ended."""
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    remove(folder / CHECKPOINTS)
