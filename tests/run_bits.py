@@ -38,7 +38,7 @@ def _content(path: Path) -> Any:
         with open_tensors(path) as file:
             state = _timeless(json.loads(file.metadata["state"]))
             return state, {name: tensor.numpy().tobytes() for name, tensor in file.read_all().items()}
-    if path.name in ("sweep.csv", "sweep.md"):  # tables of what sweep.json says, seconds and all
+    if path.name in ("sweep.csv", "sweep.md", "tables.md"):  # of what sweep.json or results.json says, seconds and all
         return None
     if path.suffix == ".json":
         return _timeless(json.loads(path.read_text()))

@@ -120,6 +120,26 @@ def test_weights_go_unless_they_are_kept(run: Any, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "cosine" / "seed-11711" / "model.safetensors").is_file()
 
 
+@pytest.mark.parametrize("keep_models", [False, True])
+def test_what_is_not_kept_goes_though_a_call_is_cut_short_before_it(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep_models: bool
+) -> None:
+    def cut(path: Path) -> None:
+        raise KeyboardInterrupt(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("minbert.run_folder.folder.remove", cut)
+        with pytest.raises(KeyboardInterrupt):
+            run(rows=["base"], keep_models=keep_models)
+    folder = tmp_path / "out" / "base" / "seed-11711"
+    assert (folder / "metrics.json").is_file() and (folder / "checkpoints").is_dir()
+    run(rows=["base"], keep_models=keep_models)
+    assert not (folder / "checkpoints").exists()
+    assert (folder / "model.safetensors").is_file() == keep_models
+    run(rows=["base"])
+    assert (folder / "model.safetensors").is_file() == keep_models, "kept models stay in a call that keeps no others"
+
+
 def test_a_run_whose_numbers_are_not_finite_is_a_finding_not_the_end(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

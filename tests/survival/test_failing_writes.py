@@ -12,13 +12,14 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from commands import COMMANDS, Words, train, train_with_all
+from commands import COMMANDS, Words, reproduce, train, train_from_others, train_with_all
 
 from command_line import complains, minbert
 from minbert.training.loop import TrainingLoop
 from run_bits import bits
 
 FAULTS = [errno.ENOSPC, errno.EROFS, errno.EIO]
+LONG = [train_with_all, train_from_others, reproduce]
 
 
 @contextmanager
@@ -44,7 +45,7 @@ def failing(folder: Path, number: int, fault: int) -> Iterator[list[Path]]:
 def test_a_write_that_fails_is_one_message_and_what_was_whole_stays(
     command: Callable[[Path, Path], Words], two_tasks_file: Path, tmp_path: Path, all_crash_points: bool
 ) -> None:
-    if command == train_with_all and not all_crash_points:
+    if command in LONG and not all_crash_points:
         pytest.skip("make crash-test")
     out = tmp_path / "disk/out"
     words = command(two_tasks_file, out)

@@ -18,13 +18,14 @@ from minbert.recipe.recipe import Recipe, load_recipe
 from minbert.recipe.seeds import read_seeds
 from minbert.reproduction.budgets import Budget
 from minbert.reproduction.papers import Paper
-from minbert.run_folder.folder import METRICS, PRETRAINING, check_run_folder, drop_weights, read_run
+from minbert.run_folder.folder import METRICS, PRETRAINING, check_run_folder, drop_checkpoints, drop_weights, read_run
 from minbert.run_folder.inputs import RunInputs
 from minbert.run_folder.metrics import read_run_metrics
 from minbert.running.inputs import data_files
 from minbert.running.prepare import resolve
 from minbert.running.run import train_recipe
 from minbert.tasks.settings import TaskSettings
+from minbert.training.checkpoint_folder import CHECKPOINTS
 from minbert.training.scoring import check_select
 from minbert.training.stepper import NotFiniteError
 
@@ -118,13 +119,14 @@ def carry_out(run: PlannedRun, keep_models: bool, display: Display) -> Outcome:
         Interrupted: the user asked to stop; the same call goes on.
     """
     folder = run.folder
-    if not (folder / METRICS).is_file() and not (folder / FAILURE).is_file():
+    ended = (folder / METRICS).is_file() or (folder / FAILURE).is_file()
+    if not ended:
         try:
             train_recipe(run.recipe, folder, resume=True, display=display)
         except NotFiniteError as error:  # the system's own fault, and a finding: other rows are not concerned
             write_json(folder / FAILURE, {"message": str(error)})
-        if not keep_models:
-            drop_weights(folder)
+    if not ended or (folder / CHECKPOINTS).is_dir():  # which an earlier call that was cut short has not come to drop
+        (drop_checkpoints if keep_models else drop_weights)(folder)
     check_run_folder(folder, resolve(run.recipe), resume=True, command="train", read=read_run)
     RunInputs(folder, True, display).add(data_files(run.recipe))  # all of a table's runs read the same
     if (folder / FAILURE).is_file():

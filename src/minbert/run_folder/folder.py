@@ -81,8 +81,11 @@ def check_run_folder(
 
 
 def drop_weights(folder: Path) -> None:
-    """Delete the weights of a run that has ended, of its pretraining and its best of tasks, too; its records stay."""
-    for place in (folder, folder / PRETRAINING, *(folder / BEST).glob("*")):
+    """Delete the weights of a run that has ended, of its pretraining and its best of tasks, too; its records stay.
+
+    The run's own checkpoints go last: where they are gone, all is done.
+    """
+    for place in (folder / PRETRAINING, *(folder / BEST).glob("*"), folder):
         remove(place / "model.safetensors")
         drop_checkpoints(place)
 
