@@ -82,14 +82,31 @@ def mean_states(states: Tensor, mask: Tensor) -> Tensor:
 
 
 def task_loss(task: str, vectors: list[Tensor], labels: Tensor, heads: nn.Module) -> Tensor:
-    """Return the loss of the course's recipe: cross-entropy, yes or no, or squared error of a cosine from 0 to 5."""
+    """Return the loss of the course's recipe for rows with the vectors of their one or two texts."""
+    return output_loss(task, task_output(task, vectors, heads), labels)
+
+
+def task_output(task: str, vectors: list[Tensor], heads: nn.Module) -> Tensor:
+    """Return logits of five classes (rows, 5), a logit of yes (rows,), or a cosine from 0 to 5 (rows,).
+
+    A pair has two vectors; where its texts are read joined, one.
+    """
     if task == "sentiment":
-        return F.cross_entropy(heads.sentiment(vectors[0]), labels.long())
-    first, second = vectors
+        return heads.sentiment(vectors[0])
     if task == "paraphrase":
-        logits = heads.paraphrase(torch.cat([first, second, (first - second).abs()], dim=-1)).squeeze(-1)
-        return F.binary_cross_entropy_with_logits(logits.float(), labels)
-    return F.mse_loss(5 * F.cosine_similarity(first.float(), second.float()), labels)
+        pair = vectors if len(vectors) == 1 else [*vectors, (vectors[0] - vectors[1]).abs()]
+        return heads.paraphrase(torch.cat(pair, dim=-1)).squeeze(-1).float()
+    first, second = vectors
+    return 5 * F.cosine_similarity(first.float(), second.float())
+
+
+def output_loss(task: str, output: Tensor, labels: Tensor) -> Tensor:
+    """Return cross-entropy, that of yes or no, or squared error."""
+    if task == "sentiment":
+        return F.cross_entropy(output, labels.long())
+    if task == "paraphrase":
+        return F.binary_cross_entropy_with_logits(output, labels)
+    return F.mse_loss(output, labels)
 
 
 class CourseTraining:

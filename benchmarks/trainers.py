@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ from transformers import AutoModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from common import Figures, synchronize
-from course import columns_of, load_tokenizer, mean_states, task_loss
+from course import columns_of, load_tokenizer, mean_states, output_loss, task_output
 from minbert.data.examples import Split
+from minbert.machine.precision import Precision
 
 ALIKE = {
     "max_grad_norm": 1.0,
@@ -60,9 +62,9 @@ class Stopwatch(TrainerCallback):
 
 
 class TaskModel(nn.Module):
-    """One task's head over the encoder; both texts of a pair are read in one padded forward."""
+    """One task's head over the encoder; both texts of a pair are read in one padded forward, or joined to one text."""
 
-    def __init__(self, folder: Path, task: str) -> None:
+    def __init__(self, folder: Path, task: str, joined: bool = False) -> None:
         super().__init__()
         self.encoder = AutoModel.from_pretrained(folder)
         self.task = task
@@ -71,91 +73,106 @@ class TaskModel(nn.Module):
         if task == "sentiment":
             self.sentiment = nn.Linear(width, 5)
         elif task == "paraphrase":
-            self.paraphrase = nn.Linear(3 * width, 1)
+            self.paraphrase = nn.Linear(width if joined else 3 * width, 1)
+
+    def outputs(self, rows: int, **texts: Tensor) -> Tensor:
+        """Return the head's output for so many rows whose ``texts`` are all first ones, then all second ones."""
+        vectors = mean_states(self.encoder(**texts).last_hidden_state, texts["attention_mask"])
+        return task_output(self.task, list(self.dropout(vectors).split(rows)), self)
 
     def forward(self, labels: Tensor, **texts: Tensor) -> dict[str, Tensor]:
-        """Return the loss of a batch whose ``texts`` are all first ones, then all second ones."""
-        vectors = mean_states(self.encoder(**texts).last_hidden_state, texts["attention_mask"])
-        parts = list(self.dropout(vectors).split(len(labels)))
-        return {"loss": task_loss(self.task, parts, labels, self)}
+        """Return the loss of a batch."""
+        return {"loss": output_loss(self.task, self.outputs(len(labels), **texts), labels)}
 
 
 class Collator:
     """Pads the texts of a batch's rows to the longest among them: all first ones, then all second ones."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, joined: bool = False) -> None:
         self.tokenizer = load_tokenizer(folder)
+        self.joined = joined
 
     def dataset(self, split: Split) -> Dataset:
         """Return the rows, tokenized, as Trainer takes them; a row's length is that of its longer text."""
-        columns = [self.tokenizer(list(column), truncation=True)["input_ids"] for column in columns_of(split)]
-        texts = [list(row) for row in zip(*columns, strict=True)]
+        columns = [list(column) for column in columns_of(split)]
+        readings = [columns] if self.joined else [[column] for column in columns]
+        encoded = [self.tokenizer(*reading, truncation=True) for reading in readings]
+        texts = [list(row) for row in zip(*(reading["input_ids"] for reading in encoded), strict=True)]
         lengths = [max(map(len, row)) for row in texts]
-        return Dataset.from_dict({"texts": texts, "length": lengths, "labels": split.labels})
+        segments = {"segments": encoded[0]["token_type_ids"]} if self.joined else {}
+        return Dataset.from_dict({"texts": texts, "length": lengths, "labels": split.labels, **segments})
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
         """Return a batch."""
         columns = zip(*(row["texts"] for row in rows), strict=True)
-        together = [ids for column in columns for ids in column]
+        together = {"input_ids": [ids for column in columns for ids in column]}
+        if self.joined:
+            together["token_type_ids"] = [row["segments"] for row in rows]
         labels = torch.tensor([row["labels"] for row in rows], dtype=torch.float32)
-        return {**self.tokenizer.pad({"input_ids": together}, return_tensors="pt"), "labels": labels}
+        return {**self.tokenizer.pad(together, return_tensors="pt"), "labels": labels}
 
 
-def run_trainer(
-    folder: Path,
-    rows: Mapping[str, Split],
-    batch: int,
-    epochs: int,
-    learning_rate: float,
-    seed: int,
-    tuned: bool,
-    bf16: bool,
-) -> Figures:
-    """Train each task by itself from the same weights, and add up the times.
+@dataclass(frozen=True)
+class Settings:
+    """How a peer's trainer is to train."""
 
-    By default Trainer's own settings (fp32, random batches; its AdamW is torch's fused one). Tuned: bf16 autocast where
-    the processor multiplies it, and batches of like length.
+    batch: int
+    epochs: int
+    learning_rate: float
+    seed: int
+    like_lengths: bool
+    """Batches of texts of like length, which is not its default."""
+    precision: Precision
+    """bf16 is autocast."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What both trainers take alike."""
+        return {
+            "output_dir": "unused",
+            "per_device_train_batch_size": self.batch,
+            "num_train_epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "seed": self.seed,
+            "bf16": self.precision == "bf16",
+            **ALIKE,
+        }
+
+
+def task_trainer(
+    model: TaskModel, collator: Collator, dataset: Dataset, settings: Settings, callback: TrainerCallback
+) -> Trainer:
+    """Return transformers' Trainer for one task.
+
+    What ``settings`` do not say is as Trainer comes; its AdamW is torch's fused one.
     """
+    more = (
+        {"train_sampling_strategy": "group_by_length", "length_column_name": "length"} if settings.like_lengths else {}
+    )
+    arguments = TrainingArguments(remove_unused_columns=False, **settings.arguments, **more)
+    return Trainer(model, arguments, collator, dataset, callbacks=[callback])
+
+
+def run_trainer(folder: Path, rows: Mapping[str, Split], settings: Settings) -> Figures:
+    """Train each task by itself from the same weights, and add up the times."""
     seconds = 0.0
     collator = Collator(folder)
-    more = {"bf16": bf16, "train_sampling_strategy": "group_by_length", "length_column_name": "length"} if tuned else {}
     for task, split in rows.items():
-        torch.manual_seed(seed)
+        torch.manual_seed(settings.seed)
         stopwatch = Stopwatch()
-        arguments = TrainingArguments(
-            output_dir="unused",
-            per_device_train_batch_size=batch,
-            num_train_epochs=epochs,
-            learning_rate=learning_rate,
-            seed=seed,
-            remove_unused_columns=False,
-            **ALIKE,
-            **more,
-        )
-        model, dataset = TaskModel(folder, task), collator.dataset(split)
-        Trainer(model, arguments, collator, dataset, callbacks=[stopwatch]).train()
+        task_trainer(TaskModel(folder, task), collator, collator.dataset(split), settings, stopwatch).train()
         seconds += stopwatch.seconds
     return {"seconds": seconds}
 
 
-def run_sentence_transformers(
-    folder: Path,
-    rows: Mapping[str, Split],
-    batch: int,
-    epochs: int,
-    learning_rate: float,
-    seed: int,
-    tuned: bool,
-    bf16: bool,
-) -> Figures:
-    """Train the tasks on pairs in one run, a batch of one task a step, in turn.
+def pair_trainer(
+    model: SentenceTransformer, rows: Mapping[str, Split], settings: Settings, turns: str, callback: TrainerCallback
+) -> SentenceTransformerTrainer:
+    """Return sentence-transformers' trainer of the tasks on pairs in one run, a batch of one task a step.
 
-    Similarity has the loss of a squared error of the cosine, paraphrase the contrastive one. By default the trainer's
-    own settings (fp32, random batches). Tuned: bf16 autocast where the processor multiplies it, batches of like length.
+    Similarity has the loss of a squared error of the cosine, paraphrase the contrastive one.
+    ``turns`` is its ``multi_dataset_batch_sampler``: whose batch comes next.
     """
-    torch.manual_seed(seed)
-    model = SentenceTransformer(str(folder))
-    model.max_seq_length = 512
     datasets, loss = {}, {}
     for task, split in rows.items():
         scale = 5.0 if task == "similarity" else 1
@@ -163,21 +180,23 @@ def run_sentence_transformers(
         texts = {"sentence1": list(split.first), "sentence2": list(split.second or [])}
         datasets[task] = Dataset.from_dict({**texts, "label": labels})
         loss[task] = (losses.CosineSimilarityLoss if task == "similarity" else losses.ContrastiveLoss)(model)
-    stopwatch = Stopwatch()
     arguments = SentenceTransformerTrainingArguments(
-        output_dir="unused",
-        per_device_train_batch_size=batch,
-        num_train_epochs=epochs,
-        learning_rate=learning_rate,
-        seed=seed,
-        multi_dataset_batch_sampler="round_robin",
-        **({"bf16": bf16, "batch_sampler": partial(_like_lengths, model.tokenizer)} if tuned else {}),
-        **ALIKE,
+        multi_dataset_batch_sampler=turns,
+        **({"batch_sampler": partial(_like_lengths, model.tokenizer)} if settings.like_lengths else {}),
+        **settings.arguments,
     )
-    trainer = SentenceTransformerTrainer(
-        model=model, args=arguments, train_dataset=datasets, loss=loss, callbacks=[stopwatch]
+    return SentenceTransformerTrainer(
+        model=model, args=arguments, train_dataset=datasets, loss=loss, callbacks=[callback]
     )
-    trainer.train()
+
+
+def run_sentence_transformers(folder: Path, rows: Mapping[str, Split], settings: Settings) -> Figures:
+    """Train the tasks on pairs in one run, in turn."""
+    torch.manual_seed(settings.seed)
+    model = SentenceTransformer(str(folder))
+    model.max_seq_length = 512
+    stopwatch = Stopwatch()
+    pair_trainer(model, rows, settings, "round_robin", stopwatch).train()
     return {"seconds": stopwatch.seconds}
 
 

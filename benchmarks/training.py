@@ -40,7 +40,7 @@ from minbert.encoder.sources import find_encoder
 from minbert.files.json_text import read_json
 from minbert.machine.allocator import keep_memory
 from minbert.machine.device import available_device
-from minbert.machine.precision import chosen_precision, fastest_precision
+from minbert.machine.precision import Precision, chosen_precision, fastest_precision
 from minbert.recipe.recipe import Recipe
 from minbert.running.run import train_recipe
 from texts import benchmark_recipe, real_tokens, training_rows, write_generated
@@ -142,7 +142,7 @@ def measure(name: str, options: argparse.Namespace) -> Figures:
     else:
         if contestant.tuned:
             keep_memory()
-        found = run_peer(contestant, recipe, options, bf16=precision == "bf16")
+        found = run_peer(contestant, recipe, options, precision)
     files = find_encoder(options.encoder)
     config = read_config(read_json(files.config), files.config)
     seconds = found["seconds"]
@@ -167,7 +167,7 @@ def run_ours(recipe: Recipe, tokens: int) -> Figures:
     return {"seconds": seconds}
 
 
-def run_peer(contestant: Contestant, recipe: Recipe, options: argparse.Namespace, bf16: bool) -> Figures:
+def run_peer(contestant: Contestant, recipe: Recipe, options: argparse.Namespace, precision: Precision) -> Figures:
     """Train as a peer does, on the recipe's rows and from its encoder's weights."""
     folder = find_encoder(options.encoder).folder
     rows = training_rows(recipe)
@@ -175,12 +175,12 @@ def run_peer(contestant: Contestant, recipe: Recipe, options: argparse.Namespace
     if contestant.design == "course":
         from course import CourseTraining
 
-        training = CourseTraining(folder, rows, batch, options.seed, contestant.tuned, bf16)
+        training = CourseTraining(folder, rows, batch, options.seed, contestant.tuned, precision == "bf16")
         return training.run(options.epochs, LEARNING_RATE)
-    from trainers import run_sentence_transformers, run_trainer
+    from trainers import Settings, run_sentence_transformers, run_trainer
 
     run = run_trainer if contestant.design == "trainer" else run_sentence_transformers
-    return run(folder, rows, batch, options.epochs, LEARNING_RATE, options.seed, contestant.tuned, bf16)
+    return run(folder, rows, Settings(batch, options.epochs, LEARNING_RATE, options.seed, contestant.tuned, precision))
 
 
 def report(runs: dict[str, list[Figures]], described: Figures, options: argparse.Namespace, console: Console) -> None:
