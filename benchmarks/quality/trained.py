@@ -62,7 +62,7 @@ def answers(model: TaskModel, collator: Collator, dataset: Dataset, precision: P
     """Return classes, 0 or 1, or similarities (rows,); the model is left in training mode."""
     model.eval()
     device = next(model.parameters()).device
-    order = np.argsort(dataset["length"], kind="stable")
+    order = np.argsort(list(dataset["length"]), kind="stable")
     found = np.empty(len(dataset))
     for numbers in np.split(order, range(ANSWERED, len(order), ANSWERED)):
         batch = {name: tensor.to(device) for name, tensor in collator([dataset[int(row)] for row in numbers]).items()}
