@@ -19,6 +19,8 @@ from texts import FILES, rows_of
 
 METRIC = {"sentiment": "accuracy", "paraphrase": "accuracy", "similarity": "pearson"}
 """The score of each of the course's three tasks."""
+LEAST = 32
+"""Rows of a task: with fewer, a class might have none."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Course:
         """Return one of our recipes over a share of each task's training rows, drawn by the seed."""
         overrides: dict[str, Any] = {**self._common, **(changes or {})}
         for task in FILES:
-            overrides[f"tasks.{task}.rows"] = max(1, round(share * self._sizes["train", task]))
+            size = self._sizes["train", task]
+            overrides[f"tasks.{task}.rows"] = max(min(LEAST, size), round(share * size))
             overrides[f"tasks.{task}.dev_rows"] = self._sizes["dev", task]
         return load_recipe(name, overrides)
 

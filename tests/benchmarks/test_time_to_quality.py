@@ -17,9 +17,9 @@ from quality.contestants import CONTESTANTS
 from quality.curves import Curve, Point, Recorder, at, best_at, kept, look_steps, one_after_another, seconds_to
 from quality.figure import quality_over_time
 from quality.results import Part, Result, read_results, standings, write_results
-from quality.rows import Course, best_threshold
+from quality.rows import LEAST, Course, best_threshold
 from quality.tables import ratio_rows, top_rows
-from texts import FILES, write_generated
+from texts import DEV_ROWS, FILES, write_generated
 
 ALL = tuple(FILES)
 
@@ -181,10 +181,11 @@ def test_the_figure_has_a_line_for_everybody() -> None:
 def test_our_curves_count_what_comes_before_the_first_step(
     tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_generated(tmp_path, 20, str(tiny_encoder), seed=1)
-    course = Course(tmp_path, str(tiny_encoder), 1, 16)
-    assert {len(rows) for rows in course.read(0.5).values()} == {8, 16}
-    start, end = ours.trained(course, "cs224n/multitask", ours.SHORT)  # one step, for 16 rows
+    write_generated(tmp_path, 100, str(tiny_encoder), seed=1)
+    course = Course(tmp_path, str(tiny_encoder), 1, 96)
+    assert {len(rows) for rows in course.read(0.5).values()} == {48, DEV_ROWS}
+    assert {len(course.read(0.01)["train", task]) for task in ALL} == {LEAST}
+    start, *_, end = ours.trained(course, "cs224n/multitask", ours.SHORT)  # three steps
     assert 0 < start.seconds < end.seconds
     assert set(start.scores) == set(ALL)
     monkeypatch.setattr(ours, "_run", lambda *_: [start, end])
