@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from time import perf_counter
 
+TIMES = (10, 30, 60, 120, 300, 600, 1800, 3600)
+"""Seconds after which it is asked who is on top."""
 EARLY = (1 / 8, 1 / 4, 1 / 2)
 """Parts of the first epoch after which dev is scored, beside the end of every epoch."""
 
@@ -61,7 +63,7 @@ def look_steps(steps: int, epochs: int) -> list[int]:
 def kept(curve: Curve) -> Curve:
     """Return the curve of the best model so far: who keeps the one with the best mean never gets worse."""
     best: list[Point] = []
-    for point in curve:
+    for point in sorted(curve, key=lambda point: point.seconds):
         scores = best[-1].scores if best and best[-1].mean > point.mean else point.scores
         best.append(Point(point.seconds, scores))
     return best

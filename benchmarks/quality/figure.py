@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from minbert.reporting.figure import Figure
 from minbert.reporting.style import legend_columns, legend_height, looks, new_drawing, styled
-from quality.curves import Curves
+from quality.curves import TIMES, Curves
 
 
 def quality_over_time(curves: Curves) -> Figure:
     """Draw each curve as steps: a model is there from its point on, and is what one has until the next."""
-    last = max(point.seconds for curve in curves.values() for point in curve)
+    last = max(TIMES[-1], *(point.seconds for curve in curves.values() for point in curve))
     with styled():
         drawing, [[axes]] = new_drawing(3.6 + legend_height(list(curves)))
         for index, (name, curve) in enumerate(curves.items()):
@@ -17,6 +17,8 @@ def quality_over_time(curves: Curves) -> Figure:
             axes.plot(seconds, means, label=name, drawstyle="steps-post", **looks(index))
             axes.plot([seconds[-1], last], [means[-1]] * 2, **{**looks(index), "marker": "", "alpha": 0.3})
         axes.set_xscale("log")
+        axes.set_xticks(TIMES, [f"{seconds:,}" for seconds in TIMES])
+        axes.set_xticks([], minor=True)
         axes.set(xlabel="seconds", ylabel="mean of the three dev scores")
         axes.grid(True)
         drawing.legend(loc="outside lower left", ncols=legend_columns(list(curves)))

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from quality.curves import Curves, best_at, seconds_to
+from quality.curves import TIMES, Curves, best_at, seconds_to
 from quality.results import Standing
-
-TIMES = (10, 30, 60, 120, 300, 600, 1800, 3600)
-"""Seconds after which it is asked who is on top."""
 
 Row = dict[str, Any]
 

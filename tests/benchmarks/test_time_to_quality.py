@@ -36,6 +36,7 @@ def result(contestant: str, tasks: tuple[str, ...], setting: str, *scores: float
 
 def test_the_best_model_so_far_is_kept() -> None:
     assert kept(curve((1, 0.5), (2, 0.4), (3, 0.6))) == curve((1, 0.5), (2, 0.5), (3, 0.6))
+    assert kept(curve((2, 0.4), (1, 0.5))) == curve((1, 0.5), (2, 0.5))
     both = [Point(1, {"a": 0.9, "b": 0.1}), Point(2, {"a": 0.2, "b": 0.7})]
     assert kept(both) == [both[0], Point(2, both[0].scores)]  # one model for both tasks, not the best of each
 
