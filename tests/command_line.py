@@ -115,6 +115,11 @@ def complains(result: CompletedProcess[str], *words: str) -> None:
 
 
 def press_ctrl_c() -> None:
-    """Send this process SIGINT if somebody waits for it; else it would end every test after this one."""
-    assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler, "nobody waits for Ctrl-C"
-    signal.raise_signal(signal.SIGINT)
+    """Send this process SIGINT; see ``send_signal``."""
+    send_signal(signal.SIGINT)
+
+
+def send_signal(number: signal.Signals) -> None:
+    """Send this process a signal if somebody waits for it; else it would end every test after this one."""
+    assert signal.getsignal(number) not in (signal.SIG_DFL, signal.default_int_handler), f"nobody waits for {number}"
+    signal.raise_signal(number)

@@ -234,7 +234,7 @@ def test_dry_run_prints_a_plan_and_writes_nothing(trained: Path, tmp_path: Path)
 def test_a_dry_run_looks_at_out_as_training_would(trained: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
     plan = ("train", trained / "recipe.yaml", "--dry-run", "--out")
-    complains(minbert(*plan, trained / "run"), "holds a finished run of this recipe; add --resume")
+    complains(minbert(*plan, trained / "run"), "holds a finished run of this recipe. Choose another --out")
     complains(minbert(*plan, trained / "run", "--set", "training.epochs=9"), "holds a run of another recipe")
     complains(minbert(*plan, trained.parent), "is not empty and no run of minbert's")
     complains(minbert(*plan, trained / "recipe.yaml"), "recipe.yaml: is a file; choose another --out")
@@ -269,14 +269,16 @@ def test_data_check_tells_every_bad_row_and_exits_2(trained: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_exits_130(two_tasks_file: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_saves_and_the_exit_code_tells_it(
+    two_tasks_file: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     out = tmp_path / "run"
     words = ["train", str(two_tasks_file), "--set", "training.epochs=5000", "--out", str(out)]
     with started(*words) as process:
         wait_for(out / "history.jsonl", lines=2)  # it trains: before the first step Ctrl-C ends it at once
         process.send(number)
         result = process.ended()
-    assert result.returncode == 130, result.stdout + result.stderr
+    assert result.returncode == 128 + number, result.stdout + result.stderr
     assert "--resume" in result.stdout
     assert "Traceback" not in result.stderr
     assert newest_checkpoint(out)

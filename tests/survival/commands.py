@@ -86,6 +86,19 @@ def reproduce(recipe: Path, out: Path) -> Words:
     return ["reproduce", recipe.with_name("paper.yaml"), "--out", out]
 
 
+def predict(recipe: Path, out: Path) -> Words:
+    return ["predict", *_a_run_and_texts(recipe), "--task", "mood", "--output", out / "answers.jsonl"]
+
+
+def encode(recipe: Path, out: Path) -> Words:
+    return ["encode", *_a_run_and_texts(recipe), "--output", out / "vectors.npy"]
+
+
+def augment(recipe: Path, out: Path) -> Words:
+    _, _, source = _a_run_and_texts(recipe)
+    return ["augment", source, "--text", "text", "--method", "swap", "--output", out / "rows.tsv"]
+
+
 COMMANDS: list[Callable[[Path, Path], Words]] = [
     train,
     train_with_all,
@@ -96,6 +109,8 @@ COMMANDS: list[Callable[[Path, Path], Words]] = [
     export,
     report,
 ]
+ANSWERING: list[Callable[[Path, Path], Words]] = [predict, encode, augment]
+"""Those that write a single file."""
 
 
 def finished_runs(recipe: Path) -> list[Path]:
@@ -104,3 +119,8 @@ def finished_runs(recipe: Path) -> list[Path]:
     for seed, run in enumerate(runs, start=1):
         assert minbert(*train(recipe, run), "--seed", str(seed)).returncode == 0
     return runs
+
+
+def _a_run_and_texts(recipe: Path) -> Words:
+    source = Path(yaml.safe_load(recipe.read_text())["data"]) / "mood-dev.tsv"
+    return [finished_runs(recipe)[0], "--input", source]

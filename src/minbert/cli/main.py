@@ -34,6 +34,7 @@ from minbert.display.harmless import harmless
 from minbert.display.streams import give_up, is_broken, open_streams
 from minbert.errors import Notice, UserError
 from minbert.machine.launch import launched
+from minbert.machine.signals import EndedBySignal, ending_by_signals
 
 _UsageError: type[Any] = typer.BadParameter.__mro__[1]
 """Of click, or of the copy of it that newer versions of typer bring."""
@@ -152,21 +153,24 @@ _told: set[str] = set()
 
 
 def run() -> None:
-    """Run the command line; the user's own errors become one message and exit code 2, Ctrl-C exits with 130."""
+    """Run the command line.
+
+    The user's own errors become one message and exit code 2; Ctrl-C becomes one and 130, SIGTERM one and 143.
+    """
     open_streams()
     warnings.showwarning = _show_warning
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(_Remark())
     _told.clear()
     try:
-        with _all_ranks():
+        with ending_by_signals(), _all_ranks():
             app(prog_name="minbert")
     except UserError as error:
         echo("\n".join([f"error: {error}", *getattr(error, "__notes__", [])]), err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        echo("interrupted", err=True)
-        sys.exit(130)
+    except EndedBySignal as signalled:
+        echo(str(signalled), err=True)
+        sys.exit(signalled.exit_code)
     except OSError as error:  # typer sees to a reader that has had enough, as `head` has
         if not is_broken(sys.stdout):
             raise

@@ -44,9 +44,9 @@ def pretrain(
     def run(folder: Path) -> tuple[dict[str, Any], Path]:
         try:
             return pretrain_recipe(loaded, folder, resume, display), folder
-        except Interrupted:
+        except Interrupted as stopped:
             display.note(told_stopped("pretrain", folder / RECIPE, "--out", folder, "--resume"))
-            raise typer.Exit(130) from None
+            raise typer.Exit(stopped.exit_code) from None
 
     metrics, folder = run_in_folder(out, recipe, resume, lambda place: _holds(place, loaded), run)
     display.show(_summary(metrics))

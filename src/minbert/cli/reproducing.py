@@ -39,6 +39,7 @@ def reproduce(
     from minbert.cli import tables
     from minbert.display.console import terminal
     from minbert.display.progress import Display
+    from minbert.machine.signals import EndedBySignal
     from minbert.reproduction.reproduce import TABLES
     from minbert.reproduction.reproduce import reproduce as run_paper
     from minbert.training.interrupt import Interrupted
@@ -57,9 +58,9 @@ def reproduce(
             keep_models,
             display,
         )
-    except Interrupted:
+    except (Interrupted, EndedBySignal) as stopped:
         display.note("stopped. Give the same command again to go on.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(stopped.exit_code) from None
     for table in tables.reproduction(results):
         display.show(table)
     display.note(f"All of it, with what must be known to read it: {folder / TABLES}")

@@ -70,6 +70,7 @@ def sweep(
     from minbert.display.commands import command_line
     from minbert.display.console import terminal
     from minbert.display.progress import Display
+    from minbert.machine.signals import EndedBySignal
     from minbert.sweeping.sweep import run_sweep
     from minbert.training.interrupt import Interrupted
 
@@ -92,10 +93,10 @@ def sweep(
             prune=prune,
             keep=keep_models,
         )
-    except (Interrupted, KeyboardInterrupt):
+    except (Interrupted, EndedBySignal) as stopped:
         words = [word for word in sys.argv[1:] if word != "--resume"]
         display.note(f"stopped; what has been trained stays. To go on: {command_line(*words, '--resume')}")
-        raise typer.Exit(130) from None
+        raise typer.Exit(stopped.exit_code) from None
     _print(display, results, out, ranked=bool(search))
     if results.count("failed"):
         raise typer.Exit(1)
@@ -125,12 +126,11 @@ def _print(display: Display, results: Results, out: Path, ranked: bool) -> None:
     told = remarks(results)
     if failed := results.count("failed"):
         told.append(f"{failed} of the runs failed; {out / 'sweep.md'} says why.")
-    if open_runs := sum(len(row.runs) - len(row.records) for row in results.rows):
-        told.append(
-            f"{open_runs} of the runs are unfinished: another process is at them, or --resume goes on with them."
-        )
+    if results.unfinished:
+        told.append("Of those that are unfinished, another process is at work, or --resume goes on with them.")
     told.append(f"Every row is in {out / 'sweep.csv'}, {out / 'sweep.json'} and {out / 'sweep.md'}.")
     if results.best:
-        told.append(f"The best recipe: {command_line('train', out / BEST)}")
+        so_far = " so far" if results.unfinished else ""
+        told.append(f"The best recipe{so_far}: {command_line('train', out / BEST)}")
     for text in told:
         display.note(text)

@@ -76,10 +76,10 @@ def train(
     def run(folder: Path) -> RunSummary:
         try:
             return train_recipe(loaded, folder, resume, display, trackers=find_trackers(track or [], folder))
-        except Interrupted:
+        except Interrupted as stopped:
             tracked = [word for name in track or [] for word in ("--track", name)]
             display.note(told_stopped("train", folder / RECIPE, "--out", folder, "--resume", *tracked))
-            raise typer.Exit(130) from None
+            raise typer.Exit(stopped.exit_code) from None
 
     summary = run_in_folder(out, name, resume, lambda place: _holds(place, loaded), run)
     if summary.metrics["dev"]:

@@ -19,11 +19,16 @@ from minbert.errors import UserError
 from minbert.machine.container import usable_cores
 from minbert.machine.launch import Launch, launched
 from minbert.machine.rank_process import RankProcess, announce
-from minbert.machine.ranks import FAILURE, LostRankError, Ranks, ranks, taking_part
+from minbert.machine.ranks import AT_THE_START, FAILURE, LostRankError, Ranks, ranks, taking_part
+from minbert.machine.signals import EndedBySignal
 
 if TYPE_CHECKING:
     from torch._C._distributed_c10d import Store
 
+_REFUSAL = "refusal"
+"""In the store: why the first rank does not begin."""
+_ALIKE_SECONDS = 1.0
+"""How long a rank that cannot begin waits to see whether the first cannot, either."""
 _LAST_WORDS_SECONDS = 2.0
 """How long a rank that has lost another waits to hear why, and from all that are still there."""
 
@@ -54,10 +59,17 @@ def joined() -> Iterator[Ranks]:
     except LostRankError as error:
         _leave()
         raise _last_words(own, launch, store, error) from None
-    except Exception as error:
+    except EndedBySignal as signalled:  # launchers send it to all ranks; the first that heeds it tells it
         if not _is_first_failure(store):
+            raise SystemExit(signalled.exit_code) from None
+        raise
+    except Exception as error:
+        at_start = own.place == AT_THE_START
+        if (at_start and _first_tells(own, store, error)) or not _is_first_failure(store):
             raise SystemExit(1) from None
-        error.add_note(f"(on rank {own.rank} of {own.count}, {own.place})")
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher sends it when it sees that a rank has ended
+        if not (at_start and own.first):  # what the first rank finds at the start is no matter of ranks
+            error.add_note(f"(on rank {own.rank} of {own.count}, {own.place})")
         raise
     finally:
         _leave()
@@ -92,6 +104,20 @@ def _leave() -> None:
     if dist.is_initialized():
         with suppress(RuntimeError):
             dist.destroy_process_group()
+
+
+def _first_tells(own: Ranks, store: Store, error: Exception) -> bool:
+    """Return whether the first rank fails at the start by what this one does, too, so that it tells it for both."""
+    deadline = time.monotonic() + _ALIKE_SECONDS
+    with suppress(RuntimeError):  # the launcher is gone
+        if own.first:
+            store.set(_REFUSAL, str(error))
+            return False
+        while time.monotonic() < deadline:
+            if store.check([_REFUSAL]):
+                return bool(store.get(_REFUSAL) == str(error).encode())
+            time.sleep(0.02)
+    return False
 
 
 def _is_first_failure(store: Store) -> bool:

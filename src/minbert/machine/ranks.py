@@ -31,6 +31,9 @@ _BUCKET_BYTES = 25 * 2**20
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.2
 """Seconds between two looks of a rank that waits for another: the longer it waits, the less often it looks."""
 
+AT_THE_START = "at the start"
+"""Where a rank is before its first step, or its first rows."""
+
 FAILURE = "failure"
 """Stands in the store when a rank has failed, so that no other waits for it."""
 
@@ -46,7 +49,7 @@ class Ranks:
         """Take the ``rank``-th of ``count`` processes, which meet in ``store``; by default one that is alone."""
         self.rank = rank
         self.count = count
-        self.place = "at the start"
+        self.place = AT_THE_START
         """What this rank is doing, for the message if it fails."""
         self._store = store
         self._told = 0

@@ -102,6 +102,11 @@ class Results:
         base_score = base.spread(self.score) if base else None
         return score.mean - base_score.mean if score and base_score and row is not base else None
 
+    @property
+    def unfinished(self) -> int:
+        """How many runs have not ended; until then the best is the best so far."""
+        return sum(len(row.runs) - len(row.records) for row in self.rows)
+
     def count(self, state: str) -> int:
         """Return how many runs ended in ``state``."""
         return sum(record.state == state for row in self.rows for record in row.records)
@@ -123,9 +128,10 @@ class Results:
 def columns(results: Results, rows: Sequence[Row]) -> list[Column[Row]]:
     """Return the columns of a table of ``rows``."""
     base, best = results.base, results.best
+    best_word = "best so far" if results.unfinished else "best"
 
     def mark(row: Row) -> str:
-        return ", ".join(word for word, other in (("best", best), ("base", base)) if row is other)
+        return ", ".join(word for word, other in ((best_word, best), ("base", base)) if row is other)
 
     def value(key: str, row: Row) -> str:
         return compact(results.value(row.configuration.changes, key))
@@ -160,6 +166,9 @@ def remarks(results: Results) -> list[str]:
         told.append(f"The difference is that of the mean {results.score} from the base row's.")
     if errors := [score for score in results.scores if worth(score, 1.0) < 0]:
         told.append(f"Of {' and '.join(errors)} less is better.")
+    if results.unfinished:
+        verb = "is" if results.unfinished == 1 else "are"
+        told.append(f"{results.unfinished} of the runs {verb} unfinished, so what is best may change.")
     finished = sum(row.complete for row in results.rows)
     if finished > 1:
         told += [

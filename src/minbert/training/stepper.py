@@ -138,7 +138,9 @@ class Stepper(ABC, Generic[StepT]):
             if not self.state.finished:
                 with self.display.training(self.total_steps, self.state.step):
                     self._steps()
-        return TrainingResult(self.state, self.history)
+            self.stop.break_off_together()
+            with self.stop.breaking_off():  # a request in the last step stops what would follow it
+                return TrainingResult(self.state, self.history)
 
     def _wishes(self) -> Wishes:
         late = time.monotonic() - self.last_checkpoint > 60 * self.checkpoints.checkpoint_minutes
@@ -153,7 +155,9 @@ class Stepper(ABC, Generic[StepT]):
                 return
             if self.reduction.agreed().stop:
                 self._checkpoint()
-                raise Interrupted("stopped; the checkpoint is written, and the same call with resume=True goes on")
+                raise self.stop.interrupted(
+                    "stopped; the checkpoint is written, and the same call with resume=True goes on"
+                )
             self._step(step)
             self.state.evaluation_due = evaluate
             if evaluate:
