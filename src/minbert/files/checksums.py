@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from minbert.errors import UserError
 from minbert.files import sha256, write_text
 
 CHECKSUMS = "checksums.sha256"
+_LINE = re.compile(r"[0-9a-f]{64}  (?P<name>[^\0]+)")
 
 
 def write_checksums(folder: Path, files: Iterable[Path]) -> None:
@@ -17,21 +19,48 @@ def write_checksums(folder: Path, files: Iterable[Path]) -> None:
     write_text(folder / CHECKSUMS, "".join(lines))
 
 
-def check_checksum(folder: Path, file: Path) -> None:
+def check_checksum(folder: Path, file: Path, otherwise: str | None = None) -> None:
     """Check that a file in ``folder`` is what it was when the checksums were written; older folders have none.
+
+    ``otherwise`` is what the message says to do where the file cannot be copied again.
 
     Raises:
         UserError: it is not, or one of the two cannot be read.
     """
+    lines = _lines(folder)
+    if lines and f"{sha256(file)}  {file.relative_to(folder).as_posix()}" not in lines:
+        raise UserError(
+            f"{file}: is not what was written: its SHA-256 is not that in {folder / CHECKSUMS}. A disk or a copy has "
+            f"changed it. {_to_do(folder, otherwise)}"
+        )
+
+
+def check_checksums(folder: Path, otherwise: str | None = None) -> None:
+    """Check every file in ``folder`` that has a checksum; see ``check_checksum``.
+
+    Raises:
+        UserError: one of them is not what it was, is gone, or cannot be read.
+    """
+    for line in _lines(folder):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise UserError(f"{folder / CHECKSUMS}: has a line that is no checksum. {_to_do(folder, otherwise)}")
+        file = folder / match["name"]
+        if not file.is_file():
+            raise UserError(f"{file}: is gone. {_to_do(folder, otherwise)}")
+        check_checksum(folder, file, otherwise)
+
+
+def _lines(folder: Path) -> list[str]:
     record = folder / CHECKSUMS
     if not record.is_file():
-        return
+        return []
     try:
-        lines = record.read_text(encoding="utf-8").splitlines()
+        return record.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{record}: cannot be read ({error}).") from None
-    if f"{sha256(file)}  {file.relative_to(folder).as_posix()}" not in lines:
-        raise UserError(
-            f"{file}: is not what was written: its SHA-256 is not that in {record}. A disk or a copy has changed it. "
-            f"Copy it again, or delete {folder / 'metrics.json'} and go on with --resume: that writes it anew."
-        )
+
+
+def _to_do(folder: Path, otherwise: str | None) -> str:
+    anew = f"delete {folder / 'metrics.json'} and go on with --resume: that writes it anew"
+    return f"Copy it again, or {otherwise or anew}."

@@ -27,6 +27,7 @@ from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_reci
 from minbert.pretraining.texts import PretrainingTexts
 from minbert.run_folder.folder import METRICS, NEW_ROWS, RECIPE, check_run_folder, read_run_yaml
 from minbert.run_folder.inputs import RunInputs
+from minbert.run_folder.whole import check_whole
 from minbert.training.checkpoint_folder import newest_checkpoint
 
 
@@ -83,9 +84,15 @@ def _pretrain(recipe: PretrainingRecipe, out: Path, resume: bool, display: Displ
 
 
 def _stand(recipe: PretrainingRecipe, out: Path, resume: bool) -> tuple[bool, bool]:
-    """Return whether the run in ``out`` has finished, and whether it has begun; see ``check_run_folder``."""
+    """Return whether the run in ``out`` has finished, and whether it has begun; see ``check_run_folder``.
+
+    Raises:
+        UserError: it may not go on; or it has finished, and a file of it is not what was written.
+    """
     check_run_folder(out, recipe, resume, command="pretrain", read=read_pretraining_run)
-    return resume and (out / METRICS).is_file(), newest_checkpoint(out) is not None
+    if finished := resume and (out / METRICS).is_file():
+        check_whole(out)
+    return finished, newest_checkpoint(out) is not None
 
 
 def resolve_pretraining(recipe: PretrainingRecipe) -> PretrainingRecipe:

@@ -21,6 +21,7 @@ from minbert.reproduction.papers import Paper
 from minbert.run_folder.folder import METRICS, PRETRAINING, check_run_folder, drop_checkpoints, drop_weights, read_run
 from minbert.run_folder.inputs import RunInputs
 from minbert.run_folder.metrics import read_run_metrics
+from minbert.run_folder.whole import check_whole
 from minbert.running.inputs import data_files
 from minbert.running.prepare import resolve
 from minbert.running.run import train_recipe
@@ -115,11 +116,14 @@ def carry_out(run: PlannedRun, keep_models: bool, display: Display) -> Outcome:
     """Train one run to its end, unless it was before; return what came of it.
 
     Raises:
-        UserError: its folder holds something else, or it cannot be trained for a reason that other runs share.
+        UserError: its folder holds something else, or a run that is no longer what was written; or it cannot be
+            trained for a reason that other runs share.
         Interrupted: the user asked to stop; the same call goes on.
     """
     folder = run.folder
     ended = (folder / METRICS).is_file() or (folder / FAILURE).is_file()
+    if (folder / METRICS).is_file():
+        check_whole(folder, f"remove {folder}: it runs again")
     if not ended:
         try:
             train_recipe(run.recipe, folder, resume=True, display=display)

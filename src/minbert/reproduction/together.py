@@ -13,6 +13,7 @@ from minbert.reproduction.papers import Paper, PaperRow
 from minbert.reproduction.runs import Outcome, PlannedRun
 from minbert.run_folder.folder import METRICS, SOUP
 from minbert.run_folder.metrics import read_metrics
+from minbert.run_folder.whole import check_whole
 from minbert.tasks.settings import TaskSettings
 from minbert.together.ensemble import make_ensemble
 from minbert.together.ensemble_file import ENSEMBLE
@@ -79,7 +80,9 @@ def take_together(
     if failures := [outcome.failure for outcome in behind if outcome.failure is not None]:
         return Outcome({}, 0.0, f"one of its runs failed: {failures[0]}")
     folder = planned.folder
-    if not (folder / METRICS).is_file():
+    if (folder / METRICS).is_file():
+        check_whole(folder, f"remove {folder}: it is made again")
+    else:
         folders = [run.folder for run in planned.runs]
         if planned.row.together == "soup":
             make_soup(folders, folder, None, display)

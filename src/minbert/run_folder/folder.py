@@ -75,9 +75,20 @@ def check_run_folder(
         raise UserError(
             f"{out}: holds a run of another recipe ({differ}). Choose another --out, or go on with that one: {go_on}"
         )
+    if not resume and (out / METRICS).is_file():
+        raise UserError(
+            f"{out}: holds a finished run of this recipe. Choose another --out to train anew, or add --resume to see "
+            "its results again."
+        )
     if not resume:
-        state = "a finished" if (out / METRICS).is_file() else "an unfinished"
-        raise UserError(f"{out}: holds {state} run of this recipe; add --resume to go on, or choose another --out.")
+        raise UserError(
+            f"{out}: holds an unfinished run of this recipe; add --resume to go on, or choose another --out."
+        )
+
+
+def model_folders(folder: Path) -> list[Path]:
+    """Return a run's folder and those in it that hold models, too: its pretraining's, and its best of tasks'."""
+    return [folder, folder / PRETRAINING, *(folder / BEST).glob("*")]
 
 
 def drop_weights(folder: Path) -> None:
@@ -85,7 +96,7 @@ def drop_weights(folder: Path) -> None:
 
     The run's own checkpoints go last: where they are gone, all is done.
     """
-    for place in (folder / PRETRAINING, *(folder / BEST).glob("*"), folder):
+    for place in reversed(model_folders(folder)):
         remove(place / "model.safetensors")
         drop_checkpoints(place)
 

@@ -26,6 +26,7 @@ from minbert.recipe.recipe import Recipe
 from minbert.run_folder.folder import BEST_OF, METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
 from minbert.run_folder.inputs import RunInputs
 from minbert.run_folder.metrics import read_run_metrics
+from minbert.run_folder.whole import check_whole
 from minbert.running.agreement import check_same_rows
 from minbert.running.finish import finish
 from minbert.running.inputs import data_files, model_files
@@ -142,9 +143,15 @@ def _train(
 
 
 def _stand(recipe: Recipe, out: Path, resume: bool) -> tuple[bool, bool]:
-    """Return whether the run in ``out`` has finished, and whether it has begun; see ``check_run_folder``."""
+    """Return whether the run in ``out`` has finished, and whether it has begun; see ``check_run_folder``.
+
+    Raises:
+        UserError: it may not go on; or it has finished, and a file of it is not what was written.
+    """
     check_run_folder(out, recipe, resume, command="train", read=read_run)
-    return resume and (out / METRICS).is_file(), newest_checkpoint(out) is not None
+    if finished := resume and (out / METRICS).is_file():
+        check_whole(out)
+    return finished, newest_checkpoint(out) is not None
 
 
 def plan_recipe(recipe: Recipe, display: Display, out: Path | None = None, resume: bool = False) -> Plan:

@@ -115,5 +115,15 @@ def read_record(folder: Path, name: str) -> Record | None:
         raise UserError(f"{error} Delete the file and add --resume.") from None
 
 
+def read_records(folder: Path) -> list[Record]:
+    """Return the records of all runs that have ended, by name.
+
+    Raises:
+        UserError: one is damaged.
+    """
+    names = sorted(path.stem for path in (folder / "records").glob("*.json"))
+    return [record for name in names if (record := read_record(folder, name))]
+
+
 def _path(folder: Path, name: str) -> Path:
     return folder / "records" / f"{name}.json"
