@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import statistics
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,14 +131,35 @@ def test_a_grid_can_grow_and_finished_runs_stay(two_tasks_file: Path, tmp_path: 
     assert len(list(out.glob("*/model.safetensors"))) == 1
 
 
-def test_a_run_of_another_process_is_left_to_it(two_tasks_file: Path, tmp_path: Path, quiet: Display) -> None:
-    out = tmp_path / "sweep"
-    with try_lock(out, "learning_rate=0.01") as ours:
-        assert ours
+def test_a_process_waits_for_runs_of_others_and_takes_over_what_they_leave(
+    two_tasks_file: Path, tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, meanwhile = tmp_path / "sweep", []
+    with ExitStack() as other:
+        assert other.enter_context(try_lock(out, "learning_rate=0.01"))
+
+        def other_ends(seconds: float) -> None:  # noqa: ARG001
+            meanwhile.append(json.loads((out / "sweep.json").read_text()))
+            other.close()
+
+        monkeypatch.setattr("minbert.sweeping.grid.time.sleep", other_ends)
         results = sweep(two_tasks_file, out, quiet, grid=[RATES])
-        assert [row.state for row in results.rows] == ["unfinished", ""]
-    results = sweep(two_tasks_file, out, quiet, resume=True, grid=[RATES])
+    assert [one["state"] for one in meanwhile[0]["configurations"]] == ["unfinished", "finished"]
     assert [row.state for row in results.rows] == ["", ""]
+
+
+def test_before_all_runs_have_ended_the_best_is_the_best_so_far(
+    two_tasks_file: Path, tmp_path: Path, quiet: Display
+) -> None:
+    results = sweep(two_tasks_file, tmp_path / "sweep", quiet, grid=[RATES])
+    [best] = [cells(columns(results, results.rows), row)[0] for row in results.rows if row is results.best]
+    assert best.startswith("best") and "so far" not in best
+    left_open = [row if row is results.best else replace(row, records=[]) for row in results.rows]
+    partly = replace(results, rows=left_open)
+    assert partly.unfinished == 1
+    assert partly.best is results.best
+    assert cells(columns(partly, partly.rows), left_open[left_open.index(results.best)])[0].startswith("best so far")
+    assert any("1 of the runs is unfinished" in remark for remark in remarks(partly))
 
 
 def test_no_run_begins_after_the_time(two_tasks_file: Path, tmp_path: Path, quiet: Display) -> None:

@@ -38,7 +38,7 @@ def _no_common_lock(monkeypatch: pytest.MonkeyPatch) -> None:
         yield
 
     monkeypatch.setattr(sweep_folder, "wait_for_lock", ours)
-    monkeypatch.setattr(searching, "_LOOKS_AGAIN", 0.01)
+    monkeypatch.setattr(searching, "LOOKS_AGAIN", 0.01)
 
 
 def search(recipe: Path, out: Path, display: Display, trials: int) -> Any:

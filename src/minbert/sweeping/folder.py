@@ -20,6 +20,7 @@ from minbert.recipe.recipe import Recipe
 from minbert.run_folder.differences import told_differences
 from minbert.run_folder.folder import drop_checkpoints, drop_weights
 from minbert.run_folder.inputs import INPUTS, RunInputs
+from minbert.run_folder.whole import check_whole
 from minbert.running.inputs import data_files
 from minbert.running.run import train_recipe
 from minbert.sweeping.plan import Configuration, Run
@@ -28,13 +29,16 @@ from minbert.sweeping.records import (
     drop_record,
     finished,
     read_record,
+    read_records,
     unfinished,
     write_record,
 )
-from minbert.sweeping.results import Results, Row, write_results
+from minbert.sweeping.results import BEST, Results, Row, write_results
 from minbert.training.stepper import OnEvaluation
 
 SWEEP = "sweep.yaml"
+LOOKS_AGAIN = 1.0
+"""Seconds after which a process that waits for others looks again."""
 
 Keep = Literal["best", "all", "none"]
 """Which models stay when a run has ended: those of the best configuration, all, or none."""
@@ -85,6 +89,19 @@ class SweepFolder:
                 "work there, or choose another --out."
             )
         RunInputs(path, True, display).add(data_files(self.recipe))
+        self._check_finished()
+
+    def _check_finished(self) -> None:
+        """Check that the runs that are finished, and are not trained again, are what was written.
+
+        Raises:
+            UserError: one is not, or a record is damaged.
+        """
+        with wait_for_lock(self.path, "results"):  # nobody drops models meanwhile
+            for record in read_records(self.path):
+                if record.state == "finished":
+                    run = self.path / record.name
+                    check_whole(run, f"remove {run}: the sweep keeps its scores, and {BEST} trains the best anew")
 
     def train(self, run: Run, display: Display, on_evaluation: OnEvaluation | None = None) -> Record:
         """Train a run, or go on with it, and return how it ended, whatever becomes of it.

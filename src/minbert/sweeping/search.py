@@ -20,7 +20,7 @@ from minbert.errors import UserError
 from minbert.machine.identity import machine_id, machine_name
 from minbert.randomness import generator
 from minbert.recipe.recipe import Recipe
-from minbert.sweeping.folder import Pruned, SweepFolder
+from minbert.sweeping.folder import LOOKS_AGAIN, Pruned, SweepFolder
 from minbert.sweeping.lease import Attempt, Fenced, Lease, add_waiting, fail_stale, latest_attempts, renew_lost
 from minbert.sweeping.plan import Configuration, Run, Source
 from minbert.sweeping.results import Results
@@ -30,9 +30,6 @@ from minbert.training.stepper import OnEvaluation
 
 if TYPE_CHECKING:
     from optuna import Trial
-
-_LOOKS_AGAIN = 1.0
-"""Seconds after which a process that waits for others looks again."""
 
 
 class Search:
@@ -90,7 +87,7 @@ class Search:
                         f"waits, and takes over what gives no sign of life for {EXPIRES_AFTER} seconds"
                     )
                 waiting = True
-                time.sleep(_LOOKS_AGAIN)
+                time.sleep(LOOKS_AGAIN)
 
     def _attempts(self, trials: int | None) -> list[Attempt]:
         """Return the latest attempt at each of the trials that count, after lost ones were copied."""
