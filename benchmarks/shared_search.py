@@ -5,8 +5,9 @@
 
 Four processes in two containers search together: those of a container share its locks, the containers share nothing but
 the folder and the study's database. Trials train nothing; each takes some seconds, evaluates five times, and writes a
-file each time. At random moments a process is killed (and another begins in its place), or stopped for longer than its
-lease lasts, and then goes on. Leases are short here, so that an hour of accidents takes some minutes.
+file each time. At random moments a process that is in the middle of a trial is killed, and another begins in its place.
+Or it is stopped for longer than its lease lasts, and then goes on. An accident counts if the study still has the trial
+as running afterwards. Leases are short here, so that an hour of accidents takes some minutes.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class Outcome:
     attempts: int
     taken_over: int
     killed: int
+    """Processes that were killed while the study had a trial of theirs as running."""
     stopped: int
+    """Processes that were stopped for longer than their lease lasted, in the midst of a trial."""
     late_writes: int
     """Files that an attempt wrote after another process had taken the trial over."""
     seconds: float
@@ -62,12 +65,12 @@ def _work(out: Path, storage: str | None, container: str, trials: int, log: Path
     locks._named = lambda folder, name: named(folder, f"{container}-{name}")
 
     def train(folder: SweepFolder, run: Any, display: Display, on_evaluation: Any = None) -> Any:  # noqa: ARG001
+        _write(log, {"begins": run.name})
         for evaluation in range(1, EVALUATIONS + 1):
             time.sleep(seconds / EVALUATIONS)
             begun = time.time()
             write_json(folder.path / run.name / f"{evaluation}.json", {"pid": os.getpid()})
-            with log.open("a") as file:
-                file.write(json.dumps({"attempt": run.name, "begun": begun}) + "\n")
+            _write(log, {"wrote": run.name, "begun": begun})
             if evaluation < EVALUATIONS:
                 on_evaluation(evaluation, 0.5)
         score = run.recipe.optimizer.learning_rate
@@ -78,6 +81,56 @@ def _work(out: Path, storage: str | None, container: str, trials: int, log: Path
     SweepFolder.train = train  # type: ignore[method-assign]
     display = Display(terminal(quiet=True))
     run_sweep("quickstart", {}, [], out, True, display, search=[SPACE], trials=trials, storage=storage, prune=False)
+
+
+class _Team:
+    """The processes, and which attempts at trials they are in the middle of."""
+
+    def __init__(self, out: Path, storage: str | None, trials: int, logs: Path, seconds: float) -> None:
+        self._processes = multiprocessing.get_context("forkserver")
+        self._processes.set_forkserver_preload(["minbert.sweeping.search", "minbert.sweeping.sweep", "optuna"])
+        self._given = (out, storage)
+        self._trials, self._logs, self._seconds = trials, logs, seconds
+        self._study: Any = None
+        self._log_of: dict[Any, Path] = {}
+        self.members: list[Any] = []
+
+    def begin(self, number: int) -> Any:
+        """Start a process of the container that the number is of."""
+        log = self._logs / f"{time.time_ns()}.jsonl"
+        container = f"container-{number % 2}"
+        process = self._processes.Process(
+            target=_work, args=(*self._given, container, self._trials, log, self._seconds)
+        )
+        process.start()
+        self._log_of[process] = log
+        return process
+
+    def at_work(self) -> dict[Any, str]:
+        """Return the processes that are in the middle of a trial by what the study says, each with its attempt."""
+        begun = {process: self._last_begun(process) for process in self.members if process.is_alive()}
+        running = self.running()
+        return {process: name for process, name in begun.items() if name in running}
+
+    def running(self) -> set[str]:
+        """Return the names of the attempts that the study has as running."""
+        import optuna
+
+        from minbert.sweeping.lease import latest_attempts
+
+        if self._study is None:
+            out, storage = self._given
+            with suppress(Exception):  # the processes have not made it yet
+                url = storage or f"sqlite:///{(out / 'study.db').resolve(strict=True)}"
+                self._study = optuna.load_study(study_name=out.name, storage=url)
+        if self._study is None:
+            return set()
+        return {one.name for one in latest_attempts(self._study) if one.trial.state.name == "RUNNING"}
+
+    def _last_begun(self, process: Any) -> str | None:
+        log = self._log_of[process]
+        lines = _read(log) if log.exists() else []
+        return next((line["begins"] for line in reversed(lines) if "begins" in line), None)
 
 
 def run(
@@ -92,53 +145,47 @@ def run(
     seconds: float = 0.5,
 ) -> Outcome:
     """Search in ``out`` with so many processes and accidents; return what came of it."""
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["minbert.sweeping.search", "minbert.sweeping.sweep", "optuna"])
     chance, begun = random.Random(seed), time.time()
     logs = out.with_name(f"{out.name}-logs")
     logs.mkdir(parents=True)
-
-    written: dict[Any, Path] = {}
-
-    def begin(number: int) -> Any:
-        log = logs / f"{time.time_ns()}.jsonl"
-        container = f"container-{number % 2}"
-        process = processes.Process(target=_work, args=(out, storage, container, trials, log, seconds))
-        process.start()
-        written[process] = log
-        return process
-
-    def at_work(process: Any) -> bool:
-        """Return whether it is in the middle of a trial: it has just written a file."""
-        log = written[process]
-        return process.is_alive() and log.exists() and time.time() - log.stat().st_mtime < seconds / EVALUATIONS
-
-    team = [begin(number) for number in range(workers)]
+    team = _Team(out, storage, trials, logs, seconds)
+    team.members = [team.begin(number) for number in range(workers)]
     killed = stopped = 0
     asleep: list[tuple[float, Any]] = []
-    while any(process.is_alive() for process in team):
+    while any(process.is_alive() for process in team.members):
         time.sleep(chance.uniform(0.1, 0.5))
         for due, process in asleep.copy():
             if time.time() > due:
                 _send(process, signal.SIGCONT)
                 asleep.remove((due, process))
-        awake = [at for at, one in enumerate(team) if one.is_alive() and all(one is not other for _, other in asleep)]
-        if not awake or (not (out / "study.db").exists() and storage is None):
+        stopped_now = [process for _, process in asleep]
+        at_work = {one: name for one, name in team.at_work().items() if one not in stopped_now}
+        if not at_work:
             continue
-        at = chance.choice(awake)
+        process, attempt = chance.choice(list(at_work.items()))
         if killed < kills and chance.random() < 0.5:
-            killed += 1
-            _send(team[at], signal.SIGKILL)
-            team[at].join()
-            team[at] = begin(at)
+            _send(process, signal.SIGKILL)
+            process.join()
+            killed += attempt in team.running()
+            team.members[team.members.index(process)] = team.begin(team.members.index(process))
         elif stopped < stops and len(asleep) + 1 < workers:
-            stopped += 1
-            _send(team[at], signal.SIGSTOP)
-            asleep.append((time.time() + EXPIRES_AFTER + 2, team[at]))
-    for process in team:
+            _send(process, signal.SIGSTOP)
+            stopped += attempt in team.running()
+            asleep.append((time.time() + EXPIRES_AFTER + 2, process))
+    for process in team.members:
         process.join()
         assert process.exitcode == 0, f"a process ended with {process.exitcode}"
     return _told(out, storage, trials, logs, killed, stopped, time.time() - begun)
+
+
+def _write(log: Path, line: dict[str, Any]) -> None:
+    with log.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _read(log: Path) -> list[dict[str, Any]]:
+    """Return the lines of a process's log; one that a kill has cut is none."""
+    return [json.loads(line) for line in log.read_text().splitlines() if line.endswith("}")]
 
 
 def _send(process: Any, number: signal.Signals) -> None:
@@ -162,10 +209,10 @@ def _told(
     )
     late = 0
     for log in logs.iterdir():
-        for line in log.read_text().splitlines():
-            wrote = json.loads(line)
-            left = out / wrote["attempt"]
-            late += left.is_file() and wrote["begun"] > left.stat().st_mtime
+        for line in _read(log):
+            if "wrote" in line:
+                left = out / line["wrote"]
+                late += left.is_file() and line["begun"] > left.stat().st_mtime
     late += sum((out / attempt.name_of(number)).is_dir() for attempt in latest for number in range(1, attempt.number))
     records = {path.stem for path in (out / "records").iterdir()}
     return Outcome(
