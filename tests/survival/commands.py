@@ -109,6 +109,8 @@ COMMANDS: list[Callable[[Path, Path], Words]] = [
     export,
     report,
 ]
+LONG = [train_with_all, train_from_others, reproduce]
+"""Those that take too long for all tests."""
 ANSWERING: list[Callable[[Path, Path], Words]] = [predict, encode, augment]
 """Those that write a single file."""
 

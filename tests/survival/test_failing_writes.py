@@ -12,14 +12,13 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from commands import COMMANDS, Words, reproduce, train, train_from_others, train_with_all
+from commands import COMMANDS, LONG, Words, train
 
 from command_line import complains, minbert
 from minbert.training.loop import TrainingLoop
 from run_bits import bits
 
 FAULTS = [errno.ENOSPC, errno.EROFS, errno.EIO]
-LONG = [train_with_all, train_from_others, reproduce]
 
 
 @contextmanager

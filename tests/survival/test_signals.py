@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from commands import ANSWERING, COMMANDS, Words, train_with_all
+from commands import ANSWERING, COMMANDS, LONG, Words
 
 from command_line import minbert, send_signal
 from run_bits import bits
@@ -50,7 +50,7 @@ def assert_ended(result: CompletedProcess[str], number: signal.Signals, folder: 
     assert not [path for path in folder.rglob(".*") if path.name.endswith((".partial", ".lock"))]
 
 
-@pytest.mark.parametrize("command", [command for command in [*COMMANDS, *ANSWERING] if command != train_with_all])
+@pytest.mark.parametrize("command", [command for command in (*COMMANDS, *ANSWERING) if command not in LONG])
 def test_a_signal_at_any_write_leaves_nothing_half_written(
     command: Callable[[Path, Path], Words], two_tasks_file: Path, tmp_path: Path, all_crash_points: bool
 ) -> None:

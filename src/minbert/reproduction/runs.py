@@ -122,8 +122,6 @@ def carry_out(run: PlannedRun, keep_models: bool, display: Display) -> Outcome:
     """
     folder = run.folder
     ended = (folder / METRICS).is_file() or (folder / FAILURE).is_file()
-    if (folder / METRICS).is_file():
-        check_whole(folder, f"remove {folder}: it runs again")
     if not ended:
         try:
             train_recipe(run.recipe, folder, resume=True, display=display)
@@ -131,6 +129,8 @@ def carry_out(run: PlannedRun, keep_models: bool, display: Display) -> Outcome:
             write_json(folder / FAILURE, {"message": str(error)})
     if not ended or (folder / CHECKPOINTS).is_dir():  # which an earlier call that was cut short has not come to drop
         (drop_checkpoints if keep_models else drop_weights)(folder)
+    if ended:
+        check_whole(folder, f"remove {folder}: it runs again")
     check_run_folder(folder, resolve(run.recipe), resume=True, command="train", read=read_run)
     RunInputs(folder, True, display).add(data_files(run.recipe))  # all of a table's runs read the same
     if (folder / FAILURE).is_file():
