@@ -14,7 +14,7 @@ from minbert.machine.signals import ASK_TO_END, Handler, exit_code, is_main_thre
 class Interrupted(Exception):  # noqa: N818  (a request, not an error)
     """The user asked the run to stop; its state has been saved."""
 
-    def __init__(self, text: str, number: int | None = None) -> None:
+    def __init__(self, text: str = "stopped", number: int | None = None) -> None:
         """Say what was saved; ``number`` is that of the signal, None where it is not known: another rank has had it."""
         super().__init__(text)
         self.exit_code = exit_code(number or signal.SIGINT)
