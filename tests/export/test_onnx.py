@@ -213,7 +213,14 @@ def test_predict_answers_the_same_file_with_the_same_flags(run: Path, exported: 
 
 
 def test_what_cannot_be_asked_is_told(run: Path, exported: Path, tmp_path: Path) -> None:
-    complains(minbert("predict", exported, "--task", "sentiment", "hi"), "with --engine onnx", "give the run")
+    vectors, again = tmp_path / "vectors.npy", tmp_path / "again"
+    for command, *words in (
+        ["predict", "--task", "sentiment", "hi"],
+        ["encode", "--input", "-", "--output", vectors],
+        ["export", again, "--to", "onnx"],
+        ["serve"],
+    ):
+        complains(minbert(command, exported, *words), "is an exported model", "predict --engine onnx", "give the run")
     complains(minbert("predict", run, "--task", "sentiment", "hi", "--engine", "onnx"), "minbert export RUN --to onnx")
     complains(minbert("predict", exported, "--engine", "onnx", "hi"), "has several tasks")
     complains(minbert("predict", exported, "--engine", "onnx", "--task", "sentimen", "hi"), "did you mean 'sentiment'?")

@@ -125,6 +125,8 @@ def test_what_was_pushed_is_read_back_by_its_commit(hub: Hub, run: Path, tmp_pat
     assert answered.returncode == 0, answered.stderr
     assert answered.stdout.count("0.") == len(texts)
     assert "a good film" in answered.stdout
+    served_model = minbert("serve", "ana/moods", "--revision", revision, "--check")  # whether or not its port is free
+    assert "folder: fine. ana/moods: mood" in served_model.stdout
 
 
 @pytest.mark.parametrize("form", sorted(Format.members))
@@ -205,6 +207,7 @@ def test_a_revision_that_is_not_there_is_told(hub: Hub, run: Path) -> None:
     hub.repositories["ana/moods"] = type(hub.repositories["bo/public"])({})
     for revision in ("summer", "0" * 40):
         complains(minbert("predict", "ana/moods", "--revision", revision, "x"), f"has no revision '{revision}'")
+        assert f"has no revision '{revision}'" in minbert("serve", "ana/moods", "--revision", revision, "--check").stdout
     complains(minbert("predict", run, "--revision", "main", "x"), "on this machine", "no revisions")
 
 

@@ -18,6 +18,7 @@ from serving_models import Running, in_this_loop, rows_for, serving, small_model
 from torch import Tensor
 
 from minbert.multitask.model import MultitaskModel
+from minbert.serving import batcher
 from minbert.serving.jobs import Job, new_job
 from minbert.serving.reading import Piece, Reader
 from minbert.serving.service import Service
@@ -194,6 +195,55 @@ def test_a_full_queue_refuses_before_it_reads_a_body(model: MultitaskModel, monk
             held.go.set()
             assert {answer.status_code for answer in await asyncio.gather(*asked)} == {200}
             assert 'minbert_refusals_total{reason="overloaded"} 1.0' in (await client.get("/metrics")).text
+
+    asyncio.run(check())
+
+
+def test_what_a_client_that_has_gone_asked_is_not_read(
+    model: MultitaskModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def check(running: Running) -> None:
+        service = running.service
+        held = Held(service, monkeypatch)
+        async with httpx.AsyncClient(base_url=running.url, verify=False, timeout=60) as client:
+
+            def ask(text: str) -> asyncio.Task[httpx.Response]:
+                return asyncio.create_task(client.post("/v1/predict/mood", json={"inputs": [text]}))
+
+            first = ask("rice")
+            await until(held.begun.is_set)
+            goes, stays = ask("a good film"), ask("why")
+            await until(lambda: service.batcher.waiting_tokens == 5 + 3)
+            goes.cancel()
+            await until(lambda: service.batcher.waiting_tokens == 3)
+            held.go.set()
+            assert [(await answer).status_code for answer in (first, stays)] == [200, 200]
+            assert held.batches == [1, 1]
+            assert service.batcher.refusal() is None
+        statuses = [record.__dict__["told"]["status"] for record in caplog.records if record.msg == "request"]
+        assert sorted(statuses) == [200, 200, 499]
+
+    with serving(model) as running:
+        asyncio.run(check(running))
+    assert running.service.batcher._next_turns == running.service.batcher.waiting_tokens == 0
+    assert running.service.held_bytes == 0
+
+
+def test_answers_of_one_batch_leave_turns_to_others(model: MultitaskModel) -> None:
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        jobs = [new_job(model, ["mood"], ["rice"]) for _ in range(20)]
+        for job in jobs:
+            job.answered = loop.create_future()
+        loop.call_soon(batcher._resolve, loop, jobs, None)
+        most = done = 0
+        while done < len(jobs):
+            await asyncio.sleep(0)  # one turn of the loop
+            now = sum(job.answered is not None and job.answered.done() for job in jobs)
+            most, done = max(most, now - done), now
+        assert most == 4
 
     asyncio.run(check())
 

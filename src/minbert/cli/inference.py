@@ -190,21 +190,9 @@ def load(run: str, display: Display, revision: str | None = None) -> MultitaskMo
     from minbert.together.ensemble_file import check_has_model
 
     check_has_model(to_path(run), run)
-    _check_not_exported(to_path(run))
     if note := unfinished(to_path(run)):
         display.note(note)
     return MultitaskModel.from_pretrained(run, revision).to(available_device())
-
-
-def _check_not_exported(folder: Path) -> None:
-    from minbert.errors import UserError
-    from minbert.export.onnx.description import is_exported
-
-    if is_exported(folder):
-        raise UserError(
-            f"{folder}: is an exported model. 'minbert predict' asks it, with --engine onnx; else give the run that it "
-            "was made of."
-        )
 
 
 def _load_exported(folder: str, revision: str | None) -> Answering:

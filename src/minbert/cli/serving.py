@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from minbert.cli.inference import PrecisionOption, Run
+from minbert.cli.inference import PrecisionOption, Revision, Run
 from minbert.files.paths import to_path
 
 
@@ -22,6 +22,7 @@ def serve(
     check: Annotated[
         bool, typer.Option("--check", help="Only say whether folder, port, token and memory fit.")
     ] = False,
+    revision: Revision = None,
     precision: PrecisionOption = "auto",
 ) -> None:
     """Answer over HTTP: predictions, embeddings, ranking, and a page to try them."""
@@ -39,7 +40,7 @@ def serve(
         from minbert.serving.checking import check_serving
 
         bad = []
-        for finding in check_serving(run, host, port, token_file, precision, display):
+        for finding in check_serving(run, host, port, token_file, revision, precision, display):
             Display(terminal()).note(f"{finding.what}: {'fine' if finding.fine else 'NOT FINE'}. {finding.said}")
             bad += [] if finding.fine else [finding.what]
         if bad:
@@ -51,7 +52,7 @@ def serve(
 
     token = read_token(token_file)
     with bound_socket(host, port) as bound:
-        service = load_service(run, precision, display)
+        service = load_service(run, revision, precision, display)
         warm_up(service)
         if token is None and host not in ("127.0.0.1", "::1", "localhost"):
             display.note("there is no token: whoever reaches this address is answered (--token-file)")

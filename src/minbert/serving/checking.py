@@ -38,6 +38,7 @@ def check_serving(
     host: str,
     port: int,
     token_file: Path | None,
+    revision: str | None,
     precision: Literal["auto", "fp32", "bf16"],
     display: Display,
 ) -> Iterator[Finding]:
@@ -59,7 +60,7 @@ def check_serving(
         yield Finding("memory", False, f"{_mb(free)} are free; reading the model takes {_mb(needed)}")
         return
     try:
-        service = load_service(run, precision, display)
+        service = load_service(run, revision, precision, display)
     except UserError as error:
         yield Finding("folder", False, str(error))
         return

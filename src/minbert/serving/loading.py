@@ -20,11 +20,13 @@ from minbert.serving.service import Service
 from minbert.together.ensemble_file import check_has_model
 
 
-def load_service(run: str, precision: Literal["auto", "fp32", "bf16"], display: Display) -> Service:
+def load_service(
+    run: str, revision: str | None, precision: Literal["auto", "fp32", "bf16"], display: Display
+) -> Service:
     """Return the service of a run's folder or a model's id on the hub; what to know of it is printed.
 
     Raises:
-        UserError: there is no such model.
+        UserError: there is no such model or revision.
     """
     keep_memory()
     # One text at a time uses one thread anyhow; a list's threads would take the cores from the batch that runs.
@@ -32,7 +34,7 @@ def load_service(run: str, precision: Literal["auto", "fp32", "bf16"], display: 
     follow_quota()
     folder = to_path(run)
     check_has_model(folder, run)
-    model = MultitaskModel.from_pretrained(run).to(available_device())
+    model = MultitaskModel.from_pretrained(run, revision).to(available_device())
     for note in (unfinished(folder), undecided(folder, model.tasks)):
         if note:
             display.note(note)

@@ -1,6 +1,6 @@
 """What every request passes before it meets a route, in this order: observed, authorized, its body bounded.
 
-All three speak ASGI itself. They add no task and no copy of the body to a request.
+All three speak ASGI itself, and copy no body.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ class Authorized:
 class Bounded:
     """Reads bodies whole, within limits of size and time, before anything is made of them.
 
-    A request that could not be answered anyhow is refused before its body is read.
+    A request that could not be answered anyhow is refused before its body is read. One whose client goes away while it
+    waits is given up.
     """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
@@ -141,9 +142,31 @@ class Bounded:
                 await answer(refused, scope, receive, send)
                 return
             if body is not None:
-                await self.app(scope, _replayed(body, receive), send)
+                await self._answer(body, scope, receive, send)
         finally:
             self.service.held_bytes -= held
+
+    async def _answer(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request with a whole body, unless its client goes away meanwhile."""
+        answering, gone = asyncio.current_task(), False
+        assert answering is not None
+
+        async def give_up_without_client() -> None:
+            nonlocal gone
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            gone = True
+            answering.cancel()
+
+        watching = asyncio.create_task(give_up_without_client())
+        try:
+            await self.app(scope, _replayed(body, receive), send)
+        except asyncio.CancelledError:
+            if not gone:
+                raise
+            answering.uncancel()
+        finally:
+            watching.cancel()
 
     async def _body(self, scope: Scope, receive: Receive, hold: Callable[[int], None]) -> bytes | None:
         """Return the body; None if the client has gone.
