@@ -207,7 +207,8 @@ def test_a_revision_that_is_not_there_is_told(hub: Hub, run: Path) -> None:
     hub.repositories["ana/moods"] = type(hub.repositories["bo/public"])({})
     for revision in ("summer", "0" * 40):
         complains(minbert("predict", "ana/moods", "--revision", revision, "x"), f"has no revision '{revision}'")
-        assert f"has no revision '{revision}'" in minbert("serve", "ana/moods", "--revision", revision, "--check").stdout
+        refused = minbert("serve", "ana/moods", "--revision", revision, "--check")
+        assert f"has no revision '{revision}'" in refused.stdout
     complains(minbert("predict", run, "--revision", "main", "x"), "on this machine", "no revisions")
 
 

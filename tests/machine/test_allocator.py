@@ -1,4 +1,4 @@
-"""Memory that stays flat over steps of ever new shapes."""
+"""Memory that stays flat over steps of ever new shapes, and that one thread finds where another has left it."""
 
 import os
 import subprocess
@@ -6,11 +6,13 @@ import sys
 
 import pytest
 
-# Counts what the C library has given out after every new shape was seen forwards and backwards.
+# Counts what the C library has given out after every new shape was seen forwards and backwards. Then what it has taken
+# from the kernel for a thread that needs as much as another one has given back.
 GROWTH = """
-import ctypes, sys
-from minbert.machine.allocator import keep_memory
+import ctypes, sys, threading
+from minbert.machine.allocator import keep_memory, share_memory
 keep_memory()
+share_memory()
 import torch
 from torch.nn import functional
 
@@ -30,6 +32,16 @@ def used_after(tokens):
 
 before = used_after(range(100, 200))
 print(used_after(range(200, 500)) - before)
+
+def fill():
+    torch.ones(10_000_000)
+
+fill()
+taken = mallinfo().arena
+thread = threading.Thread(target=fill)
+thread.start()
+thread.join()
+print(mallinfo().arena - taken)
 """
 
 
@@ -38,10 +50,12 @@ def has_mallinfo2() -> bool:
 
 
 @pytest.mark.skipif(not has_mallinfo2(), reason="counts by glibc's mallinfo2")
-def test_memory_does_not_grow_with_the_shapes_that_were_seen():
+def test_memory_does_not_grow_with_the_shapes_that_were_seen_nor_with_threads():
     environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_PRIMITIVE_CACHE_CAPACITY"}
     result = subprocess.run(
         [sys.executable, "-c", GROWTH], env=environment, capture_output=True, text=True, timeout=120
     )
     assert result.returncode == 0, result.stderr
-    assert int(result.stdout) < 100_000
+    grown, taken = map(int, result.stdout.split())
+    assert grown < 100_000
+    assert taken < 4_000_000

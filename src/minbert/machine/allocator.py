@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Mapping
 
 import torch
 
 # From glibc's malloc.h.
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 
 
 def keep_memory() -> None:
@@ -27,17 +28,32 @@ def keep_memory() -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(shapes))
 
 
+def share_memory() -> None:
+    """On Linux, let all threads take memory from one place, so that each finds what another has freed.
+
+    Call it before threads are started. By default the C library gives each thread its own place, in parts of 64 MB that
+    large tensors do not fill. A server that had read a full batch in its first thread (MiniLM, bf16) took 222 MB more
+    for 60 batches in another one, and still grew. With one place it took 3 MB more.
+    """
+    _set_allocator({_ARENA_MAX: 1})
+
+
 def _keep_freed_memory() -> None:
     """On Linux, let the C library hand freed memory to the next tensor instead of to the kernel.
 
     By default every large tensor is mapped anew from the kernel, which must clear each page when it is first touched.
     A training step of MiniLM (1,250 tokens, bf16, 2 cores) took 0.43 s that way, and 0.33 s with memory kept.
     """
+    _set_allocator({_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1})
+
+
+def _set_allocator(settings: Mapping[int, int]) -> None:
+    """Give settings of ``mallopt`` to glibc; other C libraries have none."""
     if not sys.platform.startswith("linux"):
         return
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # a C library other than glibc
+    except (OSError, AttributeError):
         return
-    mallopt(_MMAP_MAX, 0)
-    mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    for setting, value in settings.items():
+        mallopt(setting, value)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from minbert.display.progress import Display
 from minbert.files.paths import to_path
-from minbert.machine.allocator import keep_memory
+from minbert.machine.allocator import keep_memory, share_memory
 from minbert.machine.container import follow_quota
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
@@ -29,6 +29,7 @@ def load_service(
         UserError: there is no such model or revision.
     """
     keep_memory()
+    share_memory()
     # One text at a time uses one thread anyhow; a list's threads would take the cores from the batch that runs.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     follow_quota()
