@@ -45,6 +45,17 @@ def test_a_command_goes_on_from_every_crash_point_to_the_same_bits(
     print(f"{command.__name__}: {len(operations)} operations, {len(left)} disks")
 
 
+def test_where_a_file_says_that_heads_are_tuned_nothing_is_left_of_it(two_tasks_file: Path, tmp_path: Path) -> None:
+    """Whoever goes on tunes no more there, and so would leave it for good."""
+    root = tmp_path / "disk"
+    root.mkdir()
+    with recorded(root) as operations:
+        assert minbert(*train(two_tasks_file, root / "out"), "--set", "training.head_epochs=1").returncode == 0
+    tuned = [tree for tree in disks(operations) if "out/checkpoints/heads.safetensors" in tree]
+    assert tuned
+    assert not [tree for tree in tuned if "out/checkpoints/head_tuning" in tree]
+
+
 def test_a_disk_that_is_not_flushed_loses_bits(
     two_tasks_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from minbert.errors import UserError
 from minbert.files import write_json
+from minbert.files.durable import remove
 from minbert.files.json_text import Number, read_shaped
 from minbert.recipe.recipe import Recipe
 from minbert.sweeping.plan import Run
@@ -97,7 +98,7 @@ def write_record(folder: Path, record: Record) -> None:
 
 def drop_record(folder: Path, name: str) -> None:
     """Delete a run's record, where there is one: it was another attempt that counts."""
-    _path(folder, name).unlink(missing_ok=True)
+    remove(_path(folder, name))
 
 
 def read_record(folder: Path, name: str) -> Record | None:

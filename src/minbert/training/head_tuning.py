@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from minbert.data.schedules import Schedule
 from minbert.encoder.safetensors_reading import open_tensors
 from minbert.encoder.tensor_files import read_tensors, write_tensors
+from minbert.files.durable import remove
 from minbert.machine.ranks import ranks
 from minbert.multitask.combination import Combination
 from minbert.multitask.model import MultitaskModel
@@ -52,7 +52,7 @@ def tune_heads(trained: TrainingLoop) -> dict[str, Any]:
                 tuned |= head
         finally:
             if ranks().first:
-                shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
+                remove(folder / _SCRATCH)  # for good, before a file says that tuning is done
         ranks().tell(lambda: write_tensors(folder / HEADS, tuned, {"report": json.dumps(report)}))
     with open_tensors(folder / HEADS) as file:
         report = json.loads(file.metadata["report"])
