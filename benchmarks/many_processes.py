@@ -114,8 +114,10 @@ def measure(options: argparse.Namespace) -> None:
             tree = json.loads((Path(options.measure) / f"{tokens}.json").read_text(encoding="utf-8"))
             found |= {f"{name} {tokens}": value for name, value in of_steps(tree, own.count, options.steps).items()}
         for matrices in (SMALL, LARGE):
-            gradient = [torch.zeros(MATRIX) for _ in range(matrices)]
-            found[f"exchange {bytes_of(gradient)}"] = median_seconds(partial(add_up, gradient), 2 * options.steps)
+            parameters = [torch.zeros(MATRIX) for _ in range(matrices)]
+            for parameter in parameters:
+                parameter.grad = torch.zeros(MATRIX)
+            found[f"exchange {bytes_of(parameters)}"] = median_seconds(partial(add_up, parameters), 2 * options.steps)
         if own.first:
             print(json.dumps(found))
 
@@ -140,9 +142,9 @@ def of_steps(tree: Any, processes: int, steps: int) -> Figures:
     return {"step": median_seconds(lambda: loop._step(next(course)), steps), "bytes": size}
 
 
-def add_up(gradient: list[Tensor]) -> None:
+def add_up(parameters: list[Tensor]) -> None:
     """Add up a gradient as a step does, with all that ranks tell each other before."""
-    Reduction().total(torch.zeros(1), gradient, gradient)
+    Reduction().total_(torch.zeros(1), parameters)
 
 
 def bytes_of(tensors: list[Tensor]) -> int:

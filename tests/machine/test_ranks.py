@@ -46,6 +46,28 @@ def test_sums_are_of_all_ranks(three: Team) -> None:
             torch.testing.assert_close(own[number], expected)
 
 
+def parts_of(tensor: Tensor) -> list[Tensor]:
+    """Return every third row from the first, the second and the third on; those of a number are of the first rank."""
+    return [(tensor if tensor.dim() else tensor[None])[rank::3] for rank in range(3)]
+
+
+def summed_by_parts() -> list[Tensor]:
+    own, tensors = ranks(), tensors_of(ranks().rank)
+    parts = own.sum_parts(map(parts_of, tensors))
+    assert [len(part) for part in parts] == [len(parts_of(tensor)[own.rank]) for tensor in tensors]
+    whole = [torch.empty_like(tensor) for tensor in tensors]
+    own.join_parts_(parts, map(parts_of, whole))
+    return [tensor if tensor.numel() < 100 else tensor.sum() for tensor in whole]
+
+
+def test_parts_of_sums_joined_are_the_sums(three: Team) -> None:
+    of_ranks = zip(*(tensors_of(rank) for rank in range(3)), strict=True)
+    expected = [sum(others, first) for first, *others in of_ranks]
+    expected = [total if total.numel() < 100 else total.sum() for total in expected]
+    for found in three.run(summed_by_parts):
+        torch.testing.assert_close(found, expected)
+
+
 def copied() -> list[Tensor]:
     tensors = tensors_of(ranks().rank)[:3]
     ranks().copy_(tensors)

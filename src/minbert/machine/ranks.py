@@ -95,6 +95,39 @@ class Ranks:
             with _peers():
                 _in_buckets(tensors, lambda flat: dist.all_reduce(flat))
 
+    def sum_parts(self, tensors: Iterable[Sequence[Tensor]]) -> list[Tensor]:
+        """Return this rank's part of the sum over ranks of each tensor; a tensor is given as its parts, one a rank.
+
+        That is half of the bytes of ``sum_``. The parts of a tensor may differ in size; all ranks cut it alike.
+        """
+        with _peers(), torch.no_grad():
+            return [part for bucket in _buckets(tensors) for part in self._sum_parts(bucket)]
+
+    def join_parts_(self, own: Iterable[Tensor], into: Iterable[Sequence[Tensor]]) -> None:
+        """Copy every rank's ``own`` parts to their places: ``into`` has those of each tensor, one a rank."""
+        parts = iter(own)
+        with _peers(), torch.no_grad():
+            for places in _buckets(into):
+                sizes = [sum(place.numel() for place in ours) for ours in zip(*places, strict=True)]
+                flat = places[0][0].new_empty(max(sizes))
+                _lay_out(flat[: sizes[self.rank]], [next(parts) for _ in places])
+                found = [torch.empty_like(flat) for _ in range(self.count)]
+                dist.all_gather(found, flat)
+                for size, ours, theirs in zip(sizes, zip(*places, strict=True), found, strict=True):
+                    for place, part in zip(ours, _cut(theirs[:size], ours), strict=True):
+                        place.copy_(part)
+
+    def _sum_parts(self, bucket: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+        by_rank = list(zip(*bucket, strict=True))
+        sizes = [sum(part.numel() for part in parts) for parts in by_rank]
+        sent = bucket[0][0].new_empty(sum(sizes))
+        _lay_out(sent, [part for parts in by_rank for part in parts])
+        size = sizes[self.rank]
+        found = sent.new_empty(self.count * size)
+        # Not reduce_scatter: gloo's takes longer than its all_reduce.
+        dist.all_to_all_single(found, sent, [size] * self.count, sizes)
+        return _cut(found.view(self.count, size).sum(0), by_rank[self.rank])
+
     def copy_(self, tensors: Iterable[Tensor]) -> None:
         """Put what the first rank has into each tensor, in place; they are alike in number, shape and type."""
         if not self.alone:
@@ -165,14 +198,20 @@ def _peers() -> Iterator[None]:
 
 def _in_buckets(tensors: Iterable[Tensor], collective: Callable[[Tensor], Any]) -> None:
     """Call ``collective`` with all ``tensors``, several small ones of a type as one."""
-    bucket: list[Tensor] = []
-    for tensor in tensors:
-        if bucket and (_bytes([*bucket, tensor]) > _BUCKET_BYTES or bucket[0].dtype != tensor.dtype):
-            _as_one(bucket, collective)
+    for bucket in _buckets((tensor,) for tensor in tensors):
+        _as_one([tensor for (tensor,) in bucket], collective)
+
+
+def _buckets(tensors: Iterable[Sequence[Tensor]]) -> Iterator[list[Sequence[Tensor]]]:
+    """Yield ``tensors``, each given as its parts, by neighbours of a type that travel together."""
+    bucket: list[Sequence[Tensor]] = []
+    for parts in tensors:
+        if bucket and (sum(map(_bytes, [*bucket, parts])) > _BUCKET_BYTES or bucket[0][0].dtype != parts[0].dtype):
+            yield bucket
             bucket = []
-        bucket.append(tensor)
+        bucket.append(parts)
     if bucket:
-        _as_one(bucket, collective)
+        yield bucket
 
 
 @torch.no_grad()
@@ -182,8 +221,20 @@ def _as_one(bucket: Sequence[Tensor], collective: Callable[[Tensor], Any]) -> No
         return
     flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
     collective(flat)
-    for tensor, own in zip(bucket, torch.split(flat, [tensor.numel() for tensor in bucket]), strict=True):
-        tensor.copy_(own.view_as(tensor))
+    for tensor, own in zip(bucket, _cut(flat, bucket), strict=True):
+        tensor.copy_(own)
+
+
+def _lay_out(flat: Tensor, tensors: Sequence[Tensor]) -> None:
+    """Copy ``tensors`` into ``flat``, end to end: once, where ``torch.cat`` would copy a strided one twice."""
+    for place, tensor in zip(_cut(flat, tensors), tensors, strict=True):
+        place.copy_(tensor)
+
+
+def _cut(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """Return views of ``flat``, end to end, of the shapes of ``like``."""
+    pieces = torch.split(flat, [tensor.numel() for tensor in like])
+    return [piece.view(tensor.shape) for piece, tensor in zip(pieces, like, strict=True)]
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:

@@ -63,9 +63,9 @@ def spread(gradient: Tensor, rows: Tensor) -> Tensor:
     return spread
 
 
-def from_rows(values: Tensor, rows: Tensor, like: Tensor) -> Tensor:
-    """Return the sparse gradient of a parameter ``like`` this one that has ``values`` (U, ...) at ``rows`` (U,)."""
-    return torch.sparse_coo_tensor(rows[None], values, like.shape, is_coalesced=True, check_invariants=False)
+def from_rows(values: Tensor, rows: Tensor, shape: torch.Size) -> Tensor:
+    """Return the sparse gradient of a parameter of this ``shape`` that has ``values`` (U, ...) at ``rows`` (U,)."""
+    return torch.sparse_coo_tensor(rows[None], values, shape, is_coalesced=True, check_invariants=False)
 
 
 class Tables:

@@ -12,7 +12,7 @@ from minbert.errors import UserError
 from minbert.multitask.combination import Combination, Surgeon, Weigher
 from minbert.randomness import generator
 from minbert.training.learner import Learner
-from minbert.training.reduction import Gradient, Reduction
+from minbert.training.reduction import Reduction
 from minbert.training.shards import Shards
 from minbert.training.task_gradients import TaskGradients
 from minbert.training.weather import Weather
@@ -58,9 +58,9 @@ class StepCombination:
         random = generator(self.seed, "combination", number)
         if isinstance(self.combiner, Surgeon):
             losses, gradients = self._task_by_task(step, cut)
-            products = gradients.gramian()
+            products = self.reduction.products(gradients.gramian())
             weights = self.combiner.weights(products, losses.double().cpu(), random)
-            gradients.combine(weights)
+            self.reduction.whole_(self.shared, gradients.combine(weights))
             self.weather.add(weights, products)
             return losses
         assert isinstance(self.combiner, Weigher)
@@ -68,9 +68,9 @@ class StepCombination:
         norms = None
         if self.norm_places is not None:
             losses, gradients = self._task_by_task(step, cut, weights)
-            norms = gradients.gramian(self.norm_places).diagonal().sqrt()
-            products = gradients.gramian()
-            gradients.combine(weights)
+            norms = self.reduction.products(gradients.gramian(self.norm_places)).diagonal().sqrt()
+            products = self.reduction.products(gradients.gramian())
+            self.reduction.whole_(self.shared, gradients.combine(weights))
             self.weather.add(weights, products)
         else:
             by_task = dict(zip(self.tasks, weights.tolist(), strict=True))
@@ -118,31 +118,19 @@ class StepCombination:
     def _task_by_task(
         self, step: Step, shards: Shards, private_weights: Tensor | None = None
     ) -> tuple[Tensor, TaskGradients]:
-        """Return losses (K,) and each task's own gradient over shared parameters; private ones keep theirs.
+        """Return losses (K,) and each task's own gradient over shared parameters, as far as this rank keeps it.
 
-        Each task has a forward and a backward of its own, on its own batch: a graph that tasks shared would be walked
-        once for each of them.
+        Private parameters keep theirs. Each task has a forward and a backward of its own, on its own batch: a graph
+        that tasks shared would be walked once for each of them.
         """
-        losses, parts = [], []
+        losses, gradients = [], []
         for index, task in enumerate(self.tasks):
-            losses.append(self.learner.accumulate({task: step[task]}, {task: 1.0}, shards))
-            parts.append([parameter.grad for parameter in self.shared])
-            for parameter in self.shared:
-                parameter.grad = None
-            for parameter in self.learner.model.private_parameters(task):
+            own = self.learner.accumulate({task: step[task]}, {task: 1.0}, shards)
+            private = [p for p in self.learner.model.private_parameters(task) if p.requires_grad]
+            for parameter in private:
                 if private_weights is not None and parameter.grad is not None:
                     parameter.grad *= float(private_weights[index])
-        total, parts = self._parts_of_all_ranks(torch.cat(losses), parts)
-        return total, TaskGradients(self.shared, parts)
-
-    def _parts_of_all_ranks(self, losses: Tensor, parts: list[list[Gradient]]) -> tuple[Tensor, list[list[Gradient]]]:
-        """Return the sums over ranks of losses (K,) and of each task's gradients; put them into private parameters."""
-        model = self.learner.model
-        private = [p for task in self.tasks for p in model.private_parameters(task) if p.requires_grad]
-        parameters = [*self.shared * len(parts), *private]
-        gradients = [gradient for own in parts for gradient in own]
-        losses, gradients = self.reduction.total(losses, parameters, [*gradients, *(p.grad for p in private)])
-        size = len(self.shared)
-        for parameter, gradient in zip(private, gradients[size * len(parts) :], strict=True):
-            parameter.grad = gradient
-        return losses, [gradients[size * index : size * (index + 1)] for index in range(len(parts))]
+            loss, kept = self.reduction.cut(own, private, self.shared)
+            losses.append(loss)
+            gradients.append(kept)
+        return torch.cat(losses), TaskGradients(gradients)

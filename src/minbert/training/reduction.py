@@ -22,6 +22,14 @@ Gradient = Tensor | None
 """None where nothing has reached the parameter."""
 
 
+class _Aligned(NamedTuple):
+    """A gradient of this rank, of the same shape and rows on all ranks."""
+
+    values: Gradient
+    rows: Tensor | None = None
+    """The rows (U,) of the parameter that ``values`` (U, ...) stand for; None for all."""
+
+
 class Wishes(NamedTuple):
     """What is to be done after a step."""
 
@@ -42,51 +50,71 @@ class Reduction:
         self._wishes = wishes
         self._agreed = Wishes(False, False)
         self.not_finite: list[int] = []
-        """The ranks on which a loss or gradient of the last step was not finite; unknown to one that is alone."""
+        """The ranks on which a loss or gradient was not finite, which ends a run; unknown to one that is alone."""
 
     def agreed(self) -> Wishes:
         """Return what any rank wished when the last step was added up; of one that is alone, what it wishes now."""
         return self._wishes() if ranks().alone else self._agreed
 
     def total_(self, losses: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-        """Put the sums over ranks into the gradients of ``parameters``; return that of ``losses`` (K,)."""
-        losses, gradients = self.total(losses, parameters, [parameter.grad for parameter in parameters])
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+        """Put the sums over ranks into the gradients of ``parameters``; return that of ``losses`` (K,).
+
+        A gradient is None where it is on every rank.
+        """
+        if ranks().alone:
+            return losses
+        losses, aligned = self._aligned(losses, parameters)
+        _sum_(parameters, aligned)
         return losses
 
-    def total(
-        self, losses: Tensor, parameters: Sequence[Tensor], gradients: Sequence[Gradient]
-    ) -> tuple[Tensor, list[Gradient]]:
-        """Return the sums over ranks of ``losses`` (K,) and of the gradients of as many ``parameters``.
+    def cut(self, losses: Tensor, private: Sequence[Tensor], shared: Sequence[Tensor]) -> tuple[Tensor, list[Gradient]]:
+        """Take the gradients of ``shared`` parameters, and return what this rank keeps of their sums over ranks.
 
-        Gradients may be changed in place. A gradient is None where it is on every rank.
+        That is every N-th row, from that of this rank's number on: all rows, where it is alone. ``whole_`` puts such
+        rows together. The sum of ``losses`` (K,) is returned, too. Those of ``private`` gradients stay in parameters.
         """
-        own = ranks()
-        if own.alone:
-            return losses, list(gradients)
-        losses, reached, sparse_rows = self._header(losses, gradients)
-        totals: list[Gradient] = []
-        exchanged: list[Tensor] = []
-        spread_rows: dict[int, Tensor] = {}
-        for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
-            if not reached[index]:
-                totals.append(None)
-                continue
-            if sparse_rows[index]:
-                rows, values = _on_all_rows(parameter, gradient)
-                if rows is not None:
-                    spread_rows[index] = rows
+        if ranks().alone:
+            kept = [parameter.grad for parameter in shared]
+        else:
+            losses, aligned = self._aligned(losses, [*private, *shared])
+            _sum_(private, aligned[: len(private)])
+            kept = _own_rows(shared, aligned[len(private) :])
+        for parameter in shared:
+            parameter.grad = None
+        return losses, kept
+
+    def products(self, own: Tensor) -> Tensor:
+        """Return inner products (K, K) of gradients, of which each rank has those of its ``own`` rows."""
+        ranks().sum_([own])
+        return own
+
+    def whole_(self, parameters: Sequence[Tensor], own: Sequence[Gradient]) -> None:
+        """Put gradients into ``parameters``, of which each rank has its ``own`` rows, as ``cut`` returns them."""
+        parts, places = [], []
+        for parameter, gradient in zip(parameters, own, strict=True):
+            if gradient is None or ranks().alone:
+                parameter.grad = gradient
+            elif gradient.is_sparse:
+                parameter.grad = _joined(gradient, parameter)
             else:
-                values = torch.zeros_like(parameter) if gradient is None else gradient
-            totals.append(values)
-            exchanged.append(values)
-        own.sum_(exchanged)
-        for index, rows in spread_rows.items():
-            found = totals[index]
-            assert found is not None
-            totals[index] = from_rows(found, rows, parameters[index])
-        return losses, totals
+                parameter.grad = torch.empty_like(parameter)
+                parts.append(gradient)
+                places.append(_by_rank(parameter.grad))
+        ranks().join_parts_(parts, places)
+
+    def _aligned(self, losses: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, list[_Aligned]]:
+        """Return the sum of ``losses``, and the gradients of ``parameters`` as they can be added up."""
+        gradients = [parameter.grad for parameter in parameters]
+        losses, reached, sparse_rows = self._header(losses, gradients)
+        aligned = []
+        for parameter, gradient, by, rows in zip(parameters, gradients, reached, sparse_rows, strict=True):
+            if not by:
+                aligned.append(_Aligned(None))
+            elif rows:
+                aligned.append(_on_all_rows(parameter, gradient))
+            else:
+                aligned.append(_Aligned(torch.zeros_like(parameter) if gradient is None else gradient))
+        return losses, aligned
 
     def _header(self, losses: Tensor, gradients: Sequence[Gradient]) -> tuple[Tensor, list[float], list[float]]:
         """Exchange the header; return the sum of the losses, and by how many ranks, and in how many rows of sparse
@@ -105,12 +133,13 @@ class Reduction:
         sizes = [own.count, len(gradients), len(gradients), len(Wishes._fields)]
         parts = torch.split(header[len(losses) :].cpu(), sizes)
         bad_ranks, reached, sparse_rows, wishes = (part.tolist() for part in parts)
-        self.not_finite = [rank for rank, is_bad in enumerate(bad_ranks) if is_bad]
+        bad_before = self.not_finite
+        self.not_finite = [rank for rank, is_bad in enumerate(bad_ranks) if is_bad or rank in bad_before]
         self._agreed = Wishes(*map(bool, wishes))
         return header[: len(losses)], reached, sparse_rows
 
 
-def _on_all_rows(parameter: Tensor, gradient: Gradient) -> tuple[Tensor | None, Tensor]:
+def _on_all_rows(parameter: Tensor, gradient: Gradient) -> _Aligned:
     """Return the rows (U,) that a sparse gradient has on any rank, and this rank's values (U, ...) there.
 
     Where that is more than half of all rows, the whole gradient is returned instead, dense, without row numbers.
@@ -118,12 +147,52 @@ def _on_all_rows(parameter: Tensor, gradient: Gradient) -> tuple[Tensor | None, 
     own = ranks()
     if gradient is None:
         no_rows = torch.empty(0, dtype=torch.int64, device=parameter.device)
-        gradient = from_rows(parameter.new_empty(0, *parameter.shape[1:]), no_rows, parameter)
+        gradient = from_rows(parameter.new_empty(0, *parameter.shape[1:]), no_rows, parameter.shape)
     gradient = gradient.coalesce()
     rows = torch.unique(torch.cat(own.gather(gradient.indices()[0])))
     if 2 * len(rows) > len(parameter):
-        return None, gradient.to_dense()
-    return rows, spread(gradient, rows)
+        return _Aligned(gradient.to_dense())
+    return _Aligned(spread(gradient, rows), rows)
+
+
+def _sum_(parameters: Sequence[Tensor], aligned: Sequence[_Aligned]) -> None:
+    """Put the sums over ranks of ``aligned`` gradients into parameters."""
+    ranks().sum_(values for values, _ in aligned if values is not None)
+    for parameter, (values, rows) in zip(parameters, aligned, strict=True):
+        parameter.grad = values if values is None or rows is None else from_rows(values, rows, parameter.shape)
+
+
+def _own_rows(parameters: Sequence[Tensor], aligned: Sequence[_Aligned]) -> list[Gradient]:
+    """Return this rank's rows of the sums over ranks of ``aligned`` gradients of ``parameters``."""
+    own = ranks()
+    sums = iter(own.sum_parts(_by_rank(values, rows) for values, rows in aligned if values is not None))
+    kept: list[Gradient] = []
+    for parameter, (values, rows) in zip(parameters, aligned, strict=True):
+        if values is None or rows is None:
+            kept.append(None if values is None else next(sums))
+        else:
+            mine = rows[rows % own.count == own.rank] // own.count
+            kept.append(from_rows(next(sums), mine, _by_rank(parameter)[own.rank].shape))
+    return kept
+
+
+def _by_rank(values: Tensor, rows: Tensor | None = None) -> list[Tensor]:
+    """Return what each rank keeps of a gradient's ``values``, which stand for ``rows`` (U,), or for all."""
+    count = ranks().count
+    if rows is None:
+        values = values if values.dim() else values[None]
+        return [values[rank::count] for rank in range(count)]
+    return [values[rows % count == rank] for rank in range(count)]
+
+
+def _joined(own: Tensor, parameter: Tensor) -> Tensor:
+    """Return the sparse gradient of ``parameter`` of which each rank has its ``own`` rows."""
+    here = ranks()
+    own = own.coalesce()
+    rows = torch.cat(here.gather(own.indices()[0] * here.count + here.rank))
+    values = torch.cat(here.gather(own.values()))
+    order = torch.argsort(rows)
+    return from_rows(values[order], rows[order], parameter.shape)
 
 
 def check_same_weights(parameters: Sequence[Tensor], when: str, checkpoint: Path) -> None:

@@ -13,15 +13,15 @@ from minbert.optim.gradients import from_rows, on_common_rows
 class TaskGradients:
     """The gradients of ``K`` tasks over ``P`` parameters; None where a task does not reach one."""
 
-    def __init__(self, parameters: Sequence[Tensor], gradients: Sequence[Sequence[Tensor | None]]) -> None:
+    def __init__(self, gradients: Sequence[Sequence[Tensor | None]]) -> None:
         """Take ``gradients``, a list of ``P`` for each task: their memory is used for the sum."""
-        self.parameters = list(parameters)
         self._count = len(gradients)
-        self._of_parameter, self._rows = [], []
+        self._of_parameter, self._rows, self._shapes = [], [], []
         for own in zip(*gradients, strict=True):
             dense, rows = on_common_rows(own)
             self._of_parameter.append(dense)
             self._rows.append(rows)
+            self._shapes.append(next((gradient.shape for gradient in own if gradient is not None), torch.Size()))
 
     def gramian(self, places: Sequence[int] | None = None) -> Tensor:
         """Return the inner products (K, K), float64 on the CPU; a missing gradient counts as 0.
@@ -43,15 +43,14 @@ class TaskGradients:
                 products[pair] = torch.stack(parts).double().sum().cpu()
         return products + products.triu(1).T
 
-    def combine(self, weights: Tensor) -> None:
-        """Leave the sum, weighted by ``weights`` (K,), in the parameters; None where no task has a gradient.
-
-        Call it last.
-        """
+    def combine(self, weights: Tensor) -> list[Tensor | None]:
+        """Return the sums (P) weighted by ``weights`` (K,); None where no task has a gradient. Call it last."""
         factors = weights.tolist()
-        for parameter, gradients, rows in zip(self.parameters, self._of_parameter, self._rows, strict=True):
+        totals: list[Tensor | None] = []
+        for gradients, rows, shape in zip(self._of_parameter, self._rows, self._shapes, strict=True):
             total: Tensor | None = None
             for gradient, weight in zip(gradients, factors, strict=True):
                 if gradient is not None:
                     total = gradient.mul_(weight) if total is None else total.add_(gradient, alpha=weight)
-            parameter.grad = total if total is None or rows is None else from_rows(total, rows, parameter)
+            totals.append(total if total is None or rows is None else from_rows(total, rows, shape))
+        return totals
