@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_BUCKET_BYTES = 25 * 2**20
-"""Small tensors travel together, so many bytes at a time; copying all at once would double the memory they take."""
+_BUCKET_BYTES = {"cpu": 4 * 2**20, "cuda": 25 * 2**20}
+"""Small tensors travel together, so many bytes at a time; copying all at once would double the memory they take.
+
+Larger buffers take a CPU longer, because it gets their memory anew each time; smaller ones, because there are more.
+"""
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.2
 """Seconds between two looks of a rank that waits for another: the longer it waits, the less often it looks."""
@@ -206,7 +209,8 @@ def _buckets(tensors: Iterable[Sequence[Tensor]]) -> Iterator[list[Sequence[Tens
     """Yield ``tensors``, each given as its parts, by neighbours of a type that travel together."""
     bucket: list[Sequence[Tensor]] = []
     for parts in tensors:
-        if bucket and (sum(map(_bytes, [*bucket, parts])) > _BUCKET_BYTES or bucket[0][0].dtype != parts[0].dtype):
+        most = _BUCKET_BYTES[parts[0].device.type]
+        if bucket and (sum(map(_bytes, [*bucket, parts])) > most or bucket[0][0].dtype != parts[0].dtype):
             yield bucket
             bucket = []
         bucket.append(parts)
