@@ -93,7 +93,7 @@ def test_a_method_of_another_name_takes_none_of_the_base_methods_settings(
     }
     write(tmp_path / "same.yaml", f"extends: {base}\ntasks: {{close: {{head: {{features: [u, v]}}}}}}\n")
     head = load_recipe(str(tmp_path / "same.yaml")).tasks["close"].head.model_dump()
-    assert head == {"name": "linear", "features": ["u", "v"], "dropout": 0.3}
+    assert head == {"name": "linear", "features": ["u", "v"], "dropout": 0.3, "normalize": False}
     write(tmp_path / "other.yaml", f"extends: {base}\noptimizer: {{name: adamaxw}}\n")  # no method: settings stay
     assert load_recipe(str(tmp_path / "other.yaml")).optimizer.learning_rate == two_tasks["optimizer"]["learning_rate"]
 

@@ -204,7 +204,7 @@ CASES = [
         "mixed spellings of yes and no",
         one({"text": text(), "spam": of("1", "1.0", "True", "0", "false", "0.0")}),
         "notes",
-        {"kind": "binary", "label": "spam", "held_out": "20%"},
+        {"kind": "binary", "label": "spam"},
     ),
     Case(
         "yes and no",

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 _ORDER = (
     *("kind", "classes", "range", "files", "also_train_on", "held_out", "id", "text", "pair"),
-    *("label", "labels_separator", "labels", "skip_unlabelled", "thresholds", "metric", "weight", "batch_size"),
+    *(
+        "label",
+        "labels_separator",
+        "labels",
+        "skip_unlabelled",
+        "thresholds",
+        "head",
+        "loss",
+        "metric",
+        "weight",
+        "batch_size",
+    ),
 )
 """The keys of a task as a reader looks for them."""
 _TOLD = ("kind", "text", "label", "id", "held_out", "also_train_on", "labels", "skip_unlabelled", "metric")
@@ -37,6 +48,8 @@ def understood(inferred: InferredFolder) -> list[str]:
             lines.append(f"  not used: {printable(_in_words(task.unused))}")
         lines += [f"  unsure: {printable(doubt)}" for doubt in task.findings.unsure]
     lines += [f"encoder: {inferred.encoder.settings['name']}", f"max_length: {_said(inferred.encoder, 'max_length')}"]
+    if "keep" in inferred.training.settings:
+        lines.append(f"keep: {_said(inferred.training, 'keep')}")
     return [*lines, *(f"note: {printable(remark)}" for remark in inferred.remarks)]
 
 

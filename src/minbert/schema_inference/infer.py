@@ -11,6 +11,7 @@ from minbert.files.paths import to_path
 from minbert.files.strict_yaml import YamlError, parse_yaml, to_yaml
 from minbert.recipe.reading import validate
 from minbert.recipe.recipe import TaskRecipe
+from minbert.schema_inference.few_rows import choose_dev, choose_for_few_rows, has_few_rows
 from minbert.schema_inference.finding_files import FoundTask, find_files
 from minbert.schema_inference.found import Ask, Findings, InferredFolder, InferredTask, Question, nobody
 from minbert.schema_inference.label_columns import find_id, find_labels
@@ -21,10 +22,6 @@ from minbert.schema_inference.metrics import choose_metric
 from minbert.schema_inference.schedule import choose_schedule
 from minbert.schema_inference.tables import Column, Table, read_table
 from minbert.schema_inference.text_columns import find_texts
-
-_HELD_OUT = "10%"
-_HELD_OUT_OF_FEW = "20%"
-_FEW_ROWS = 1000
 
 
 def infer_folder(
@@ -60,6 +57,9 @@ def infer_folder(
     settings, training = Findings(), Findings()
     settings.set("name", encoder)
     choose_length(tasks, encoder, settings)
+    for few in filter(has_few_rows, tasks):
+        choose_for_few_rows(few)
+    choose_dev(tasks, training)
     choose_schedule(tasks, training)
     return InferredFolder(found.data, tasks, settings, training, remarks)
 
@@ -78,11 +78,6 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     findings = Findings()
     findings.set("files", {split: task.files[split] for split in tables})
     train = tables["train"]
-    if "dev" not in tables:
-        share = _HELD_OUT_OF_FEW if train.rows < _FEW_ROWS else _HELD_OUT
-        findings.set(
-            "held_out", share, "no dev file is there, so a part of the train file is dev, the same in every run"
-        )
     for split, table in tables.items():
         if not table.whole:
             findings.unsure.append(f"only the first {table.rows:,} rows of the {split} file were looked at")

@@ -1,0 +1,50 @@
+"""What a few labelled rows need, and whether any of a train file's rows can be spared as dev.
+
+The figures behind these choices are in docs/experiments.md, "A few rows a class".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minbert.schema_inference.found import Findings, InferredTask
+from minbert.tasks.kinds import KINDS
+
+MOST_ROWS_A_CLASS = 100
+_LARGE_FILE = 1000
+"""From so many rows on a tenth of them tells enough as dev; of fewer, a fifth."""
+
+
+def has_few_rows(task: InferredTask) -> bool:
+    """Return whether classes are told apart by a few rows each."""
+    classes = task.findings.settings.get("classes", 2)
+    number = classes if isinstance(classes, int) else len(classes)
+    one_of_several = task.findings.settings["kind"] in ("classification", "binary", "ordinal")
+    return one_of_several and task.rows["train"] <= MOST_ROWS_A_CLASS * number
+
+
+def choose_for_few_rows(task: InferredTask) -> None:
+    """Set the ``head`` and, of single texts, the ``loss`` that suit few rows."""
+    task.findings.set(
+        "head",
+        {"name": "linear", "normalize": True},
+        f"of few rows a class ({task.rows['train']:,} rows): directions of vectors alone, for lengths vary by chance",
+    )
+    if isinstance(task.findings.settings["text"], str):
+        own = KINDS[task.findings.settings["kind"]].default_loss
+        reason = "texts of a class are also drawn to each other: every pair of rows teaches something"
+        task.findings.set("loss", [own, "supervised_contrastive"], reason)
+
+
+def choose_dev(tasks: Sequence[InferredTask], training: Findings) -> None:
+    """Hold out dev rows for tasks without a dev file. Where all of these have few rows, keep the last model instead."""
+    if all("dev" not in task.rows and has_few_rows(task) for task in tasks):
+        reason = "no dev file is there, and so few rows are all trained on: dev rows among them would choose by chance"
+        training.set("keep", "last", reason)
+        training.set("head_end", "probe", "the encoder has moved, so the heads are solved once more")
+        return
+    for task in tasks:
+        if "dev" not in task.rows:
+            share = "10%" if task.rows["train"] >= _LARGE_FILE else "20%"
+            reason = "no dev file is there, so a part of the train file is dev, the same in every run"
+            task.findings.set("held_out", share, reason)
