@@ -31,6 +31,11 @@ def test_a_finished_run_is_not_called_so_where_a_file_is_not_what_was_written(
         (out / name).write_bytes(whole[:-40])
         complains(minbert(*words), f"{out / name}: cannot be read", f"remove {out} and train anew")
         (out / name).write_bytes(whole)
+    for name in ("config.json", "tokenizer.json"):
+        whole = (out / name).read_bytes()
+        flip(out / name, -20)
+        complains(minbert(*words), f"{out / name}: is not what was written", f"remove {out} and train anew")
+        (out / name).write_bytes(whole)
     flip(out / "answers/mood-dev.parquet", 40)
     complains(minbert(*words), "mood-dev.parquet: is not what was written", f"delete {out / 'metrics.json'}")
     (out / "answers/mood-dev.parquet").unlink()
@@ -39,7 +44,7 @@ def test_a_finished_run_is_not_called_so_where_a_file_is_not_what_was_written(
     assert minbert(*words).returncode == 0
     assert minbert(*words).returncode == 0
     (out / "checksums.sha256").write_text("abc\n")
-    complains(minbert(*words), "checksums.sha256: has a line that is no checksum")
+    complains(minbert(*words), "checksums.sha256: a line of it is no checksum: 'abc'")
 
 
 def test_a_sweep_names_the_run_that_is_damaged(two_tasks_file: Path, tmp_path: Path) -> None:
@@ -69,3 +74,6 @@ def test_a_pretraining_that_is_damaged_is_told(two_tasks_file: Path, tmp_path: P
     assert minbert(*words).returncode == 0
     flip(tmp_path / "run/model.safetensors", -40)
     complains(minbert(*words), "run/model.safetensors: the tensor", "Copy it again")
+    flip(tmp_path / "run/model.safetensors", -40)
+    flip(tmp_path / "run/tokenizer.json", -20)
+    complains(minbert(*words), "run/tokenizer.json: is not what was written", "and train anew")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from minbert.errors import UserError
+from minbert.errors import UserError, shown
 from minbert.files import sha256, write_text
 
 CHECKSUMS = "checksums.sha256"
@@ -25,30 +25,32 @@ def check_checksum(folder: Path, file: Path, otherwise: str | None = None) -> No
     ``otherwise`` is what the message says to do where the file cannot be copied again.
 
     Raises:
-        UserError: it is not, or one of the two cannot be read.
+        UserError: it is not, or is gone, or one of the two cannot be read.
     """
     lines = _lines(folder)
-    if lines and f"{sha256(file)}  {file.relative_to(folder).as_posix()}" not in lines:
+    if not lines:
+        return
+    if not file.is_file():
+        raise UserError(f"{file}: is gone. {_to_do(folder, otherwise)}")
+    if f"{sha256(file)}  {file.relative_to(folder).as_posix()}" not in lines:
         raise UserError(
             f"{file}: is not what was written: its SHA-256 is not that in {folder / CHECKSUMS}. A disk or a copy has "
             f"changed it. {_to_do(folder, otherwise)}"
         )
 
 
-def check_checksums(folder: Path, otherwise: str | None = None) -> None:
-    """Check every file in ``folder`` that has a checksum; see ``check_checksum``.
+def files_with_checksums(folder: Path) -> list[Path]:
+    """Return the files in ``folder`` that checksums were written of, whether they are still there or not.
 
     Raises:
-        UserError: one of them is not what it was, is gone, or cannot be read.
+        UserError: what holds the checksums is damaged.
     """
-    for line in _lines(folder):
-        match = _LINE.fullmatch(line)
-        if match is None:
-            raise UserError(f"{folder / CHECKSUMS}: has a line that is no checksum. {_to_do(folder, otherwise)}")
-        file = folder / match["name"]
-        if not file.is_file():
-            raise UserError(f"{file}: is gone. {_to_do(folder, otherwise)}")
-        check_checksum(folder, file, otherwise)
+    matches = [(line, _LINE.fullmatch(line)) for line in _lines(folder)]
+    if damaged := [line for line, match in matches if match is None]:
+        raise UserError(
+            f"{folder / CHECKSUMS}: a line of it is no checksum: '{shown(damaged[0])}'. {_to_do(folder, None)}"
+        )
+    return [folder / match["name"] for _, match in matches if match]
 
 
 def _lines(folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ from minbert.display.progress import Display
 from minbert.encoder.masked_lm_files import save_masked_lm
 from minbert.encoder.sources import encoder_files, save_tokenizer
 from minbert.files import write_json, write_text
+from minbert.files.checksums import write_checksums
 from minbert.files.left_overs import remove_left_overs
 from minbert.files.locks import claimed
 from minbert.machine.device import available_device
@@ -27,7 +28,7 @@ from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_reci
 from minbert.pretraining.texts import PretrainingTexts
 from minbert.run_folder.folder import METRICS, NEW_ROWS, RECIPE, check_run_folder, read_run_yaml
 from minbert.run_folder.inputs import RunInputs
-from minbert.run_folder.whole import check_whole
+from minbert.run_folder.whole import check_whole, describing_files
 from minbert.training.checkpoint_folder import newest_checkpoint
 
 
@@ -71,7 +72,7 @@ def _pretrain(recipe: PretrainingRecipe, out: Path, resume: bool, display: Displ
                 save_masked_lm(prepared.model, out, prepared.tokenizer)
             keep_new_rows(out / NEW_ROWS, prepared.new_texts, resumed)
         loop.run(resumed)
-        ranks().tell(lambda: write_json(out / METRICS, _metrics(recipe, prepared, loop)))
+        ranks().tell(lambda: _finish(out, _metrics(recipe, prepared, loop)))
     else:
         RunInputs(out, True, display).tell_changed()
     metrics = read_pretraining_metrics(out)
@@ -81,6 +82,11 @@ def _pretrain(recipe: PretrainingRecipe, out: Path, resume: bool, display: Displ
             "texts. Train longer, or try another learning rate"
         )
     return metrics
+
+
+def _finish(out: Path, metrics: dict[str, Any]) -> None:
+    write_checksums(out, describing_files(out))
+    write_json(out / METRICS, metrics)
 
 
 def _stand(recipe: PretrainingRecipe, out: Path, resume: bool) -> tuple[bool, bool]:

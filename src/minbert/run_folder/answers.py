@@ -12,6 +12,7 @@ from minbert.evaluation.prediction_files import write_task_predictions
 from minbert.files.checksums import CHECKSUMS, write_checksums
 from minbert.files.durable import remove
 from minbert.recipe.recipe import TaskRecipe
+from minbert.run_folder.whole import describing_files
 from minbert.tasks.predictions import Predictions
 from minbert.training.rows import Rows
 
@@ -24,7 +25,8 @@ def write_predicted(
 ) -> None:
     """Write what was predicted for ``rows`` into ``folder``: a prediction file a split and task, answers for dev.
 
-    ``read_answers`` checks by the checksums. They are written last; those of before go first, as they would be wrong.
+    ``read_answers`` and ``check_whole`` check by the checksums, which are also of the files that describe the model.
+    They are written last; those of before go first, as they would be wrong.
 
     Raises:
         UserError: the folder cannot be written to.
@@ -37,4 +39,4 @@ def write_predicted(
         if split == "dev":
             assert part.labels is not None
             written.append(write_answers(folder, name, split, Answers([*part.ids], part.labels, values)))
-    write_checksums(folder, written)
+    write_checksums(folder, [*describing_files(folder), *written])
