@@ -35,7 +35,7 @@ def train_grid(
     runs = [run for _, its_runs in table.values() for run in its_runs]
     left, waiting = list(enumerate(runs, start=1)), False
     while left:
-        of_others = []
+        of_others, trained = [], False
         for number, run in left:
             if seconds is not None and time.time() - started > seconds:
                 display.note(f"{seconds:g} seconds have passed, so no further run is begun")
@@ -50,10 +50,13 @@ def train_grid(
                 display.note(f"run {number} of {len(runs)}: {run.name}")
                 folder.keep_record(folder.train(run, display), display)
                 folder.publish(table)
+                trained = True
         left = of_others
-        if left and not waiting:
+        if not left or trained:  # the others may have ended meanwhile
+            continue
+        if not waiting:
             names = ", ".join(run.name for _, run in left)
             display.note(f"{names}: other processes are at work; this one waits, and takes over what they leave")
-            waiting = True
-        time.sleep(LOOKS_AGAIN if left else 0)
+        waiting = True
+        time.sleep(LOOKS_AGAIN)
     return folder.publish(table)
