@@ -127,7 +127,7 @@ def _print(display: Display, results: Results, out: Path, ranked: bool) -> None:
     if failed := results.count("failed"):
         told.append(f"{failed} of the runs failed; {out / 'sweep.md'} says why.")
     if results.unfinished:
-        told.append("Of those that are unfinished, another process is at work, or --resume goes on with them.")
+        told.append("Another process is at the unfinished ones, or --resume goes on with them.")
     told.append(f"Every row is in {out / 'sweep.csv'}, {out / 'sweep.json'} and {out / 'sweep.md'}.")
     if results.best:
         so_far = " so far" if results.unfinished else ""
