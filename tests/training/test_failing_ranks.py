@@ -36,6 +36,12 @@ def stopped(rank: int, loop: TrainingLoop) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
+def stopped_before_a_checkpoint(rank: int, loop: TrainingLoop) -> None:
+    """Stop where the others wait for what it says, not for what it has computed."""
+    if rank == 1 and loop.state.step == STEP:
+        loop._checkpoint = lambda: os.kill(os.getpid(), signal.SIGSTOP)  # type: ignore[method-assign]
+
+
 def raising(rank: int, loop: TrainingLoop) -> None:
     if rank == 1 and loop.state.step == STEP:
         raise ValueError("a bug on one rank")
@@ -52,6 +58,7 @@ def not_a_number(rank: int, loop: TrainingLoop) -> None:
     [
         (killed, ["at step 3", "rank 1", "killed"]),
         (stopped, ["at step 3", "rank 1", "has not answered for 2 s"]),
+        (stopped_before_a_checkpoint, ["at step 3", "rank 1", "has not answered for 2 s"]),
         (raising, ["ValueError: a bug on one rank", "on rank 1 of 3, at step 3"]),
         (not_a_number, ["step 3, on rank 1", "loss of task 'mood' is nan"]),
     ],

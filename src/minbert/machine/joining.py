@@ -50,7 +50,7 @@ def joined() -> Iterator[Ranks]:
         return
     store = _meet(launch)
     try:
-        with ExitStack() as silence, taking_part(Ranks(launch.rank, launch.ranks, store)) as own:
+        with ExitStack() as silence, taking_part(Ranks(launch.rank, launch.ranks, store, launch.seconds)) as own:
             if not own.first:
                 nowhere = silence.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
                 silence.enter_context(redirect_stdout(nowhere))

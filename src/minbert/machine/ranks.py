@@ -48,13 +48,19 @@ class LostRankError(UserError):
 class Ranks:
     """This process among all that share a run. Every method must be called by all ranks, in the same order."""
 
-    def __init__(self, rank: int = 0, count: int = 1, store: Store | None = None) -> None:
-        """Take the ``rank``-th of ``count`` processes, which meet in ``store``; by default one that is alone."""
+    def __init__(
+        self, rank: int = 0, count: int = 1, store: Store | None = None, patience: float = float("inf")
+    ) -> None:
+        """Take the ``rank``-th of ``count`` processes, which meet in ``store``; by default one that is alone.
+
+        ``patience`` are the seconds after which a rank that a signal has stopped is given up.
+        """
         self.rank = rank
         self.count = count
         self.place = AT_THE_START
         """What this rank is doing, for the message if it fails."""
         self._store = store
+        self._patience = patience
         self._told = 0
 
     @property
@@ -161,11 +167,16 @@ class Ranks:
         """Return what a rank puts into the store, when it does."""
         with _peers():
             assert self._store is not None
-            pause = _SHORTEST_PAUSE
+            pause, running = _SHORTEST_PAUSE, time.monotonic()
             while not self._store.check([key]):  # the store's own way to wait prints warnings from time to time
-                ended = self._store.check([FAILURE]) or RankProcess.of(rank, self._store).has_ended()
+                process = RankProcess.of(rank, self._store)
+                ended = self._store.check([FAILURE]) or process.has_ended()
                 if ended and not self._store.check([key]):
                     raise LostRankError(f"rank {rank} has ended")
+                if not process.is_stopped():
+                    running = time.monotonic()
+                elif time.monotonic() - running > self._patience:
+                    raise LostRankError(f"timed out: rank {rank} is stopped")
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             return str(self._store.get(key), "utf-8")
