@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +37,8 @@ from minbert.multitask.combination import Combination, Surgeon
 from minbert.pretraining.loop import PretrainingLoop
 from minbert.pretraining.prepare import prepare_pretraining
 from minbert.pretraining.recipe import parse_pretraining_recipe
-from minbert.recipe.recipe import load_recipe, parse_recipe
-from minbert.running.prepare import make_learner, prepare
+from minbert.recipe.recipe import Recipe, load_recipe, parse_recipe
+from minbert.running.prepare import Prepared, make_learner, prepare
 from minbert.text.tokenizer import Tokenizer
 from minbert.training.loop import TrainingLoop
 from minbert.training.stepper import Stepper
@@ -84,8 +86,11 @@ def measured(tree: Mapping[str, Any], shards: int, steps: int = 0) -> dict[str, 
     of each parameter, and each of the ``weights`` after the steps.
     """
     recipe = parse_recipe(tree, "distributed")
-    display = Display(Console(file=io.StringIO()))
-    prepared = prepare(recipe, display)
+    return _measured_prepared(recipe, prepare(recipe, _silent()), shards, steps)
+
+
+def _measured_prepared(recipe: Recipe, prepared: Prepared, shards: int, steps: int) -> dict[str, Tensor]:
+    display = _silent()
     learner = make_learner(recipe, prepared, display)
     loop = TrainingLoop(learner, prepared.dev, prepared.course, Path(), display)
     learner.finish_step()  # MBPP's teacher stays behind the weights, which now move
@@ -97,10 +102,13 @@ def measured(tree: Mapping[str, Any], shards: int, steps: int = 0) -> dict[str, 
 def measured_pretraining(tree: Mapping[str, Any], shards: int, steps: int = 0) -> dict[str, Tensor]:
     """Return the same of a pretraining recipe."""
     recipe = parse_pretraining_recipe(tree, "distributed")
-    display = Display(Console(file=io.StringIO()))
-    prepared = prepare_pretraining(recipe, display)
-    loop = PretrainingLoop(prepared.model, prepared.texts, prepared.course, "fp32", Path(), display)
+    prepared = prepare_pretraining(recipe, _silent())
+    loop = PretrainingLoop(prepared.model, prepared.texts, prepared.course, "fp32", Path(), _silent())
     return _measured(loop, shards, steps)
+
+
+def _silent() -> Display:
+    return Display(Console(file=io.StringIO()))
 
 
 def _measured(loop: Stepper[Any], shards: int, steps: int) -> dict[str, Tensor]:
@@ -152,6 +160,16 @@ def measured_case(method: str, combination: str, encoder: str, shards: int, step
         corpora = {"sample": {"recipe": "quickstart"}}
         tree = {"data": "sample", "encoder": {"name": encoder}, "corpora": corpora, "training": {"precision": "fp32"}}
         return measured_pretraining(tree, shards, steps)
+    tree, prepared, weights = _prepared(method, encoder)
+    recipe = parse_recipe({**tree, "combination": combination}, "distributed")
+    prepared.model.load_state_dict(weights)
+    course = replace(prepared.course, combination=recipe.combination)
+    return _measured_prepared(recipe, replace(prepared, course=course), shards, steps)
+
+
+@lru_cache(maxsize=1)
+def _prepared(method: str, encoder: str) -> tuple[dict[str, Any], Prepared, dict[str, Tensor]]:
+    """Return a method's recipe, what is made ready for it once for all combinations, and the weights it begins with."""
     tree = load_recipe("quickstart").model_dump(mode="json")
     tree["encoder"]["name"] = encoder
     tree["training"] |= {"precision": "fp32", "head_start": "random", "epochs": 50}
@@ -160,7 +178,9 @@ def measured_case(method: str, combination: str, encoder: str, shards: int, step
         task |= {"rows": 64, "dev_rows": 8}
         if task["kind"] == "regression":
             task["head"] = SMOOTH
-    return measured(changed(tree, METHODS[method], combination), shards, steps)
+    tree = changed(tree, METHODS[method])
+    prepared = prepare(parse_recipe(tree, "distributed"), _silent())
+    return tree, prepared, {name: tensor.clone() for name, tensor in prepared.model.state_dict().items()}
 
 
 def _on_shared_gradients(combination: str) -> bool:
@@ -230,18 +250,17 @@ def main() -> None:
 
 
 def show(lines: list[dict[str, Any]]) -> None:
-    """Print of every method the largest difference over all combinations."""
-    parts = list(
-        dict.fromkeys(key for line in lines for key in line if key not in ("method", "combination", "processes"))
-    )
-    table = Table(title="largest relative L2 difference from one process", title_justify="left")
-    for column in ("method", "processes", "combinations", *parts):
-        table.add_column(column, justify="left" if column == "method" else "right")
-    for method, count in dict.fromkeys((line["method"], line["processes"]) for line in lines):
-        own = [line for line in lines if (line["method"], line["processes"]) == (method, count)]
-        worst = [f"{max(line.get(part, 0.0) for line in own):.1e}" for part in parts]
-        table.add_row(method, str(count), str(len(own)), *worst)
-    Console(width=120).print(table)
+    """Print the largest differences of every method over all combinations, and of every combination over methods."""
+    parts = [part for part in ("losses", "gramian", "gradient", "weights") if any(part in line for line in lines)]
+    for subject in ("method", "combination"):
+        table = Table(title="largest relative L2 difference from one process", title_justify="left")
+        for column in (subject, "processes", "cases", *parts):
+            table.add_column(column, justify="left" if column == subject else "right")
+        for name, count in dict.fromkeys((line[subject], line["processes"]) for line in lines):
+            own = [line for line in lines if (line[subject], line["processes"]) == (name, count)]
+            worst = [f"{max(line.get(part, 0.0) for line in own):.1e}" for part in parts]
+            table.add_row(name, str(count), str(len(own)), *worst)
+        Console(width=120).print(table)
 
 
 def parser() -> argparse.ArgumentParser:
