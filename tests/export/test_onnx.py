@@ -212,6 +212,25 @@ def test_predict_answers_the_same_file_with_the_same_flags(run: Path, exported: 
     assert shown[0] == shown[1] != ""
 
 
+def test_encode_writes_the_same_vectors(run: Path, exported: Path, tmp_path: Path) -> None:
+    texts = tmp_path / "texts.csv"
+    texts.write_text("text\nhello world\n" + "the quick fox " * 30 + "\nhello world\nfox\n", encoding="utf-8")
+    vectors, told = [], []
+    for folder, engine in ((run, "torch"), (exported, "onnx")):
+        output = tmp_path / f"{engine}.npy"
+        words = ["--input", texts, "--output", output, "--engine", engine]
+        told.append(minbert("encode", folder, *words, *(["--precision", "fp32"] if engine == "torch" else [])))
+        assert told[-1].returncode == 0, told[-1].stderr
+        vectors.append(np.load(output))
+    np.testing.assert_allclose(*vectors, atol=1e-5)
+    assert told[0].stderr.replace("torch.npy", "onnx.npy") == told[1].stderr
+    for word, value in (("pooling", "cls"), ("precision", "bf16")):
+        output = tmp_path / "none.npy"
+        words = ["--input", texts, "--output", output, "--engine", "onnx", f"--{word}", value]
+        complains(minbert("encode", exported, *words), f"{word}: ", value, "Leave it out")
+        assert not output.exists()
+
+
 def test_what_cannot_be_asked_is_told(run: Path, exported: Path, tmp_path: Path) -> None:
     vectors, again = tmp_path / "vectors.npy", tmp_path / "again"
     for command, *words in (

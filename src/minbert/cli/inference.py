@@ -13,7 +13,8 @@ from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
     from minbert.display.progress import Display
-    from minbert.evaluation.streaming import Answering
+    from minbert.evaluation.streaming import Answering, Encoding
+    from minbert.export.onnx.session import OnnxModel
     from minbert.machine.precision import Precision
     from minbert.multitask.model import MultitaskModel
 
@@ -24,6 +25,9 @@ Revision = Annotated[
 PrecisionOption = Annotated[
     Literal["auto", "fp32", "bf16"],
     typer.Option(help="Number format of matrix products; auto: bf16 where it is faster."),
+]
+EngineOption = Annotated[
+    Literal["torch", "onnx"], typer.Option(help="onnx: RUN is a folder of 'minbert export --to onnx'.")
 ]
 
 
@@ -65,9 +69,7 @@ def predict(
     force: Force = False,
     revision: Revision = None,
     precision: PrecisionOption = "auto",
-    engine: Annotated[
-        Literal["torch", "onnx"], typer.Option(help="onnx: RUN is a folder of 'minbert export --to onnx'.")
-    ] = "torch",
+    engine: EngineOption = "torch",
 ) -> None:
     """Predict one task for texts given here, or for every row of a file (of any size)."""
     from minbert.data.row_writer import ROW_FORMATS
@@ -135,6 +137,7 @@ def encode(
     force: Force = False,
     revision: Revision = None,
     precision: PrecisionOption = "auto",
+    engine: EngineOption = "torch",
     texts: Annotated[list[str] | None, typer.Argument(hidden=True, is_eager=True, callback=_no_texts)] = None,  # noqa: ARG001
 ) -> None:
     """Write the sentence vector of every row of a file. RUN is a trained run, not a bare encoder."""
@@ -145,7 +148,6 @@ def encode(
     from minbert.errors import UserError
     from minbert.evaluation.streaming import encode_file
     from minbert.files.outputs import new_file
-    from minbert.machine.precision import chosen_precision
     from minbert.machine.ranks import ranks
 
     if id_column is not None and output.suffix.lower() == ".npy":
@@ -154,11 +156,11 @@ def encode(
     with ExitStack() as held:
         if ranks().first:
             held.enter_context(new_file(output, [source, to_path(run)], force=force, suffixes=VECTOR_FORMATS))
-        model = load(run, display, revision)
+        model: Encoding = _load_exported(run, revision) if engine == "onnx" else load(run, display, revision)
         rows = TextRows(source, [column], id_column)
-        answered = encode_file(model, rows, output, pooling, chosen_precision(precision), display)
+        answered = encode_file(model, rows, output, pooling, _number_format(precision, engine), display)
     _tell_cut(display, answered.cut, answered.sequences, model.max_length)
-    display.note(f"{output}: {answered.rows:,} vectors of {model.encoder.config.hidden_size} numbers")
+    display.note(f"{output}: {answered.rows:,} vectors of {model.hidden_size} numbers")
 
 
 def _predict_given(
@@ -195,7 +197,7 @@ def load(run: str, display: Display, revision: str | None = None) -> MultitaskMo
     return MultitaskModel.from_pretrained(run, revision).to(available_device())
 
 
-def _load_exported(folder: str, revision: str | None) -> Answering:
+def _load_exported(folder: str, revision: str | None) -> OnnxModel:
     from minbert.errors import UserError
     from minbert.export.onnx.session import OnnxModel
 

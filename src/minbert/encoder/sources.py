@@ -83,8 +83,8 @@ def find_encoder(name: str, revision: str | None = None) -> EncoderFiles:
     weights = _first_file(folder, WEIGHTS)
     if (folder / _EXPORTED).is_file():
         raise UserError(
-            f"{name}: is an exported model. 'minbert predict --engine onnx' asks it; else give the run that it was "
-            "made of."
+            f"{name}: is an exported model. Ask it by 'minbert predict --engine onnx' or 'minbert encode --engine "
+            "onnx'; else give the run that it was made of."
         )
     if not (folder / CONFIG).is_file() or weights is None:
         lacking = CONFIG if weights else f"{SAFETENSORS} (or {PICKLE})"

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from minbert.data.row_writer import Holds, row_writer
@@ -21,7 +23,6 @@ from minbert.evaluation.dealing import Answered, answered
 from minbert.machine.precision import Precision
 from minbert.machine.ranks import ranks
 from minbert.multitask.inference import NotFiniteAnswersError
-from minbert.multitask.model import MultitaskModel
 from minbert.multitask.sequences import Sequences
 from minbert.multitask.texts import Text
 from minbert.tasks.kinds import Kind
@@ -61,6 +62,24 @@ class Answering(Protocol):
         """Return a task's predictions; see ``MultitaskModel``."""
 
 
+class Encoding(Protocol):
+    """Whoever has a vector for each text, as ``MultitaskModel`` does."""
+
+    @property
+    def max_length(self) -> int:
+        """The most tokens of a sequence."""
+
+    @property
+    def hidden_size(self) -> int:
+        """The numbers of a vector."""
+
+    def single_texts(self, texts: Iterable[str]) -> Sequences:
+        """Tokenize texts for no task in particular; see ``MultitaskModel``."""
+
+    def row_vectors(self, sequences: Sequences, pooling: Pooling, precision: Precision) -> NDArray[np.float32]:
+        """Return the vector of each row; see ``MultitaskModel``."""
+
+
 def predict_file(
     model: Answering, task: str, rows: TextRows, output: Path | None, precision: Precision, display: Display
 ) -> Total:
@@ -98,7 +117,7 @@ def predict_file(
 
 
 def encode_file(
-    model: MultitaskModel, rows: TextRows, output: Path, pooling: Pooling, precision: Precision, display: Display
+    model: Encoding, rows: TextRows, output: Path, pooling: Pooling, precision: Precision, display: Display
 ) -> Total:
     """Write the sentence vector of each of ``rows`` to ``output``, one of ``VECTOR_FORMATS``.
 
@@ -116,7 +135,7 @@ def encode_file(
     with display.counting("encoding", count) as bar, ExitStack() as written:
         write = None
         if ranks().first:
-            write = written.enter_context(vector_writer(output, model.encoder.config.hidden_size))
+            write = written.enter_context(vector_writer(output, model.hidden_size))
         for block in blocks:
             if write is not None:
                 write([row.id for row in block.rows], block.answers[0].numpy())

@@ -134,6 +134,11 @@ class MultitaskModel(MultitaskNetwork):
         return self.reader.of_task(task, self.task(task).pair, texts)
 
     @property
+    def hidden_size(self) -> int:
+        """The numbers of a token's state, and of a sentence vector."""
+        return self.encoder.config.hidden_size
+
+    @property
     def reader(self) -> TextReader:
         """How texts become sequences."""
         return TextReader(self.tokenizer, self.template, self.max_length)

@@ -46,7 +46,8 @@ class Onnx(Format):
 
 
 _USAGE = """\
-`minbert predict . --engine onnx --task TASK` answers as for a run. `minbert.json` tells other programs the rest:
+`minbert predict . --engine onnx --task TASK` answers as for a run, and `minbert encode . --engine onnx` encodes.
+`minbert.json` tells other programs the rest:
 
 - `inputs`: int64, for S sequences of at most L tokens; padding stands behind the tokens.
 - `sequences` of a task: what a row reads. Its input `rows` (R, n) says which of the S these are. A task that is not

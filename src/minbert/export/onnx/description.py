@@ -40,6 +40,14 @@ class DescribedTask(Settings):
     recipe: TaskSettings
 
 
+class DescribedEmbedding(Settings):
+    """What the graph says of each sequence itself."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    size: int = Field(ge=1)
+
+
 class Description(Settings):
     """What minbert reads of the file again."""
 
@@ -48,6 +56,7 @@ class Description(Settings):
     format: Literal[1]
     family: str
     max_length: int = Field(ge=1)
+    embedding: DescribedEmbedding
     tasks: dict[str, DescribedTask] = Field(min_length=1)
 
 

@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from minbert.encoder.architectures import Architecture
+from minbert.encoder.pooling import Pooling
 from minbert.errors import UserError
 from minbert.export.onnx.description import GRAPH, Description, read_description
 from minbert.export.onnx.padded import ADAPTER, EMBEDDING, IDS, MASK, SEGMENTS, logits_name, rows_name
 from minbert.machine.precision import Precision
-from minbert.multitask.inference import predictions_from
+from minbert.multitask.inference import NotFiniteAnswersError, predictions_from
 from minbert.multitask.reading import TextReader, find_task
 from minbert.multitask.sequences import Indices, Sequences
 from minbert.multitask.texts import Text
@@ -36,6 +37,7 @@ class OnnxModel:
         """Take an ``onnxruntime.InferenceSession``, and what reads texts and tells tasks for it."""
         self.session = session
         self.reader = reader
+        self.hidden_size = described.embedding.size
         self.tasks = {name: task.recipe for name, task in described.tasks.items()}
         self._adapters = {name: task.adapter for name, task in described.tasks.items()}
         self._inputs = {value.name for value in session.get_inputs()}
@@ -83,8 +85,7 @@ class OnnxModel:
             NotFiniteAnswersError: one is no finite number.
             UserError: another number format than fp32 is asked for.
         """
-        if precision != "fp32":
-            raise UserError(f"precision: {precision} is not what an exported model computes in. Leave it out.")
+        _check_precision(precision)
         return predictions_from(task, self.task(task).kind, torch.from_numpy(self.logits(task, sequences)))
 
     def logits(self, task: str, sequences: Sequences) -> Floats:
@@ -101,6 +102,25 @@ class OnnxModel:
         parts = [(rows, self._run(EMBEDDING, self._fed(part))[part.rows[:, 0]]) for rows, part in _batches(sequences)]
         return _in_order(parts)
 
+    def single_texts(self, texts: Iterable[str]) -> Sequences:
+        """Tokenize ``texts``, each a row by itself, for no task in particular."""
+        return self.reader.single_texts(texts)
+
+    def row_vectors(self, sequences: Sequences, pooling: Pooling = "mean", precision: Precision = "fp32") -> Floats:
+        """Return the vector of each row (R, hidden) of ``single_texts``.
+
+        Raises:
+            NotFiniteAnswersError: one is no finite number.
+            UserError: another pooling than the mean, or another number format than fp32, is asked for.
+        """
+        _check_precision(precision)
+        if pooling != "mean":
+            raise UserError(f"pooling: an exported model has the mean of token states, not '{pooling}'. Leave it out.")
+        vectors = self.vectors(sequences)
+        if not np.isfinite(vectors).all():
+            raise NotFiniteAnswersError("sentence vectors", torch.from_numpy(vectors))
+        return vectors
+
     def _fed(self, sequences: Sequences) -> dict[str, NDArray[np.int64]]:
         """Return all inputs for a batch of sequences; tasks are asked about its first one, which costs next to nothing.
 
@@ -116,6 +136,11 @@ class OnnxModel:
         fed = {name: np.ascontiguousarray(values) for name, values in inputs.items() if name in self._inputs}
         result: Floats = self.session.run([output], fed)[0]
         return result
+
+
+def _check_precision(precision: Precision) -> None:
+    if precision != "fp32":
+        raise UserError(f"precision: {precision} is not what an exported model computes in. Leave it out.")
 
 
 def padded(sequences: Sequences, padding_id: int) -> dict[str, NDArray[np.int64]]:
