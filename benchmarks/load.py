@@ -51,6 +51,8 @@ class Answer:
     status: int = 0
     seconds: float = 0.0
     """From when it was due."""
+    late: float = 0.0
+    """Of these, the seconds until the client itself had sent it."""
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
 
@@ -70,16 +72,17 @@ class Client:
         answer = Answer(request)
         try:
             async with asyncio.timeout(_TIMEOUT):
-                await self._exchange(request, answer)
+                await self._exchange(request, answer, due)
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             pass  # the status stays 0
         answer.seconds = time.perf_counter() - due
         return answer
 
-    async def _exchange(self, request: Request, answer: Answer) -> None:
+    async def _exchange(self, request: Request, answer: Answer, due: float) -> None:
         reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection("127.0.0.1", self.port)
         try:
             writer.write(request.head)
+            answer.late = time.perf_counter() - due
             size = -(-len(request.body) // request.pieces)
             for start in range(0, len(request.body), size):
                 writer.write(request.body[start : start + size])
@@ -118,7 +121,7 @@ async def open_loop(
 ) -> list[Answer]:
     """Send requests at random times, so many a second on average; return their answers.
 
-    Latency counts from when a request was due, so a client that falls behind shows it.
+    Latency counts from when a request was due, so a client that falls behind shows it, and says by how much.
     """
     client = Client(port)
     random = np.random.default_rng(seed)
@@ -136,3 +139,8 @@ async def open_loop(
 def percentile(answers: Sequence[Answer], share: float) -> float:
     """Return the latency in ms that so many of the answers did not exceed; not a number where there are none."""
     return float(np.percentile([answer.seconds for answer in answers], share) * 1000) if answers else float("nan")
+
+
+def lateness(answers: Sequence[Answer], share: float) -> float:
+    """Return the ms, of its latency, by which so many of the requests at most were sent late by the client."""
+    return float(np.percentile([answer.late for answer in answers], share) * 1000) if answers else float("nan")

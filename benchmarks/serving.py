@@ -39,7 +39,7 @@ from common import (
     write_figures,
 )
 from faults import mixed_requests, wrong_answers
-from load import Answer, Request, closed_loop, open_loop, percentile
+from load import Answer, Request, closed_loop, lateness, open_loop, percentile
 from minbert.machine.device import available_device
 from minbert.machine.precision import Precision, fastest_precision
 from minbert.multitask.inference import TOKENS_PER_BATCH, task_predictions
@@ -225,6 +225,7 @@ class Bench:
                     f"{name}: neither": len(answers) - len(taken) - len(refused),
                     f"{name}: p99 answered, ms": percentile(taken, 99),
                     f"{name}: p99 refused, ms": percentile(refused, 99),
+                    f"{name}: p99 until the client itself had sent a request, ms": lateness(answers, 99),
                 }
         return figures
 

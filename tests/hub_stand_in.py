@@ -142,7 +142,8 @@ class Hub:
                 return 403, {"error": f"You don't have the rights to create a model under {wanted['organization']}"}
             taken = name in self.repositories
             if not taken:
-                self.repositories[name] = Repository({".gitattributes": b""}, private=wanted["visibility"] == "private")
+                private = wanted.get("private", wanted.get("visibility") == "private")  # before 1.0, and since
+                self.repositories[name] = Repository({".gitattributes": b""}, private)
             return 409 if taken else 200, {"url": f"{self.address}/{name}"}
         name = next(name for name in self.repositories if path.startswith((f"/api/models/{name}/", f"/{name}.git/")))
         if name.partition("/")[0] != who:

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import constants
+from huggingface_hub import constants, file_download
 
 from command_line import complains, minbert
 from hub_stand_in import Hub, served
@@ -27,6 +26,11 @@ from minbert.run_folder.card_texts import HERE
 from minbert.run_folder.publishing import PUBLISHED
 from minbert.tasks.settings import TaskSettings
 from minbert.text.tokenizer import Tokenizer
+
+try:
+    from huggingface_hub import close_session
+except ImportError:  # before 1.0
+    from huggingface_hub.utils import reset_sessions as close_session
 
 TOKEN = "hf_ana"
 PAGE = Path(__file__).parents[2] / "docs/hub.md"
@@ -43,15 +47,18 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 def point_at(address: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(constants, "HF_URL_HOSTS", constants.HF_URL_HOSTS | {"127.0.0.1"})
+    for module in (constants, file_download):  # a client before 1.0 has a copy
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
+    if hasattr(constants, "HF_URL_HOSTS"):  # whom a newer client sends tokens to
+        monkeypatch.setattr(constants, "HF_URL_HOSTS", constants.HF_URL_HOSTS | {"127.0.0.1"})
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "cache"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "no-token"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    huggingface_hub.close_session()  # the one in use has read the proxies
+    close_session()  # the one in use has read the proxies
 
 
 @pytest.fixture
@@ -192,6 +199,7 @@ def test_who_may_not_write_is_told_and_nothing_is_committed(
     point_at("http://127.0.0.1:9", tmp_path, monkeypatch)
     complains(minbert("push", run, "ana/moods"), "the upload failed", "Try again")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    close_session()
     complains(minbert("push", run, "ana/moods"), "HF_HUB_OFFLINE is set")
 
 

@@ -33,6 +33,7 @@ def test_good_requests_among_bad_ones_are_answered_as_the_model_answers(model: M
         assert 200 not in {answer.status for answer, numbers in zip(answers, expected, strict=True) if not numbers}
         come = asyncio.run(open_loop(port, lambda number: requests[number % 120], 200, 0.2, seed=2))
         assert Counter(answer.status for answer in come)[200] > 20
+        assert all(0 < answer.late < answer.seconds for answer in come)
     with_faults = [Answer(requests[0]), *answers[1:]]
     assert wrong_answers(with_faults, [[0.5], *expected[1:]]) == 1
     assert percentile([Answer(requests[0], seconds=second) for second in (1, 2, 3)], 50) == 2000
