@@ -118,7 +118,8 @@ def read_description(source: str, revision: str | None = None) -> ModelDescripti
     if not isinstance(ours, dict):
         raise UserError(
             f"{source}: is an encoder without tasks, not a minbert model. sentence-transformers gives its vectors as "
-            f"they are. Train one from it: {command_line('train', 'RECIPE', '--encoder', source)}"
+            "they are. If a run was exported into it, give the run. Else train one from it: "
+            f"{command_line('train', 'RECIPE', '--encoder', source)}"
         )
     if ours.get("format") != _FORMAT:
         found = ours.get("format")
