@@ -2,6 +2,7 @@
 
     python benchmarks/long_files.py --json long_files.json
     python benchmarks/long_files.py --rows 1000 10000 --only "encode to npy"
+    python benchmarks/long_files.py --rows 3 --characters 20000000
 
 Each figure is a process of its own that does what the command does, over a file of made-up sentences and a tiny random
 model: a million rows take a minute. Memory is RssAnon, the pages that no file stands for, looked at twenty times a
@@ -57,7 +58,7 @@ def main() -> None:
         write_model(folder / "model", options.encoder)
         for rows in options.rows:
             with console.status(f"writing {rows:,} rows"):
-                write_rows(folder, rows, options.encoder)
+                write_rows(folder, rows, options.encoder, options.characters)
             for name in options.only or WORK:
                 with console.status(f"{rows:,} rows: {name}"):
                     arguments = ["--one", name, "--folder", str(folder), "--rows", str(rows)]
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the options."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rows", nargs="+", type=int, default=ROWS)
+    options.add_argument("--characters", type=int, help="say each text again and again until it has so many")
     options.add_argument("--only", nargs="+", choices=WORK)
     options.add_argument("--encoder", default="minilm", help="whose tokenizer reads the texts")
     options.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -140,14 +142,15 @@ def write_model(folder: Path, encoder: str) -> None:
     MultitaskModel(Encoder(config), tokenizer, {"mood": TaskSettings.model_validate(TASK)}, 64).save_pretrained(folder)
 
 
-def write_rows(folder: Path, rows: int, encoder: str) -> None:
-    """Write a file of so many rows with the lengths of the course's sentences."""
+def write_rows(folder: Path, rows: int, encoder: str, characters: int | None) -> None:
+    """Write a file of so many rows with the lengths of the course's sentences, or of so many characters."""
     generator = TextGenerator(vocabulary_words(encoder), 1)
     with row_writer(folder / f"{rows}.csv", {"id": "text", "text": "text", "label": "text"}) as write:
         for start in range(0, rows, ROWS_WRITTEN_TOGETHER):
             count = min(ROWS_WRITTEN_TOGETHER, rows - start)
             for number, text in enumerate(generator.texts(generator.lengths("sentiment", count)), start):
-                write([f"r{number}", text, str(number % 5)])
+                long = text if characters is None else f"{text} " * (characters // len(text) + 1)
+                write([f"r{number}", long[:characters], str(number % 5)])
 
 
 if __name__ == "__main__":

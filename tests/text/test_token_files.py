@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minbert.text import token_files
+from minbert.text import tokenizer as tokenizers
 from minbert.text.token_files import TokenWriter, mapped_table
 from minbert.text.token_table import TokenTable
 from minbert.text.tokenizer import Tokenizer
@@ -27,6 +28,25 @@ def test_it_is_the_one_made_in_memory(
     table, expected = mapped_table(tmp_path / "table"), TokenTable.from_texts(given, tokenizer)[0]
     assert np.array_equal(table.token_ids, expected.token_ids) and table.token_ids.dtype == np.int32
     assert np.array_equal(table.offsets, expected.offsets) and table.offsets.dtype == np.int64
+    assert sum(done) == len(given)
+
+
+@pytest.mark.parametrize("characters", [1, 20, 10**6])
+def test_long_texts_have_the_tokens_of_the_whole(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, characters: int
+) -> None:
+    given = ["the cat", "sat, a 中文 cat " * 30, "", "unable " * 50, "b c"]
+    expected = TokenTable.from_texts(given, tokenizer)[0]
+    monkeypatch.setattr(tokenizers, "PIECE", 9)
+    monkeypatch.setattr(token_files, "CHARACTERS_AT_ONCE", characters)
+    assert max(len([*tokenizer.pieces(text)]) for text in given) > 30
+    done: list[int] = []
+    with TokenWriter(tmp_path / "table", tokenizer, done.append) as writer:
+        for text in given:
+            writer.add(text)
+    table = mapped_table(tmp_path / "table")
+    assert np.array_equal(table.token_ids, expected.token_ids)
+    assert np.array_equal(table.offsets, expected.offsets)
     assert sum(done) == len(given)
 
 

@@ -36,6 +36,14 @@ def test_columns_have_the_table_of_their_texts(columns: list[list[str]], tokeniz
         assert np.array_equal(mine, theirs) and mine.dtype == theirs.dtype
 
 
+@pytest.mark.parametrize("most", [1, 2, 7])
+def test_texts_are_cut_to_what_is_needed(most: int, tokenizer: Tokenizer) -> None:
+    texts = ["the cat sat", "a", "", "the cat " * 40]
+    whole = tokenizer.token_ids(texts)
+    for table, _ in (TokenTable.from_texts(texts, tokenizer, most), TokenTable.from_columns([texts], tokenizer, most)):
+        assert [ids.tolist() for ids in np.split(table.token_ids, table.offsets[1:-1])] == [ids[:most] for ids in whole]
+
+
 def test_columns_of_many_tokens_are_mapped_files(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool, "IN_MEMORY", 16)
     columns = [["the cat", "sat sat", "a"] * 20, [f"b {n}" for n in range(30)]]
@@ -52,10 +60,11 @@ def test_each_text_is_tokenized_once_whatever_the_chunks(
     monkeypatch.setattr(token_table, "TEXTS_AT_ONCE", 2)
     tokenizer = Tokenizer.from_files(vocabulary_folder)
     calls: list[tuple[int, int]] = []
-    table, rows = TokenTable.from_texts(
-        ["a", "b", "a", "c", "the cat", "b", "sat"], tokenizer, lambda *counts: calls.append(counts)
-    )
+    texts = ["a", "b", "a", "c", "the cat", "b", "sat"]
+    TokenTable.from_texts(texts, tokenizer)
     assert tokenizer.texts_tokenized == 5
+    table, rows = TokenTable.from_columns([texts], tokenizer, progress=lambda *counts: calls.append(counts))
+    assert tokenizer.texts_tokenized == 10
     assert rows.tolist() == [0, 1, 0, 2, 3, 1, 4]
     assert table.offsets.tolist() == [0, 1, 2, 3, 5, 6]
     assert calls == [(2, 5), (4, 5), (5, 5)]

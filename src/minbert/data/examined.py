@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import compress, islice
+from itertools import compress
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from minbert.data.rows import read_rows, told_empty
 from minbert.data.task_files import Columns
 from minbert.errors import UserError, shown
 from minbert.tasks.kinds import Label
+from minbert.text.batches import batches
 
 _UNLABELLED = "Give these rows labels, or leave them out: 'skip_unlabelled: true' beside the task's 'label'."
 
@@ -74,7 +75,7 @@ class Block:
 def examined_blocks(
     path: Path, columns: Columns, labels: Labels, labelled: bool | None = True, line_of_id: FirstLines | None = None
 ) -> Iterator[Block]:
-    """Yield the rows of a file, ``ROWS_IN_BLOCK`` at a time.
+    """Yield the rows of a file, ``ROWS_IN_BLOCK`` at a time, or fewer where they are long.
 
     Args:
         path: the file.
@@ -89,7 +90,7 @@ def examined_blocks(
     rows = enumerate(read_rows(path), start=1)
     first_lines: FirstLines = {} if line_of_id is None else line_of_id
     with_labels, columns_known, empty = labelled is not False, False, True
-    while some := list(islice(rows, ROWS_IN_BLOCK)):
+    for some in batches(rows, ROWS_IN_BLOCK, _characters):
         empty = False
         usable = next((row for _, row in some if isinstance(row, Row)), None)
         if usable is not None and not columns_known:
@@ -167,6 +168,11 @@ class _Examining:
         second = [texts[1] for texts in self.texts] if len(self.columns.text_columns) == 2 else None
         labels = None if self.labels is None else np.array(self.values, dtype=np.float64)
         return Block(self.ids, first, second, labels, self.unlabelled, problems, rows, self.withheld)
+
+
+def _characters(numbered: tuple[int, Row | Problem]) -> int:
+    row = numbered[1]
+    return sum(map(len, row.values.values())) if isinstance(row, Row) else 0
 
 
 def _require_columns(path: Path, row: Row, columns: Columns, labels: Labels | None) -> None:

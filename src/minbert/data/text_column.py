@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minbert.files.spool import Spool
+from minbert.text.batches import batches
 
 TEXTS_AT_ONCE = 2048
 
@@ -73,8 +74,8 @@ class ColumnWriter:
 
     def extend(self, texts: Iterable[str]) -> None:
         """Add texts at the end."""
-        texts = iter(texts)
-        while some := [text.encode() for text in islice(texts, TEXTS_AT_ONCE)]:
+        for batch in batches(texts, TEXTS_AT_ONCE):
+            some = [text.encode() for text in batch]
             ends = self._end + np.fromiter(map(len, some), np.int64).cumsum()
             self._data.write(b"".join(some))
             self._offsets.write(ends)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -13,9 +13,11 @@ from torch import Tensor
 from minbert.data.text_rows import TextRow, TextRows
 from minbert.machine.ranks import Ranks, ranks, taking_part
 from minbert.multitask.sequences import Sequences
+from minbert.text.batches import batches
 
 ROWS_AT_ONCE = 2048
-"""Rows that a rank answers together: enough for full batches, few enough to stay small in memory."""
+CHARACTERS_AT_ONCE = 2**24
+"""Rows that a rank answers together, or fewer with so many characters: enough for full batches, and small in memory."""
 
 Answer = Callable[[Sequence[TextRow]], tuple[list[Tensor], Sequences]]
 """From some rows to what is said of them, tensors (R, ...) on the CPU, and what was read for them."""
@@ -62,9 +64,14 @@ def _answered(blocks: Iterator[list[TextRow]], answer: Answer) -> Iterator[Answe
 
 def _read_by_first(rows: TextRows) -> Iterator[list[TextRow]]:
     """Yield the rows that the first rank reads, as many at a time as all ranks together answer."""
-    own, source = ranks(), iter(rows)
-    while block := _handed_on(list(islice(source, ROWS_AT_ONCE * own.count)) if own.first else []):
+    own = ranks()
+    blocks = batches(rows, ROWS_AT_ONCE * own.count, _characters, CHARACTERS_AT_ONCE * own.count)
+    while block := _handed_on(next(blocks, []) if own.first else []):
         yield block
+
+
+def _characters(row: TextRow) -> int:
+    return sum(map(len, row.texts))
 
 
 def _handed_on(block: list[TextRow]) -> list[TextRow]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from minbert.errors import UserError, did_you_mean
-from minbert.multitask.sequences import Sequences
+from minbert.multitask.sequences import Sequences, tokens_needed
 from minbert.multitask.texts import Text, task_texts
 from minbert.tasks.heads import Pair
 from minbert.tasks.settings import TaskSettings
@@ -37,7 +37,7 @@ class TextReader:
 
     def single_texts(self, texts: Iterable[str]) -> Sequences:
         """Return ``texts``, each a row by itself."""
-        table, numbers = TokenTable.from_texts(texts, self.tokenizer)
+        table, numbers = TokenTable.from_texts(texts, self.tokenizer, self.max_length)
         return Sequences.of_rows(table, numbers, None, None, self.template, self.max_length)
 
     def of_task(self, task: str, pair: Pair | None, texts: Iterable[Text]) -> Sequences:
@@ -49,6 +49,7 @@ class TextReader:
         checked = task_texts(task, texts, pairs=pair is not None)
         firsts = [text if isinstance(text, str) else text[0] for text in checked]
         seconds = [text[1] for text in checked if not isinstance(text, str)]
-        table, numbers = TokenTable.from_texts(firsts + seconds, self.tokenizer)
+        most = tokens_needed([pair], self.max_length)
+        table, numbers = TokenTable.from_texts(firsts + seconds, self.tokenizer, most)
         first, second = numbers[: len(firsts)], numbers[len(firsts) :] if pair else None
         return Sequences.of_rows(table, first, second, pair, self.template, self.max_length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +27,15 @@ _ENDLESS = 2**40
 
 ALONE = -1
 """In the place of a second text: the sequence is a text by itself."""
+
+
+def tokens_needed(forms: Iterable[Pair | None], max_length: int) -> int | None:
+    """Return how many tokens of a text are needed at most where texts are read in these ways; None: all.
+
+    They tell whether the text is cut to ``max_length``. Of two texts that are joined, the longer one loses its end, so
+    it must be known which that is.
+    """
+    return max_length if all(pair in (None, "bi") for pair in forms) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,7 @@ class Sequences:
         return np.concatenate([single, joined_lengths(self.table, first, second, self.template, self.max_length)])
 
     def whole_lengths(self) -> Indices:
-        """Return how many tokens each sequence has if nothing is cut, (S,)."""
+        """Return how many tokens each sequence has if nothing is cut, (S,); its table must have whole texts."""
         return replace(self, max_length=_ENDLESS).lengths()
 
     def row_lengths(self) -> Indices:

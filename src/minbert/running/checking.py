@@ -54,13 +54,10 @@ def check_source(source: str, data: str | None, encoder: str | None, display: Di
 def _token_counter(pair: Pair | None, tokenizer: Tokenizer, template: Template) -> TokenCounter:
     alone, joined = template.tokens(1), template.tokens(2)
 
-    def lengths(texts: Sequence[str]) -> list[int]:
-        return [len(ids) for ids in tokenizer.token_ids(texts)]
-
     def count(firsts: Sequence[str], seconds: Sequence[str] | None) -> list[int]:
         if seconds is None:
-            return [length + alone for length in lengths(firsts)]
-        first, second = lengths(firsts), lengths(seconds)
+            return [length + alone for length in tokenizer.lengths(firsts)]
+        first, second = tokenizer.lengths(firsts), tokenizer.lengths(seconds)
         counts = [length + alone for length in first + second] if pair in ("bi", "both") else []
         return counts + ([a + b + joined for a, b in zip(first, second, strict=True)] if pair != "bi" else [])
 

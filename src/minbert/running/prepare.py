@@ -16,7 +16,7 @@ from minbert.machine.allocator import keep_memory
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
 from minbert.multitask.model import MultitaskModel
-from minbert.multitask.sequences import Sequences
+from minbert.multitask.sequences import Sequences, tokens_needed
 from minbert.recipe.recipe import Recipe
 from minbert.run_folder.unfinished import unfinished
 from minbert.running.texts import Texts, add_new_rows, check_steps, read_texts, task_sizes
@@ -226,8 +226,9 @@ def _tokenize(
 ) -> dict[tuple[str, str], Rows]:
     """Tokenize every distinct text of all tasks and splits once, into one table."""
     columns = [column for split in texts.values() for column in (split.first, split.second or [])]
+    most = tokens_needed([model.tasks[name].pair for _, name in texts], model.max_length)
     with display.counting("tokenizing") as bar:
-        table, numbers = TokenTable.from_columns(columns, model.tokenizer, bar.reached)
+        table, numbers = TokenTable.from_columns(columns, model.tokenizer, most, bar.reached)
     rows = {}
     start = 0
     for (split_name, name), split in texts.items():

@@ -44,7 +44,7 @@ def choose_length(tasks: Sequence[InferredTask], name: str, encoder: Findings) -
         step = max(1, len(task.texts) // _MOST_TEXTS)
         rows = task.texts[::step]
         texts = [text for row in rows for text in row]
-        tokens = iter(map(len, tokenizer.token_ids(texts)))
+        tokens = iter(tokenizer.lengths(texts))
         lengths = [sum(next(tokens) for _ in row) + _SPECIAL for row in rows]
         needed.append(int(np.percentile(lengths, 99, method="inverted_cdf")))
         if strange := _how_strange(tokenizer, texts[:_MOST_TEXTS], task.name):

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from minbert.text.batches import batches
 from minbert.text.hashes import HashFile, distinct, repeated, text_hashes, zeros_for
 
 TEXTS_AT_ONCE = 4096
-CHARACTERS_AT_ONCE = 2**20
-"""Texts that are held at a time: so many, or so many characters."""
 
 
 class DistinctTexts:
@@ -34,7 +33,7 @@ class DistinctTexts:
         """
         self._read, self._scratch = read, scratch
         hashes = HashFile(scratch)
-        for texts in _batches(read()):
+        for texts in batches(read(), TEXTS_AT_ONCE):
             hashes.add(texts)
             advance(len(texts))
         in_order = hashes.sorted()
@@ -51,7 +50,7 @@ class DistinctTexts:
             return
         # Of each such text the other half of its hash, once it has come: it tells apart texts that share the first.
         seen = zeros_for(self._repeated, self._scratch)
-        for texts in _batches(self._read()):
+        for texts in batches(self._read(), TEXTS_AT_ONCE):
             hashes = text_hashes(texts)
             places = np.minimum(np.searchsorted(self._repeated, hashes[:, 0]), len(self._repeated) - 1)
             comes_again = self._repeated[places] == hashes[:, 0]
@@ -61,16 +60,3 @@ class DistinctTexts:
                         continue
                     seen[place] = rest
                 yield text
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    characters = 0
-    for text in texts:
-        batch.append(text)
-        characters += len(text)
-        if len(batch) == TEXTS_AT_ONCE or characters >= CHARACTERS_AT_ONCE:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch

@@ -7,7 +7,6 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from minbert.errors import UserError
 from minbert.files.spool import Spool
+from minbert.text.batches import batches
 
 Hashes = NDArray[np.uint64]
 
@@ -108,8 +108,8 @@ def numbered(texts: Iterable[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]
     Numbers go from 0 in the order of first appearance. Some 40 bytes a text are held for it, and none of the texts.
     They are compared by their whole hashes.
     """
-    texts, spool = iter(texts), Spool(np.uint64)
-    while some := list(islice(texts, TEXTS_AT_ONCE)):
+    spool = Spool(np.uint64)
+    for some in batches(texts, TEXTS_AT_ONCE):
         spool.write(text_hashes(some))
     hashes = spool.array().reshape(-1, 2)
     order = np.lexsort((hashes[:, 1], hashes[:, 0]))  # stable: of equal ones the first comes first

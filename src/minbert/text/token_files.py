@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +15,7 @@ from minbert.text.token_table import TEXTS_AT_ONCE, TokenTable
 from minbert.text.tokenizer import Tokenizer
 
 CHARACTERS_AT_ONCE = 2**20
-"""Texts tokenized in one call have no more characters than so many, but for a single one that has."""
+"""Pieces of texts tokenized in one call: so many characters, or little more."""
 
 _TOKENS, _OFFSETS = "tokens.int32", "offsets.int64"
 
@@ -36,8 +36,9 @@ class TokenWriter:
         folder.mkdir()
         self._tokenizer = tokenizer
         self._advance = advance
-        self._texts: list[str] = []
+        self._pieces: list[str] = []
         self._characters = 0
+        self._texts_end: list[int] = []  # each after so many of the pieces
         self._end = 0
         self._tokens = (folder / _TOKENS).open("wb")
         self._offsets = (folder / _OFFSETS).open("wb")
@@ -45,19 +46,21 @@ class TokenWriter:
 
     def add(self, text: str) -> None:
         """Make ``text`` the table's next row."""
-        self._texts.append(text)
-        self._characters += len(text)
-        if len(self._texts) == TEXTS_AT_ONCE or self._characters >= CHARACTERS_AT_ONCE:
-            self._write()
+        for piece in self._tokenizer.pieces(text):
+            if len(self._pieces) == TEXTS_AT_ONCE or self._characters >= CHARACTERS_AT_ONCE:
+                self._write()
+            self._pieces.append(piece)
+            self._characters += len(piece)
+        self._texts_end.append(len(self._pieces))
 
     def _write(self) -> None:
-        ids = self._tokenizer.token_ids(self._texts)
+        ids = self._tokenizer.token_ids(self._pieces)
         self._tokens.write(np.fromiter(chain.from_iterable(ids), np.int32).tobytes())
-        ends = self._end + np.fromiter(map(len, ids), np.int64).cumsum()
-        self._offsets.write(ends.tobytes())
+        ends = self._end + np.fromiter(accumulate(map(len, ids), initial=0), np.int64)
+        self._offsets.write(ends[self._texts_end].tobytes())
         self._end = int(ends[-1])
-        self._advance(len(ids))
-        self._texts, self._characters = [], 0
+        self._advance(len(self._texts_end))
+        self._pieces, self._characters, self._texts_end = [], 0, []
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -68,7 +71,7 @@ class TokenWriter:
     ) -> None:
         """Write what is left; see the class."""
         with self._tokens, self._offsets:
-            if kind is None and self._texts:
+            if kind is None and self._pieces:
                 self._write()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, compress, islice
+from itertools import chain, compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minbert.files.spool import Spool
+from minbert.text.batches import batches
 from minbert.text.hashes import numbered
 from minbert.text.tokenizer import Tokenizer
 
@@ -32,12 +33,15 @@ class TokenTable:
 
     @classmethod
     def from_texts(
-        cls, texts: Iterable[str], tokenizer: Tokenizer, progress: Callable[[int, int], None] | None = None
+        cls,
+        texts: Iterable[str],
+        tokenizer: Tokenizer,
+        most: int | None = None,
     ) -> tuple[TokenTable, NDArray[np.int64]]:
         """Return the table of the distinct ``texts``, and for each text given its row in the table.
 
-        However often a text comes, it is tokenized once. Rows are numbered in the order of first appearance.
-        ``progress`` is called with the number of distinct texts done so far and their total.
+        However often a text comes, it is tokenized once. Rows are numbered in the order of first appearance. Of a text
+        with more than ``most`` tokens the table has the first ``most``.
         """
         row_of: dict[str, int] = {}
         rows = np.fromiter((row_of.setdefault(text, len(row_of)) for text in texts), np.int64)
@@ -45,22 +49,25 @@ class TokenTable:
         token_ids = [np.empty(0, np.int32)]
         lengths = [np.empty(0, np.int64)]
         for start in range(0, len(distinct), TEXTS_AT_ONCE):
-            ids = tokenizer.token_ids(distinct[start : start + TEXTS_AT_ONCE])
+            ids = tokenizer.token_ids(distinct[start : start + TEXTS_AT_ONCE], most)
             token_ids.append(np.fromiter(chain.from_iterable(ids), np.int32))
             lengths.append(np.fromiter(map(len, ids), np.int64))
-            if progress is not None:
-                progress(start + len(ids), len(distinct))
         offsets = np.concatenate([[0], np.concatenate(lengths).cumsum()])
         return cls(np.concatenate(token_ids), offsets), rows
 
     @classmethod
     def from_columns(
-        cls, columns: Sequence[Iterable[str]], tokenizer: Tokenizer, progress: Callable[[int, int], None] | None = None
+        cls,
+        columns: Sequence[Iterable[str]],
+        tokenizer: Tokenizer,
+        most: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> tuple[TokenTable, NDArray[np.int64]]:
         """Return what ``from_texts`` does of the columns' texts, one column after the other.
 
         Each column is read twice, and neither its texts nor their tokens are held in memory: many tokens go to a file
-        without a name, which is mapped.
+        without a name, which is mapped. ``progress`` is called with the number of distinct texts done so far and their
+        total.
         """
         rows, comes_first = numbered(chain.from_iterable(columns))
         total = int(comes_first.sum())
@@ -68,8 +75,8 @@ class TokenTable:
         token_ids, offsets = Spool(np.int32), Spool(np.int64)
         offsets.write(np.zeros(1, np.int64))
         end = done = 0
-        while texts := list(islice(distinct, TEXTS_AT_ONCE)):
-            ids = tokenizer.token_ids(texts)
+        for texts in batches(distinct, TEXTS_AT_ONCE):
+            ids = tokenizer.token_ids(texts, most)
             token_ids.write(np.fromiter(chain.from_iterable(ids), np.int32))
             ends = end + np.fromiter(map(len, ids), np.int64).cumsum()
             offsets.write(ends)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import tokenizers
 
 from minbert.errors import UserError
 from minbert.files import write_json, write_text
+from minbert.text.batches import batches
+from minbert.text.cutting import Cutter
 from minbert.text.file_names import CONFIGURATION, SPECIAL_TOKENS, TOKENIZER, WORD_PIECES
 from minbert.text.panics import panics_told
 from minbert.text.special_tokens import mark_special, model_vocabulary, without
@@ -19,6 +22,13 @@ from minbert.text.template import Template
 from minbert.text.tokenizer_class import class_settings
 from minbert.text.tokenizer_files import read_tokenizer
 from minbert.text.word_marks import WordMarks
+
+CHARACTERS_AT_ONCE = 2**18
+"""Characters tokenized in one call, of however many texts: the library takes some 120 bytes for each."""
+PIECE = 2**15
+"""Characters of a long text that are tokenized by themselves: enough pieces in one call for many cores."""
+_CHARACTERS_A_TOKEN = 8
+"""Of a text of which few tokens are wanted, so many characters for each of them are tokenized at first."""
 
 
 class Tokenizer:
@@ -52,6 +62,7 @@ class Tokenizer:
         """How tokens tell where words begin."""
         backend.model = without({added[index].content for index in self.special_ids}, content)
         self._backend = backend
+        self._cutter = Cutter(content, self._encode)
 
     @classmethod
     def from_files(cls, path: Path) -> Tokenizer:
@@ -71,12 +82,50 @@ class Tokenizer:
         with panics_told(str(path)):
             return cls(*read_tokenizer(path))
 
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+    def token_ids(self, texts: Sequence[str], most: int | None = None) -> list[list[int]]:
         """Return each text's token ids, without special tokens; a text without words gives an empty list.
+
+        Of a text with more than ``most`` tokens these are the first ``most``, and little more of it is tokenized.
 
         Raises:
             UserError: a text holds half of a surrogate pair, which no encoding can write.
         """
+        limit = sys.maxsize if most is None else most
+        ids: list[list[int]] = [[] for _ in texts]
+        size, left = _CHARACTERS_A_TOKEN * limit, dict(enumerate(texts))
+        while left:
+            heads = {number: text[: self._cutter.end(text, 0, size)] for number, text in left.items()}
+            for number, piece in self._encoded(heads.items()):
+                ids[number] += piece
+            left = {
+                number: text[len(heads[number]) :]
+                for number, text in left.items()
+                if len(heads[number]) < len(text) and len(ids[number]) < limit
+            }
+            size *= 2
+        self.texts_tokenized += len(texts)
+        return [piece[:limit] for piece in ids]
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text has; see ``token_ids``. Of long texts no more than pieces are held."""
+        lengths = [0] * len(texts)
+        for number, ids in self._encoded(enumerate(texts)):
+            lengths[number] += len(ids)
+        self.texts_tokenized += len(texts)
+        return lengths
+
+    def pieces(self, text: str) -> Iterator[str]:
+        """Yield pieces of a text whose tokens, one piece's after the other's, are those of the text."""
+        return self._cutter.pieces(text, PIECE)
+
+    def _encoded(self, texts: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[int]]]:
+        """Yield the ids of each text's pieces, with the text's number. Few characters are tokenized in one call."""
+        numbered = ((number, piece) for number, text in texts for piece in self.pieces(text))
+        for batch in batches(numbered, sys.maxsize, lambda each: len(each[1]), CHARACTERS_AT_ONCE):
+            ids = self._encode([piece for _, piece in batch])
+            yield from zip((number for number, _ in batch), ids, strict=True)
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         try:
             with panics_told("the tokenizer"):
                 encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
@@ -88,7 +137,6 @@ class Tokenizer:
                         "Look for a '\\ud...' escape cut in two."
                     ) from None
             raise
-        self.texts_tokenized += len(texts)
         return [encoding.ids for encoding in encodings]
 
     @property

@@ -26,7 +26,7 @@ class WordMarks:
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> WordMarks:
         """Return the marks of the tokenizer.json with this ``content``."""
-        parts = {part.get("type"): part for part in _parts(content["pre_tokenizer"])}
+        parts = {part.get("type"): part for part in parts_of(content["pre_tokenizer"], "pretokenizers")}
         if "ByteLevel" in parts:
             return cls(begins=_SPACES, bytes=True)
         if "Metaspace" in parts:
@@ -53,9 +53,11 @@ class WordMarks:
         return f" {word}" if self.bytes else word
 
 
-def _parts(splitter: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
-    """Yield the parts of a tokenizer.json's pre_tokenizer."""
-    if splitter is not None:
-        yield splitter
-        for part in splitter.get("pretokenizers", []):
-            yield from _parts(part)
+def parts_of(whole: Mapping[str, Any] | None, sequence: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the parts of a tokenizer.json's normalizer or pre_tokenizer; ``sequence`` is the key of a list of them."""
+    if whole is None:
+        return
+    if sequence not in whole:
+        yield whole
+    for part in whole.get(sequence, []):
+        yield from parts_of(part, sequence)
