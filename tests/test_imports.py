@@ -51,6 +51,10 @@ for kind in (AdamW, AdamaxW):
     weight.sum().backward()
     optimizer.step()
     optimizer.load_state_dict(optimizer.state_dict())
+from minbert.training.gradient_cache import backward_from
+weight = torch.tensor([2.0, 3.0], requires_grad=True)
+backward_from(2 * weight, torch.tensor([0.1, 0.2]), weight.sum())
+assert torch.allclose(weight.grad, torch.tensor([1.2, 1.4]))
 print(json.dumps(["a step and a checkpoint", [name for name in compiler if name in sys.modules]]))
 
 import numpy as np

@@ -32,10 +32,15 @@ SMOOTH = {"name": "linear", "features": ["u", "v", "u*v"]}
 """No |u-v|: for two equal texts its slope is the sign of a rounding error."""
 
 
-@pytest.fixture(scope="module", params=[2, 3])
-def some_ranks(request: pytest.FixtureRequest) -> Iterator[Team]:
-    with team(request.param) as started:
-        yield started
+@pytest.fixture(scope="module")
+def teams() -> Iterator[dict[int, Team]]:
+    with team(2) as two, team(3) as three:
+        yield {2: two, 3: three}
+
+
+@pytest.fixture(params=[2, 3])
+def some_ranks(request: pytest.FixtureRequest, teams: dict[int, Team]) -> Team:
+    return teams[request.param]
 
 
 @pytest.fixture
@@ -128,27 +133,28 @@ def trained(tree: dict[str, Any], folder: str, stop_at: int | None, resume: bool
 
 
 @pytest.mark.parametrize("begun_on", [1, 2, 3])
-def test_a_run_goes_on_with_any_number_of_ranks(tree: dict[str, Any], tmp_path: Path, begun_on: int) -> None:
+def test_a_run_goes_on_with_any_number_of_ranks(
+    tree: dict[str, Any], tmp_path: Path, teams: dict[int, Team], begun_on: int
+) -> None:
     tree["tasks"]["mood"]["regularization"] = ["r_drop", "mbpp"]
     tree = changed(tree, METHODS["MNRL"], "gradnorm")
     tree["training"] |= {"epochs": 2, "evaluate_every": 2}
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    with team(2) as two, team(3) as three:
-        of = {1: lambda *given: [trained(*given)], 2: partial(two.run, trained), 3: partial(three.run, trained)}
-        expected = of[begun_on](tree, str(whole), None, False)[0]
-        of[begun_on](tree, str(cut), 3, False)
-        for now in (1, 2, 3):
-            there = tmp_path / str(now)
-            shutil.copytree(cut, there)
-            for found in of[now](tree, str(there), None, True):
-                [apart] = differences(found, expected).values()
-                assert apart <= (0 if now == begun_on else 1e-5)
-            lines = [
-                [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
-                for folder in (there, whole)
-            ]
-            for ours, wanted in zip(*lines, strict=True):
-                assert flat(ours) == pytest.approx(flat(wanted), rel=1e-4, abs=1e-6)
+    of = {1: lambda *given: [trained(*given)], 2: partial(teams[2].run, trained), 3: partial(teams[3].run, trained)}
+    expected = of[begun_on](tree, str(whole), None, False)[0]
+    of[begun_on](tree, str(cut), 3, False)
+    for now in (1, 2, 3):
+        there = tmp_path / str(now)
+        shutil.copytree(cut, there)
+        for found in of[now](tree, str(there), None, True):
+            [apart] = differences(found, expected).values()
+            assert apart <= (0 if now == begun_on else 1e-5)
+        lines = [
+            [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+            for folder in (there, whole)
+        ]
+        for ours, wanted in zip(*lines, strict=True):
+            assert flat(ours) == pytest.approx(flat(wanted), rel=1e-4, abs=1e-6)
 
 
 def flat(line: dict[str, Any]) -> dict[str, float]:

@@ -100,20 +100,24 @@ class _Read:
             if not self._kept:
                 with self._masks.replayed():
                     self.vectors = self._vectors()
-            self.vectors.backward(gradient.to(self.vectors.dtype))  # type: ignore[no-untyped-call]
+            backward_from(self.vectors, gradient)
             return
         passes = Passes(self._model, self._task, self.batch, self._precision, self._masks)
-        gradient = gradient.to(passes.vectors.dtype)
-        added = penalty(passes, share)
-        if added.requires_grad:  # not in the first step of a teacher, which has nothing to say yet
-            torch.autograd.backward([passes.vectors, added], [gradient, torch.ones_like(added)])
-        else:
-            passes.vectors.backward(gradient)  # type: ignore[no-untyped-call]
+        backward_from(passes.vectors, gradient, penalty(passes, share))
 
     def _vectors(self) -> Tensor:
         with mixed_precision(self._model.device, self._precision):
             [vectors] = self._model.vectors(self.batch, [Span(self._task, len(self.batch))])
         return vectors
+
+
+def backward_from(vectors: Tensor, gradient: Tensor, added: Tensor | float = 0.0) -> None:
+    """Take the ``gradient`` at ``vectors``, and that of a scalar ``added`` to the loss, to what they follow from.
+
+    The gradient at vectors of their product with it is the gradient, to the last bit. Given to ``Tensor.backward``, it
+    would have torch import sympy, for half a second and 36 MB.
+    """
+    ((vectors * gradient.to(vectors.dtype)).sum() + added).backward()  # type: ignore[no-untyped-call]
 
 
 def _by_row(vectors: Tensor, sides: int) -> Tensor:
