@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
 from command_line import complains, minbert
+from minbert.display.progress import Display
+from minbert.errors import UserError
+from minbert.files.checksums import CHECKSUMS
+from minbert.run_folder.whole import check_whole
 from run_bits import flip
+from short_runs import trained
 
 ONE_EPOCH = ["--set", "training.epochs=1"]
 
@@ -77,3 +85,19 @@ def test_a_pretraining_that_is_damaged_is_told(two_tasks_file: Path, tmp_path: P
     flip(tmp_path / "run/model.safetensors", -40)
     flip(tmp_path / "run/tokenizer.json", -20)
     complains(minbert(*words), "run/tokenizer.json: is not what was written", "and train anew")
+
+
+def test_any_flipped_bit_of_the_checksums_is_told(two_tasks: dict[str, Any], tmp_path: Path, quiet: Display) -> None:
+    run = trained(two_tasks, tmp_path / "run", quiet)
+    path = run / CHECKSUMS
+    whole, draws = path.read_bytes(), random.Random(3)
+    check_whole(run)
+    for _ in range(200):
+        flip(path, draws.randrange(len(whole)), draws.randrange(8))
+        with pytest.raises(UserError, match=r"Copy it again|cannot be read"):
+            check_whole(run)
+        path.write_bytes(whole)
+    for name in ("/etc/hosts", "../x", "a/../../x", "x" * 300):
+        path.write_text(f"{'0' * 64}  {name}\n")
+        with pytest.raises(UserError, match=r"is no checksum|is gone"):
+            check_whole(run)

@@ -10,7 +10,8 @@ from minbert.errors import UserError, shown
 from minbert.files import sha256, write_text
 
 CHECKSUMS = "checksums.sha256"
-_LINE = re.compile(r"[0-9a-f]{64}  (?P<name>[^\0]+)")
+_LINE = re.compile(r"[0-9a-f]{64}  (?P<name>(?!/|.*\.\./)[^\0]+)")
+"""Of a file in the folder; no name leads out of it."""
 
 
 def write_checksums(folder: Path, files: Iterable[Path]) -> None:
@@ -30,7 +31,7 @@ def check_checksum(folder: Path, file: Path, otherwise: str | None = None) -> No
     lines = _lines(folder)
     if not lines:
         return
-    if not file.is_file():
+    if not _is_there(file):
         raise UserError(f"{file}: is gone. {_to_do(folder, otherwise)}")
     if f"{sha256(file)}  {file.relative_to(folder).as_posix()}" not in lines:
         raise UserError(
@@ -51,6 +52,13 @@ def files_with_checksums(folder: Path) -> list[Path]:
             f"{folder / CHECKSUMS}: a line of it is no checksum: '{shown(damaged[0])}'. {_to_do(folder, None)}"
         )
     return [folder / match["name"] for _, match in matches if match]
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # a name that no file can have, in a damaged record
+        return False
 
 
 def _lines(folder: Path) -> list[str]:
