@@ -104,6 +104,7 @@ COMMANDS: list[Callable[[Path, Path], Words]] = [
     train_with_all,
     train_from_others,
     sweep,
+    reproduce,
     ensemble,
     soup,
     export,
