@@ -1,17 +1,20 @@
-"""The load generator of benchmarks/serving.py counts what happens. Nothing is timed."""
+"""The load generator of benchmarks/serving.py counts what happens, and a rush finds the door open. Nothing is timed."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import uvloop
 from serving_models import TASKS, serving, small_model
 
 from faults import mixed_requests, wrong_answers
 from load import Answer, Request, closed_loop, open_loop, percentile
 from minbert.multitask.model import MultitaskModel
+from minbert.serving.server import _listening, bound_socket
 
 NAMES = {"predict": TASKS["mood"], "cross": TASKS["same"]}
 
@@ -37,6 +40,31 @@ def test_good_requests_among_bad_ones_are_answered_as_the_model_answers(model: M
     with_faults = [Answer(requests[0]), *answers[1:]]
     assert wrong_answers(with_faults, [[0.5], *expected[1:]]) == 1
     assert percentile([Answer(requests[0], seconds=second) for second in (1, 2, 3)], 50) == 2000
+
+
+def test_a_rush_of_connections_is_let_in_within_few_turns_of_the_loop() -> None:
+    made: list[asyncio.BaseTransport] = []
+
+    class Counting(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.append(transport)
+
+    async def turns() -> int:
+        loop = asyncio.get_running_loop()
+        listening = _listening(bound)
+        for each in listening:
+            await loop.create_server(Counting, sock=each)
+        clients = [socket.create_connection(bound.getsockname()) for _ in range(64)]
+        taken = 0
+        while len(made) < len(clients):
+            taken += 1
+            await asyncio.sleep(0)
+        for client in clients:
+            client.close()
+        return taken
+
+    bound = bound_socket("127.0.0.1", 0)
+    assert uvloop.run(turns()) < 10  # one connection in a turn would be 64
 
 
 def test_a_server_that_is_gone_loses_requests() -> None:
