@@ -81,9 +81,9 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counts]:
     counts = Counts()
     token_ids, backward = Tokenizer.token_ids, Tensor.backward
 
-    def counting_token_ids(self: Tokenizer, texts: Any) -> Any:
+    def counting_token_ids(self: Tokenizer, texts: Any, most: int | None = None) -> Any:
         counts.tokenized.update(texts)
-        return token_ids(self, texts)
+        return token_ids(self, texts, most)
 
     def counting_backward(self: Tensor, *arguments: Any, **more: Any) -> None:
         counts.backwards += 1

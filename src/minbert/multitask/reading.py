@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from minbert.errors import UserError, did_you_mean
-from minbert.multitask.sequences import Sequences, tokens_needed
+from minbert.multitask.sequences import Indices, Sequences, tokens_needed
 from minbert.multitask.texts import Text, task_texts
 from minbert.tasks.heads import Pair
 from minbert.tasks.settings import TaskSettings
@@ -51,5 +53,24 @@ class TextReader:
         seconds = [text[1] for text in checked if not isinstance(text, str)]
         most = tokens_needed([pair], self.max_length)
         table, numbers = TokenTable.from_texts(firsts + seconds, self.tokenizer, most)
-        first, second = numbers[: len(firsts)], numbers[len(firsts) :] if pair else None
+        return self._of_rows(table, numbers, pair)
+
+    def of_columns(self, task: str, pair: Pair | None, columns: Sequence[Iterable[str]]) -> Sequences:
+        """Return what ``of_task`` does of rows whose texts stand in one column, or two; no text is held.
+
+        Raises:
+            UserError: there is one column for pairs, or there are two for single texts.
+        """
+        if len(columns) != (1 if pair is None else 2):
+            takes = "single texts" if pair is None else "pairs of texts"
+            raise UserError(
+                f"task '{task}' takes {takes}, and its rows have other columns. Does the model fit the data?"
+            )
+        most = tokens_needed([pair], self.max_length)
+        table, numbers = TokenTable.from_columns(columns, self.tokenizer, most)
+        return self._of_rows(table, numbers, pair)
+
+    def _of_rows(self, table: TokenTable, numbers: Indices, pair: Pair | None) -> Sequences:
+        """Return rows whose first texts are the first ``numbers`` of the table, and their second ones the others."""
+        first, second = (numbers, None) if pair is None else np.split(numbers, 2)
         return Sequences.of_rows(table, first, second, pair, self.template, self.max_length)

@@ -25,7 +25,8 @@ class Rows:
     @classmethod
     def of_split(cls, model: MultitaskModel, task: str, split: Split) -> Rows:
         """Return the rows of a file, tokenized for ``model``."""
-        return cls(split.ids, model.sequences(task, split.texts), split.labels)
+        columns = [split.first] if split.second is None else [split.first, split.second]
+        return cls(split.ids, model.reader.of_columns(task, model.task(task).pair, columns), split.labels)
 
     def __len__(self) -> int:
         """Return R."""
