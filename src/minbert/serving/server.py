@@ -69,7 +69,7 @@ def _short_collections() -> Iterator[None]:
     What is there now stays, and is not looked through again: that took 140 ms each time. Requests in flight take 30 ms,
     but not every few seconds, as by default, since a request makes hardly a cycle.
     """
-    often = gc.get_threshold()
+    often, frozen = gc.get_threshold(), gc.get_freeze_count()
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, *often[1:])
@@ -77,7 +77,8 @@ def _short_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*often)
-        gc.unfreeze()
+        if not frozen:
+            gc.unfreeze()
 
 
 def _listening(bound: socket.socket) -> list[socket.socket]:
