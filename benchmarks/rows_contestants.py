@@ -48,7 +48,8 @@ def logistic_regression(rows: Labelled, encoder: Path, seed: int, changes: Seque
     C is cross-validated where every class has three rows, and scikit-learn's 1 where one has not.
     """
     from sentence_transformers import SentenceTransformer
-    from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
 
     reader = SentenceTransformer(str(encoder), device="cpu")
 
@@ -59,10 +60,9 @@ def logistic_regression(rows: Labelled, encoder: Path, seed: int, changes: Seque
         u, v = columns
         return np.concatenate([u, v, abs(u - v), u * v], axis=1)
 
+    model = LogisticRegression(max_iter=1000, random_state=seed)
     if min(Counter(rows.labels).values()) >= 3:
-        model = LogisticRegressionCV(Cs=[0.1, 1, 10, 100], cv=3, max_iter=1000, random_state=seed)
-    else:
-        model = LogisticRegression(max_iter=1000, random_state=seed)
+        model = GridSearchCV(model, {"C": [0.1, 1, 10, 100]}, cv=3)
     model.fit(features(rows.texts), list(rows.labels))
     return lambda texts: [str(label) for label in model.predict(features(texts))]
 
