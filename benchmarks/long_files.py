@@ -142,7 +142,7 @@ def write_model(folder: Path, encoder: str) -> None:
     MultitaskModel(Encoder(config), tokenizer, {"mood": TaskSettings.model_validate(TASK)}, 64).save_pretrained(folder)
 
 
-def write_rows(folder: Path, rows: int, encoder: str, characters: int | None) -> None:
+def write_rows(folder: Path, rows: int, encoder: str, characters: int | None = None) -> None:
     """Write a file of so many rows with the lengths of the course's sentences, or of so many characters."""
     generator = TextGenerator(vocabulary_words(encoder), 1)
     with row_writer(folder / f"{rows}.csv", {"id": "text", "text": "text", "label": "text"}) as write:
