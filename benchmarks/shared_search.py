@@ -5,9 +5,10 @@
 
 Four processes in two containers search together: those of a container share its locks, the containers share nothing but
 the folder and the study's database. Trials train nothing; each takes some seconds, evaluates five times, and writes a
-file each time. At random moments a process that is in the middle of a trial is killed, and another begins in its place.
-Or it is stopped for longer than its lease lasts, and then goes on. An accident counts if the study still has the trial
-as running afterwards. Leases are short here, so that an hour of accidents takes some minutes.
+file each time. At random moments, spread over the search, a process that is in the middle of a trial is killed, and
+another begins in its place. Or it is stopped for longer than its lease lasts, and then goes on. An accident counts if
+the study still has the trial as running afterwards. Leases are short here, so that an hour of accidents takes some
+minutes.
 """
 
 from __future__ import annotations
@@ -109,11 +110,11 @@ class _Team:
     def at_work(self) -> dict[Any, str]:
         """Return the processes that are in the middle of a trial by what the study says, each with its attempt."""
         begun = {process: self._last_begun(process) for process in self.members if process.is_alive()}
-        running = self.running()
+        running = self.attempts("RUNNING")
         return {process: name for process, name in begun.items() if name in running}
 
-    def running(self) -> set[str]:
-        """Return the names of the attempts that the study has as running."""
+    def attempts(self, state: str) -> set[str]:
+        """Return the names of the trials' latest attempts that the study has in a state."""
         import optuna
 
         from minbert.sweeping.lease import latest_attempts
@@ -125,7 +126,7 @@ class _Team:
                 self._study = optuna.load_study(study_name=out.name, storage=url)
         if self._study is None:
             return set()
-        return {one.name for one in latest_attempts(self._study) if one.trial.state.name == "RUNNING"}
+        return {one.name for one in latest_attempts(self._study) if one.trial.state.name == state}
 
     def _last_begun(self, process: Any) -> str | None:
         log = self._log_of[process]
@@ -160,17 +161,18 @@ def run(
                 asleep.remove((due, process))
         stopped_now = [process for _, process in asleep]
         at_work = {one: name for one, name in team.at_work().items() if one not in stopped_now}
-        if not at_work:
+        due = (kills + stops) * (len(team.attempts("COMPLETE")) + 1) / trials
+        if not at_work or killed + stopped >= due:
             continue
         process, attempt = chance.choice(list(at_work.items()))
         if killed < kills and chance.random() < 0.5:
             _send(process, signal.SIGKILL)
             process.join()
-            killed += attempt in team.running()
+            killed += attempt in team.attempts("RUNNING")
             team.members[team.members.index(process)] = team.begin(team.members.index(process))
         elif stopped < stops and len(asleep) + 1 < workers:
             _send(process, signal.SIGSTOP)
-            stopped += attempt in team.running()
+            stopped += attempt in team.attempts("RUNNING")
             asleep.append((time.time() + EXPIRES_AFTER + 2, process))
     for process in team.members:
         process.join()
