@@ -117,6 +117,27 @@ def rules() -> Iterator[Rule]:
         lambda layer, encoder: layer != "none" and encoder == "frozen",
         "does not go with training.encoder=frozen",
     )
+    yield Rule(
+        ("training.patience", "training.keep"),
+        lambda patience, keep: patience != "None" and keep == "last",
+        "'patience' waits for a better model",
+    )
+    yield Rule(
+        ("training.head_end", "training.keep"),
+        lambda end, keep: end == "probe" and keep != "last",
+        "'head_end: probe' solves the last model's heads",
+    )
+    yield Rule(
+        ("training.head_end", "training.patience"),
+        lambda end, patience: end == "probe" and patience != "None",
+        "'patience' waits for a better model",
+        follows=True,
+    )
+    yield Rule(
+        ("training.head_end", "optimizer.ema_decay"),
+        lambda end, decay: end == "probe" and decay != "None",
+        "solves heads over the last weights",
+    )
     for task, kind in KINDS.items():
         yield from rules_of_task(f"tasks.{task}", kind, task in PAIRS)
 

@@ -129,7 +129,8 @@ def test_layered_heads_serve_single_texts_and_both_forms_of_pairs(name: str, pai
     assert settings.refusal(labels, pair) is None
     output = settings.build(6, labels, pair).eval()(torch.randn(6, 6))
     assert output.logits.shape == (3 if pair == "bi" else 6, labels.outputs)
-    assert (output.vectors is not None) == (pair == "bi")
+    assert output.vectors is not None
+    assert [tuple(vectors.shape) for vectors in output.vectors] == ([(3, 6)] * 2 if pair == "bi" else [(6, 6)])
 
 
 @pytest.mark.parametrize("name", LAYERED)
