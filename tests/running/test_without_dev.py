@@ -79,7 +79,7 @@ def test_it_goes_on_where_it_was_and_is_summed_up(without_dev: dict[str, Any], r
     (run / "metrics.json").unlink()
     train_recipe(recipe, run, True, quiet)
     assert (run / "model.safetensors").read_bytes() == before
-    assert plan_recipe(recipe, quiet).evaluations == 2
+    assert plan_recipe(recipe, quiet).evaluations == 0
 
 
 def test_the_commands_say_that_nothing_was_scored(without_dev: dict[str, Any], tmp_path: Path) -> None:
@@ -88,8 +88,10 @@ def test_the_commands_say_that_nothing_was_scored(without_dev: dict[str, Any], t
     assert done.returncode == 0, done.stderr
     assert "No rows were kept apart to score the model on." in done.stdout
     assert "mood: loss" in done.stdout
+    assert f"minbert evaluate {tmp_path / 'run'} --split test" in done.stdout
     done = minbert("evaluate", tmp_path / "run")
-    assert (done.returncode, "names no dev file" in done.stderr) == (2, True)
+    assert done.returncode == 2
+    assert "names no dev file for any task. It names test files: give --split." in done.stderr
     done = minbert("sweep", tmp_path / "recipe.yaml", "--grid", "training.epochs=1,2", "--out", tmp_path / "sweep")
     assert (done.returncode, "a sweep compares dev scores" in done.stderr) == (2, True)
     done = minbert("report", tmp_path / "run", "--out", tmp_path / "report.html")

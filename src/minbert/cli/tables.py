@@ -57,7 +57,6 @@ def summary(run: RunSummary, recipe: Recipe) -> Table:
 
 def closing_words(run: RunSummary, recipe: Recipe) -> str:
     """Return where the run is, what it cost, what to know of its encoder, and what to try next."""
-    from minbert.display.commands import command_line
     from minbert.encoder.sources import MINILM_DESCRIPTION
 
     metrics = run.metrics
@@ -67,15 +66,24 @@ def closing_words(run: RunSummary, recipe: Recipe) -> str:
         + f" on {metrics['device']}.",
     ]
     if not metrics["dev"]:
-        lines.append("No rows were kept apart to score the model on. A labelled test file would tell how good it is.")
+        lines.append("No rows were kept apart to score the model on. Labelled test rows tell how good it is.")
     if recipe.encoder.name == "minilm":
         lines.append(MINILM_DESCRIPTION)
     lines += [
         f"The run is in {run.folder}. Next, for example:",
         f"  {to_predict(run.folder, recipe)}",
-        f"  {command_line('report', run.folder)}",
+        f"  {_to_look_at(run, recipe)}",
     ]
     return "\n".join(lines)
+
+
+def _to_look_at(run: RunSummary, recipe: Recipe) -> str:
+    """Return a command that shows more of a run: its report, or where dev has no rows its scores on test."""
+    from minbert.display.commands import command_line
+
+    if not run.metrics["dev"] and any("test" in task.split_files for task in recipe.tasks.values()):
+        return command_line("evaluate", run.folder, "--split", "test")
+    return command_line("report", run.folder)
 
 
 def to_predict(folder: Path, recipe: Recipe) -> str:
@@ -95,7 +103,7 @@ def plan(planned: Plan) -> Table:
         title_justify="left",
         caption=(
             f"{planned.steps} steps ({planned.steps_per_epoch} an epoch), {planned.tokens:,} real tokens, "
-            f"{planned.evaluations} evaluations on dev\n"
+            f"{planned.evaluations or 'no'} evaluations on dev\n"
             f"about {hours} and {planned.peak_bytes / 2**30:.1f} GiB of memory here, judged by a few trial steps"
         ),
         caption_justify="left",

@@ -42,7 +42,9 @@ def evaluate_run(
     place = resolve_data(recipe.data if data is None else data)
     named = {name: task for name, task in recipe.tasks.items() if split in task.split_files}
     if not named:
-        raise UserError(f"{folder}: its recipe names no {split} file for any task.")
+        splits = sorted({other for task in recipe.tasks.values() for other in task.split_files} - {"train", split})
+        told = f" It names {' and '.join(splits)} files: give --split." if splits else ""
+        raise UserError(f"{folder}: its recipe names no {split} file for any task.{told}")
     if others := [name for name in recipe.tasks if name not in named]:
         display.note(f"without a {split} file, and so not scored and not in overall: {', '.join(others)}")
     model = model_of_run(folder, recipe).to(available_device())

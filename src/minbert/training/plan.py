@@ -52,9 +52,9 @@ def plan_run(loop: TrainingLoop) -> Plan:
     learner.model.train()
     lengths = row_lengths(learner.train)
     counts = dict.fromkeys(course.sizes, (0, 0, 0))
-    evaluations = 1
+    evaluations = int(bool(loop.dev))
     for step, evaluate in course.steps():
-        evaluations += evaluate
+        evaluations += evaluate and bool(loop.dev)
         for task, rows in step.items():
             batches, examples, tokens = counts[task]
             counts[task] = (batches + 1, examples + len(rows), tokens + int(lengths[task][rows].sum()))
