@@ -13,6 +13,7 @@ import yaml
 
 from command_line import minbert
 from laws import each
+from minbert.comparing.compare import compare
 from minbert.display.progress import Display
 from minbert.encoder.tensor_files import read_tensors
 from minbert.errors import UserError
@@ -102,6 +103,8 @@ def test_a_soup_needs_dev_rows(run: Path, tmp_path: Path, quiet: Display) -> Non
     shutil.copytree(run, tmp_path / "other")
     with pytest.raises(UserError, match="was trained without dev rows of task 'mood'"):
         make_soup([run, tmp_path / "other"], tmp_path / "soup", None, quiet)
+    with pytest.raises(UserError, match="was trained without dev rows of task 'mood'"):
+        compare([run])
 
 
 @each(
@@ -127,8 +130,8 @@ def test_what_needs_dev_rows_is_refused(
     ("training", "optimizer", "message"),
     [
         ({"keep": "last", "patience": 2}, {}, "'patience' waits for a better model"),
-        ({"head_end": "probe"}, {}, "it goes with 'keep: last'"),
-        ({"head_end": "probe", "keep": "last", "head_epochs": 1}, {}, "it goes with 'keep: last', not head_epochs"),
+        ({"head_end": "probe"}, {}, "set 'keep: last', too"),
+        ({"head_end": "probe", "keep": "last", "head_epochs": 1}, {}, "'head_epochs' trains them"),
         ({"head_end": "probe", "keep": "last"}, {"ema_decay": 0.9}, "solves heads over the last weights"),
     ],
 )

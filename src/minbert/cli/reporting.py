@@ -39,6 +39,5 @@ def report(
         summary = write_report(runs, out, figures, force)
     for line in summary.left_out:
         display.note(f"left out: {line}")
-    display.note(
-        f"The report is {summary.page}; its {summary.figure_count} figures are in {summary.figures} as SVG and PNG."
-    )
+    figures_are = f" Its {summary.figure_count} figures are in {summary.figures} as SVG and PNG."
+    display.note(f"The report is {summary.page}." + figures_are * bool(summary.figure_count))

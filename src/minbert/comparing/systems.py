@@ -18,7 +18,14 @@ from minbert.run_folder.differences import leaves
 from minbert.run_folder.folder import METRICS, RECIPE, SOUP
 from minbert.tasks.kinds import Label
 from minbert.together.ensemble_file import ENSEMBLE
-from minbert.together.members import Member, ensemble_recipe, find_member, members_of_tasks, trained_tasks
+from minbert.together.members import (
+    Member,
+    check_has_dev,
+    ensemble_recipe,
+    find_member,
+    members_of_tasks,
+    trained_tasks,
+)
 
 _SEED = re.compile(r"(^|[/,_ -])seed[-=_]?\d+(?=$|/)")
 _BETWEEN_WORDS = re.compile(r"([/,_ -]+)")
@@ -107,11 +114,14 @@ def read_all_answers(systems: Sequence[System]) -> dict[str, dict[str, list[Answ
     """Return the answers to dev rows of every task that a system was trained on: by task, by system's name, its runs'.
 
     Raises:
-        UserError: a run has no answers, or two of them mean different things by a task or answered different rows.
+        UserError: a run had no dev rows or has no answers, or two of them mean different things by a task or answered
+            different rows.
     """
     members = [run for system in systems for run in system.runs]
     answers: dict[str, dict[str, list[Answers]]] = {}
-    for task in members_of_tasks(members):
+    for task, trained in members_of_tasks(members).items():
+        for run in trained:
+            check_has_dev(run, task)
         first: tuple[Path, Answers] | None = None
         for system in systems:
             for run in system.runs if task in system.tasks else ():

@@ -140,6 +140,16 @@ def members_of_tasks(members: Sequence[Member]) -> dict[str, list[Member]]:
     return by_task
 
 
+def check_has_dev(member: Member, task: str) -> None:
+    """Check that a run had dev rows of a task.
+
+    Raises:
+        UserError: it was trained without.
+    """
+    if "dev" not in member.recipe.tasks[task].split_files:
+        raise UserError(f"{member.folder}: was trained without dev rows of task '{task}', which are needed here.")
+
+
 def common_rows(members: Sequence[Member], name: str, split: str, data: str | None, display: Display) -> Split | None:
     """Return a task's rows of a split, which all members must agree on; None if one of them has no such file.
 
@@ -152,8 +162,8 @@ def common_rows(members: Sequence[Member], name: str, split: str, data: str | No
     for member in members:
         task = member.recipe.tasks[name]
         file = task.split_files.get(split)
-        if file is None and split == "dev":
-            raise UserError(f"{member.folder}: was trained without dev rows of task '{name}', which are needed here.")
+        if split == "dev":
+            check_has_dev(member, name)
         if file is None:
             return None
         place = resolve_data(member.recipe.data if data is None else data)

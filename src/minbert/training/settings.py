@@ -63,10 +63,10 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _heads_are_solved_on_what_is_kept(self) -> Self:
-        if self.head_end == "probe" and (self.keep != "last" or self.head_epochs):
-            raise ValueError(
-                "'head_end: probe' solves the last model's heads: it goes with 'keep: last', not head_epochs"
-            )
+        if self.head_end == "probe" and self.keep != "last":
+            raise ValueError("'head_end: probe' solves the last model's heads: set 'keep: last', too, or leave it out")
+        if self.head_end == "probe" and self.head_epochs:
+            raise ValueError("'head_end: probe' solves heads, and 'head_epochs' trains them: leave one of them out")
         return self
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ def curves(detailed: Sequence[System]) -> Section:
         return [learning_curves(run.history, {name: facts.metric for name, facts in run.tasks.items()}, run.best_step)]
 
     blocks, without = figures_by_system(detailed, draw)
-    missing = [f"No history of training: {', '.join(without)}."] if without else []
+    missing = [f"No scores over steps: {', '.join(without)}."] if without else []
     return Section("learning-curves", "Learning curves", blocks, missing)
 
 
