@@ -38,6 +38,13 @@ def test_all_of_a_few_rows_are_trained_on(tmp_path: Path, tiny_encoder: Path, qu
     assert metrics["examples_per_second"] * metrics["train_seconds"] > 9.9 * 24  # ten passes over every row
 
 
+def test_rows_without_a_label_do_not_count(tmp_path: Path, tiny_encoder: Path) -> None:
+    some = {"text": text(), "label": lambda row: ("glad", "sad")[row % 2] if row < 24 else ""}
+    found = inferred(tmp_path, one(some, 600), tiny_encoder)
+    settings = found.tasks[0].findings.settings
+    assert (settings["skip_unlabelled"], settings["batch_size"], found.training.settings["keep"]) == (True, 8, "last")
+
+
 @each(("rows", "batch"), [(24, 8), (32, 8), (34, 16), (128, 16), (130, 32), (200, 32)])
 def test_batches_of_fewer_rows_are_smaller(rows: int, batch: int, tmp_path: Path, tiny_encoder: Path) -> None:
     found = inferred(tmp_path / f"{rows}", one(MOOD, rows), tiny_encoder)

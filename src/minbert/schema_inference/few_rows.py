@@ -20,7 +20,7 @@ def has_few_rows(task: InferredTask) -> bool:
     classes = task.findings.settings.get("classes", 2)
     number = classes if isinstance(classes, int) else len(classes)
     one_of_several = task.findings.settings["kind"] in ("classification", "binary", "ordinal")
-    return one_of_several and task.rows["train"] <= MOST_ROWS_A_CLASS * number
+    return one_of_several and task.labelled <= MOST_ROWS_A_CLASS * number
 
 
 def choose_for_few_rows(task: InferredTask) -> None:
@@ -28,7 +28,7 @@ def choose_for_few_rows(task: InferredTask) -> None:
     task.findings.set(
         "head",
         {"name": "linear", "normalize": True},
-        f"of few rows a class ({task.rows['train']:,} rows): directions of vectors alone, for lengths vary by chance",
+        f"of few rows a class ({task.labelled:,} rows): directions of vectors alone, for lengths vary by chance",
     )
     if isinstance(task.findings.settings["text"], str):
         own = KINDS[task.findings.settings["kind"]].default_loss
@@ -45,6 +45,6 @@ def choose_dev(tasks: Sequence[InferredTask], training: Findings) -> None:
         return
     for task in tasks:
         if "dev" not in task.rows:
-            share = "10%" if task.rows["train"] >= _LARGE_FILE else "20%"
+            share = "10%" if task.labelled >= _LARGE_FILE else "20%"
             reason = "no dev file is there, so a part of the train file is dev, the same in every run"
             task.findings.set("held_out", share, reason)

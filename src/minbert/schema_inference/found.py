@@ -61,6 +61,8 @@ class InferredTask:
     """The columns of the train file that are neither text, label nor id."""
     rows: dict[str, int]
     """How many rows each split's file has, of those that were read."""
+    labelled: int
+    """How many of the training rows have a label, and are trained on."""
     texts: list[tuple[str, ...]]
     """Of each training row that was read, the one text or the two."""
 

@@ -99,7 +99,10 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     rows = {split: table.rows for split, table in tables.items()}
     rows["train"] += sum(part.rows for part in parts)
     unused = [name for name, column in train.columns.items() if column not in (*texts, *columns, row_id)]
-    return InferredTask(task.name, findings, unused, rows, list(zip(*(column.values for column in texts), strict=True)))
+    skips = findings.settings.get("skip_unlabelled") and len(columns) == 1
+    labelled = labels.names.total() if skips else rows["train"]
+    read = list(zip(*(column.values for column in texts), strict=True))
+    return InferredTask(task.name, findings, unused, rows, labelled, read)
 
 
 def _tell_unusable(tables: Mapping[str, Table], columns: Sequence[Column], findings: Findings) -> None:

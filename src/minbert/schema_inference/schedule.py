@@ -21,12 +21,12 @@ _MOST_ROWS = 100_000
 
 def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
     """Set each task's ``batch_size``, and the number of epochs."""
-    most = max(task.rows["train"] for task in tasks)
+    most = max(task.labelled for task in tasks)
     few = all(map(has_few_rows, tasks))
     largest = next((batch for rows, batch in _BATCHES_OF_FEW if few and most <= rows), _BATCHES[0])
     steps = 1
     for task in tasks:
-        rows = task.rows["train"]
+        rows = task.labelled
         wanted = largest * rows / most
         batch = next((size for size in _BATCHES if size <= 1.2 * wanted), _BATCHES[-1])
         reason = f"{rows:,} rows beside {most:,}, and a batch of each a step" if batch < largest else ""
