@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow
@@ -96,3 +98,26 @@ def test_columns_of_other_types_are_told_as_such(tmp_path: Path) -> None:
     assert isinstance(row, Row)
     told = "values of the type {}, neither text nor number"
     assert row.unusable["at"] == told.format("struct<x: int64>") and set(row.unusable) == {"tokens", "at"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads where Linux lists them")
+def test_reading_starts_no_threads(tmp_path: Path) -> None:
+    """A thread that frees what Python has read while Python ends aborts the process, in one of three processes."""
+    columns = {"id": pyarrow.array(["a", "b"]), "label": pyarrow.array([1.0, 2.0])}
+    columns["prediction"] = columns["label"]
+    (tmp_path / "answers").mkdir()
+    for name in ("rows.parquet", "answers/mood-dev.parquet"):
+        (tmp_path / name).write_bytes(parquet_bytes(columns))
+    script = f"""
+import os
+from pathlib import Path
+import pyarrow.parquet
+from minbert.data.rows import read_rows
+from minbert.evaluation.answers import read_answers
+before = len(os.listdir("/proc/self/task"))
+folder = Path({str(tmp_path)!r})
+assert len(list(read_rows(folder / "rows.parquet"))) == len(read_answers(folder, "mood", "dev")) == 2
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"

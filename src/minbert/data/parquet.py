@@ -21,7 +21,8 @@ def read_parquet(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:
 
     line = 0
     try:
-        file = ParquetFile(stream)
+        # Threads of Arrow hold what Python has read. One that lets go of it while Python ends aborts the process.
+        file = ParquetFile(stream, pre_buffer=False)
         names = _column_names(file.schema_arrow, path)
         names += [field.name for field in file.schema_arrow if field.name and _is_list(field.type)]
         unusable = {
@@ -29,7 +30,7 @@ def read_parquet(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:
             for field in file.schema_arrow
             if field.name and not _is_usable(field.type)
         }
-        for batch in file.iter_batches(batch_size=512, columns=names):
+        for batch in file.iter_batches(batch_size=512, columns=names, use_threads=False):
             columns = [_values(batch.column(name)) for name in names]
             for values in zip(*columns, strict=True):
                 line += 1

@@ -78,7 +78,8 @@ def read_answers(folder: Path, task: str, split: str) -> Answers:
         check_checksum(folder, path)
     try:
         with path.open("rb") as file:
-            table = parquet.read_table(file)
+            # Threads of Arrow hold what Python has read. One that lets go of it while Python ends aborts the process.
+            table = parquet.ParquetFile(file, pre_buffer=False).read(use_threads=False)
         names = (table.schema.metadata or {}).get(_CLASSES, b"").decode()
         arrays = {name: _array(table.column(name)) for name in table.column_names if name != "id"}
         classes = names.split("\n") if names else []
