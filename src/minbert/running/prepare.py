@@ -196,7 +196,7 @@ def check_heads_learn(recipe: Recipe, teachers: Teachers) -> None:
             fitting = [head.name for head in heads if not head.has_weights and not head.refusal(task.kind, task.pair)]
             raise UserError(
                 f"tasks.{name}.loss: no loss trains the head '{task.head.name}' ({', '.join(own) or 'all weigh 0'}), "
-                "so it would answer at random, and its answers on dev choose the model that is kept. "
+                "so it would answer at random. "
                 f"Add a loss that trains it (loss: [{', '.join([*own, best])}])"
                 + "".join(f", or take a head without weights (head: {head})" for head in fitting)
                 + "."
