@@ -165,12 +165,13 @@ def run(
         if not at_work or killed + stopped >= due:
             continue
         process, attempt = chance.choice(list(at_work.items()))
-        if killed < kills and chance.random() < 0.5:
+        left = kills - killed, stops - stopped
+        if chance.random() * sum(left) < left[0]:
             _send(process, signal.SIGKILL)
             process.join()
             killed += attempt in team.attempts("RUNNING")
             team.members[team.members.index(process)] = team.begin(team.members.index(process))
-        elif stopped < stops and len(asleep) + 1 < workers:
+        elif len(asleep) + 1 < workers:
             _send(process, signal.SIGSTOP)
             stopped += attempt in team.attempts("RUNNING")
             asleep.append((time.time() + EXPIRES_AFTER + 2, process))

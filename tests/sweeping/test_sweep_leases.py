@@ -240,7 +240,7 @@ def test_a_lease_is_renewed_while_a_process_is_at_work(
 
 def test_a_process_of_four_is_killed(tmp_path: Path) -> None:
     """Real processes in two containers without a common lock; the script does the same on a larger scale."""
-    outcome = shared_search.run(tmp_path / "search", None, workers=4, trials=5, kills=1, stops=0, seed=0)
+    outcome = shared_search.run(tmp_path / "search", None, workers=4, trials=5, kills=1, stops=0, seed=0, seconds=1.5)
     assert outcome.killed == 1
     assert outcome.finished == outcome.trials == 5
     assert outcome.finished_twice == outcome.late_writes == 0
