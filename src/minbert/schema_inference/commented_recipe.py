@@ -16,18 +16,8 @@ if TYPE_CHECKING:
 
 _ORDER = (
     *("kind", "classes", "range", "files", "also_train_on", "held_out", "id", "text", "pair"),
-    *(
-        "label",
-        "labels_separator",
-        "labels",
-        "skip_unlabelled",
-        "thresholds",
-        "head",
-        "loss",
-        "metric",
-        "weight",
-        "batch_size",
-    ),
+    *("label", "labels_separator", "labels", "skip_unlabelled", "thresholds"),
+    *("head", "loss", "metric", "weight", "batch_size"),
 )
 """The keys of a task as a reader looks for them."""
 _TOLD = ("kind", "text", "label", "id", "held_out", "also_train_on", "labels", "skip_unlabelled", "metric")
