@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,13 @@ def test_every_route_and_status_is_on_the_page(running: Running) -> None:
         status for row in re.findall(r"^\| ([0-9, ]+) \|", errors, flags=re.MULTILINE) for status in row.split(", ")
     }
     assert told == statuses - {"200"}
+
+
+def test_bodies_of_the_other_shapes_are_the_descriptions_examples(running: Running) -> None:
+    schemas = create_app(Service(running.service.model, "small")).openapi()["components"]["schemas"]
+    bodies = [json.loads(body) for body in re.findall(r"^\| `POST /\w+` \| `(.*)` \|$", PAGE, flags=re.MULTILINE)]
+    shapes = ("EmbedBody", "TeiPredictBody", "TeiRerankBody", "SimilarityBody")
+    assert bodies == [schemas[shape]["examples"][0] for shape in shapes]
 
 
 def test_limits_are_those_of_the_code() -> None:
