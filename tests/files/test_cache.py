@@ -167,6 +167,22 @@ def test_what_no_run_has_made_counts_as_damaged(own_cache: Path, caplog: pytest.
     assert "more is not its own" in caplog.messages[2]
 
 
+@pytest.mark.parametrize("leads_to_something", [True, False])
+def test_a_link_that_is_damaged_goes_and_what_it_leads_to_stays(
+    own_cache: Path, tmp_path: Path, leads_to_something: bool
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    if leads_to_something:
+        elsewhere.mkdir()
+        (elsewhere / "notes").write_text("mine")
+    (own_cache / "things").mkdir(parents=True)
+    (own_cache / "things/a").symlink_to(elsewhere)
+    folder = cached_folder("things", "a", write)
+    assert not folder.is_symlink() and (folder / "whole").read_text() == "yes"
+    assert [path.name for path in (own_cache / "things").iterdir()] == ["a"]
+    assert not leads_to_something or (elsewhere / "notes").read_text() == "mine"
+
+
 def test_what_is_damaged_and_stays_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     (cached_folder("things", "a", write) / "whole").write_text("no")
 

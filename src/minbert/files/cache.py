@@ -112,10 +112,10 @@ def _is_whole(folder: Path) -> bool:
 
 def _throw_away_damaged(folder: Path) -> None:
     """Remove what is in the folder's place and not whole."""
-    if not folder.exists():
+    if not os.path.lexists(folder):
         return
     with claimed_file(folder):
-        if folder.exists() and (damage := broken_seal(folder)) is not None:  # else it has been made anew meanwhile
+        if os.path.lexists(folder) and (damage := broken_seal(folder)) is not None:  # else it is made anew
             logger.warning("%s: is damaged: %s. It is thrown away and made anew.", folder, damage)
             try:
                 _remove(folder)

@@ -42,15 +42,15 @@ def make_folder(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder and all that is in it, if it is there.
+    """Remove a file, or a folder and all that is in it, if it is there; of a link the link alone.
 
     Raises:
         UserError: it cannot be removed.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return
     try:
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()

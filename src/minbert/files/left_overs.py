@@ -54,7 +54,7 @@ def _remove_abandoned(places: Iterable[Path]) -> None:
         if match is None or not _is_abandoned(place, match["host"], int(match["process"])):
             continue
         with suppress(OSError):  # another process may collect as well, and a file system may be read-only
-            if place.is_dir():
+            if place.is_dir() and not place.is_symlink():
                 shutil.rmtree(place)
             else:
                 place.unlink()

@@ -38,26 +38,31 @@ def is_main_thread() -> bool:
 def ending_by_signals() -> Iterator[None]:
     """Raise ``EndedBySignal`` out of the body when the first signal asks to end.
 
+    Whatever else the body raises from then on becomes that: a library may answer the signal with an error of its own.
     A second one of the same name ends the process at once, whatever that leaves. One of the other name changes nothing:
     a launcher may send SIGTERM where a terminal has sent SIGINT. What the process was begun to ignore stays ignored.
     """
     if not is_main_thread():
         yield
         return
-    ended = False
+    ended: EndedBySignal | None = None
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         nonlocal ended
         signal.signal(number, signal.SIG_DFL)
-        if not ended:
-            ended = True
-            raise EndedBySignal(number)
+        if ended is None:
+            ended = EndedBySignal(number)
+            raise ended
 
     heeded = {number: before for number in ASK_TO_END if (before := signal.getsignal(number)) != signal.SIG_IGN}
     for number in heeded:
         signal.signal(number, end)
     try:
         yield
+    except BaseException as error:
+        if ended is None or error is ended:
+            raise
+        raise ended from error
     finally:
         for number, before in heeded.items():
             if signal.getsignal(number) != signal.SIG_IGN:  # a rank that has lost another heeds none any more
