@@ -97,6 +97,7 @@ def test_the_commands_say_that_nothing_was_scored(without_dev: dict[str, Any], t
     assert (done.returncode, "a sweep compares dev scores" in done.stderr) == (2, True)
     done = minbert("report", tmp_path / "run", "--out", tmp_path / "report.html")
     assert done.returncode == 0, done.stderr
+    assert "; no rows were scored." in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_soup_needs_dev_rows(run: Path, tmp_path: Path, quiet: Display) -> None:

@@ -68,9 +68,19 @@ def test_a_dev_file_chooses_the_model_of_a_few_rows(tmp_path: Path, tiny_encoder
 
 def test_beside_a_task_that_is_scored_on_dev_a_few_rows_are_too(tmp_path: Path, tiny_encoder: Path) -> None:
     score = {"text": text(), "price": lambda row: row / 7}
-    found = inferred(tmp_path, one(MOOD, 24, file="a.csv") | one(score, 60, file="b.csv"), tiny_encoder)
+    found = inferred(tmp_path, one(MOOD, 24, file="a.csv") | one(score, 102, file="b.csv"), tiny_encoder)
     assert [task.findings.settings["held_out"] for task in found.tasks] == ["20%", "20%"]
     assert "keep" not in found.training.settings
+
+
+def test_a_few_rows_with_a_score_are_all_trained_on_too(tmp_path: Path, tiny_encoder: Path, quiet: Display) -> None:
+    score = {"text": text(), "price": lambda row: row / 7}
+    found = inferred(tmp_path / "mine", one(score, 12), tiny_encoder)
+    assert found.tasks[0].findings.settings["kind"] == "regression"
+    assert found.training.settings["keep"] == "last"
+    (tmp_path / "recipe.yaml").write_text(recipe_text(found, tmp_path), encoding="utf-8")
+    metrics = train_recipe(load_recipe(str(tmp_path / "recipe.yaml")), tmp_path / "run", display=quiet).metrics
+    assert metrics["steps"] == found.training.settings["epochs"] == 10
 
 
 def test_rows_of_pairs_have_no_one_vector_to_draw_together(tmp_path: Path, tiny_encoder: Path) -> None:

@@ -92,6 +92,7 @@ def make_page(material: Material) -> Page:
     runs = sum(len(system.runs) for system in systems)
     name = systems[0].name if len(systems) == 1 else f"{len(systems)} systems"
     counts = [f"{_count(len(tasks), 'task')} ({', '.join(tasks)})", _count(len(systems), "system"), _count(runs, "run")]
+    scored = "scores are on dev" if any(run.dev for system in systems for run in system.runs) else "no rows were scored"
     notes = [encoder_note(material)]
     if len(detailed) < len(systems):
         notes.append(
@@ -101,7 +102,7 @@ def make_page(material: Material) -> Page:
         )
     return Page(
         title=f"minbert report: {name}",
-        subtitle=f"{', '.join(counts)}; scores are on dev.",
+        subtitle=f"{', '.join(counts)}; {scored}.",
         cards=cards(material, known),
         notes=[note for note in notes if note],
         sections=sections,

@@ -11,6 +11,8 @@ from minbert.schema_inference.found import Findings, InferredTask
 from minbert.tasks.kinds import KINDS
 
 MOST_ROWS_A_CLASS = 100
+_MOST_ROWS = 100
+"""Of tasks without one class a row: of so few rows a fifth would choose by chance."""
 _LARGE_FILE = 1000
 """From so many rows on a tenth of them tells enough as dev; of fewer, a fifth."""
 
@@ -37,8 +39,8 @@ def choose_for_few_rows(task: InferredTask) -> None:
 
 
 def choose_dev(tasks: Sequence[InferredTask], training: Findings) -> None:
-    """Hold out dev rows for tasks without a dev file. Where all of these have few rows, keep the last model instead."""
-    if all("dev" not in task.rows and has_few_rows(task) for task in tasks):
+    """Hold out dev rows for tasks without a dev file. Where no task can spare any, keep the last model instead."""
+    if all("dev" not in task.rows and (has_few_rows(task) or task.labelled <= _MOST_ROWS) for task in tasks):
         reason = "no dev file is there, and so few rows are all trained on: dev rows among them would choose by chance"
         training.set("keep", "last", reason)
         training.set("head_end", "probe", "the encoder has moved, so the heads are solved once more")
