@@ -54,7 +54,7 @@ def main() -> None:
         return
     console, found = wide_console(), []
     with tempfile.TemporaryDirectory(dir=options.folder) as place:
-        folder = Path(place)
+        folder = Path(place).resolve()  # a recipe there names it
         write_model(folder / "model", options.encoder)
         for rows in options.rows:
             with console.status(f"writing {rows:,} rows"):
