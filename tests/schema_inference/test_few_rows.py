@@ -83,6 +83,16 @@ def test_a_few_rows_with_a_score_are_all_trained_on_too(tmp_path: Path, tiny_enc
     assert metrics["steps"] == found.training.settings["epochs"] == 10
 
 
+@each(("rows", "thresholds"), [(60, 0.5), (140, "dev")])
+def test_dev_chooses_from_which_probability_on_a_class_is_answered(
+    rows: int, thresholds: str | float, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    several = {"text": text(), "label": lambda row: ("glad", "sad", "glad|sad", "")[row % 4]}
+    found = inferred(tmp_path / f"{rows}", one(several, rows), tiny_encoder)
+    settings = found.tasks[0].findings.settings
+    assert (settings["kind"], settings["thresholds"]) == ("multilabel", thresholds)
+
+
 def test_rows_of_pairs_have_no_one_vector_to_draw_together(tmp_path: Path, tiny_encoder: Path) -> None:
     pairs = {"text1": text(), "text2": text(7), "label": of("same", "other")}
     found = inferred(tmp_path, one(pairs, 24), tiny_encoder)

@@ -51,14 +51,17 @@ def recipe_text(inferred: InferredFolder, folder: Path) -> str:
         "# Written by 'minbert new' from what the files hold. Change what is not so.",
         *(f"# Note: {printable(remark)}" for remark in inferred.remarks),
         to_yaml({"data": named}).rstrip(),
-        "encoder:",
-        *_entries(inferred.encoder, list(inferred.encoder.settings), "  "),
+        *_section("encoder", inferred.encoder),
         "tasks:",
         *(line for task in inferred.tasks for line in _task(task)),
-        "training:",
-        *_entries(inferred.training, list(inferred.training.settings), "  "),
+        *_section("optimizer", inferred.optimizer),
+        *_section("training", inferred.training),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _section(name: str, findings: Findings) -> list[str]:
+    return [f"{name}:", *_entries(findings, list(findings.settings), "  ")] if findings.settings else []
 
 
 def _task(task: InferredTask) -> list[str]:

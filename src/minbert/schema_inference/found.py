@@ -74,6 +74,7 @@ class InferredFolder:
     data: Path
     tasks: list[InferredTask]
     encoder: Findings
+    optimizer: Findings
     training: Findings
     remarks: list[str]
     """What was left out, and why."""
@@ -99,5 +100,6 @@ class InferredFolder:
             "data": str(self.data),
             "encoder": self.encoder.settings,
             "tasks": {task.name: task.findings.settings for task in self.tasks},
+            "optimizer": self.optimizer.settings,
             "training": self.training.settings,
         }

@@ -18,8 +18,8 @@ from minbert.schema_inference.label_columns import find_id, find_labels
 from minbert.schema_inference.label_kinds import infer_kind
 from minbert.schema_inference.labels import gather_labels
 from minbert.schema_inference.lengths import choose_length
-from minbert.schema_inference.metrics import choose_metric
-from minbert.schema_inference.schedule import choose_schedule
+from minbert.schema_inference.metrics import choose_metric, choose_thresholds
+from minbert.schema_inference.schedule import choose_rate, choose_schedule
 from minbert.schema_inference.tables import Column, Table, read_table
 from minbert.schema_inference.text_columns import find_texts
 
@@ -54,14 +54,16 @@ def infer_folder(
     if not tasks:
         raise UserError("no task can be made of these files:\n" + "\n".join(f"  {fault}" for fault in faults))
     remarks += [f"{fault}; left out" for fault in faults]
-    settings, training = Findings(), Findings()
+    settings, optimizer, training = Findings(), Findings(), Findings()
     settings.set("name", encoder)
     choose_length(tasks, encoder, settings)
     for few in filter(has_few_rows, tasks):
         choose_for_few_rows(few)
     choose_dev(tasks, training)
+    choose_thresholds(tasks, training)
+    choose_rate(tasks, encoder, optimizer)
     choose_schedule(tasks, training)
-    return InferredFolder(found.data, tasks, settings, training, remarks)
+    return InferredFolder(found.data, tasks, settings, optimizer, training, remarks)
 
 
 def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> InferredTask:

@@ -1,14 +1,15 @@
-"""Which metric fits how often each label occurs."""
+"""Which metric fits how often each label occurs, and from which probability on a class is answered."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from minbert.schema_inference.found import Findings
+from minbert.schema_inference.found import Findings, InferredTask
 from minbert.schema_inference.labels import Labels
 from minbert.tasks.kinds import KINDS
 from minbert.tasks.kinds.binary import Binary
-from minbert.tasks.thresholds import HALF
+from minbert.tasks.thresholds import DEV, HALF
 
 _LOPSIDED = 0.35
 """Below this share of two classes, always answering the other one has too good an accuracy."""
@@ -45,13 +46,22 @@ def choose_metric(labels: Labels, findings: Findings) -> None:
             )
     elif kind == "multilabel":
         reason = "all answers count alike; by macro_f1 all classes do, the rare ones too"
-        findings.set(
-            "thresholds", HALF, "a class is answered from this probability on; 'dev' chooses it by class on dev"
-        )
     findings.set("metric", metric, reason)
     if kind in ("classification", "ordinal") and (rare := [name for name in counts if counts[name] < _FEW_ROWS]):
         more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
         findings.unsure.append(f"classes with fewer than {_FEW_ROWS} rows to train on: {', '.join(rare[:5])}{more}")
+
+
+def choose_thresholds(tasks: Sequence[InferredTask], training: Findings) -> None:
+    """Set from which probability on a class is answered, of tasks with any number of classes a row."""
+    for task in tasks:
+        if task.findings.settings["kind"] != "multilabel":
+            continue
+        if "keep" in training.settings:
+            task.findings.set("thresholds", HALF, "a class is answered from this probability on; no dev rows choose it")
+        else:
+            reason = "from which probability on a class is answered is chosen on dev: of rare classes it is low"
+            task.findings.set("thresholds", DEV, reason)
 
 
 def _counts(labels: Labels, findings: Findings) -> Counter[str]:

@@ -19,6 +19,10 @@ _OF_DECISIONS = ("f1", "mcc", "micro_f1", "macro_f1")
 """Metrics worth choosing thresholds for."""
 _CANDIDATES = 60
 _ROUNDS = 2
+_ROWS_OF_COMMON = 20
+"""Twenty and fifty were equally good on halves of two dev sets that had not chosen; see docs/experiments.md."""
+_LEAST = 1e-3
+"""Beyond, log-odds say more of the number format than of the rows."""
 
 
 def one_threshold(value: Any) -> Any:
@@ -58,22 +62,37 @@ def chosen_threshold(metric: str, labels: Values, probabilities: Values) -> floa
 
 
 def chosen_thresholds(metric: str, labels: Values, probabilities: Values) -> Values:
-    """Return a threshold (classes,) for each class for which a metric of labels (R, classes) is best.
+    """Return a threshold (classes,) for each class, chosen for a metric of labels (R, classes).
 
-    Class by class, the others staying as they are, twice around ("SCut": Yang 2001, "A study on thresholding strategies
-    for text categorization"; for F1: Fan & Lin 2007). A class that no row has keeps one half.
+    First one for all classes. Then class by class, the others staying as they are, twice around ("SCut": Yang 2001, "A
+    study of thresholding strategies for text categorization"; for F1: Fan & Lin 2007). Those of rare classes are chosen
+    by a few rows, so by chance. So a class that n rows have gets the mean of its own, n times, and of the common one,
+    ``_ROWS_OF_COMMON`` times, in log-odds.
     """
     scored = METRICS[metric]
-    thresholds = np.full(labels.shape[1], HALF)
-    decided = (probabilities >= thresholds).astype(np.float64)
+    candidates = _candidates(probabilities)
+    common = _best(
+        candidates, np.array([scored.of_rows(labels, (probabilities >= one).astype(np.float64)) for one in candidates])
+    )
+    own = np.full(labels.shape[1], common)
+    decided = (probabilities >= own).astype(np.float64)
     for _ in range(_ROUNDS):
         for number in np.flatnonzero(labels.any(0)).tolist():
             of_class = probabilities[:, number]
             candidates = _candidates(of_class)
             scores = _scores_of(scored, labels, decided, number, of_class >= candidates[:, None])
-            thresholds[number] = _best(candidates, scores)
-            decided[:, number] = of_class >= thresholds[number]
+            own[number] = _best(candidates, scores)
+            decided[:, number] = of_class >= own[number]
+    rows = labels.sum(0)
+    odds = (rows * _log_odds(own) + _ROWS_OF_COMMON * _log_odds(common)) / (rows + _ROWS_OF_COMMON)
+    thresholds: Values = 1 / (1 + np.exp(-odds))
     return thresholds
+
+
+def _log_odds(probability: Values | float) -> Values:
+    inside = np.clip(probability, _LEAST, 1 - _LEAST)
+    log_odds: Values = np.log(inside) - np.log1p(-inside)
+    return log_odds
 
 
 def _scores_of(
