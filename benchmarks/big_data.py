@@ -31,7 +31,7 @@ from minbert.display.progress import Display
 from minbert.pretraining.prepare import prepare_pretraining
 from minbert.pretraining.recipe import parse_pretraining_recipe
 from minbert.recipe.recipe import parse_recipe
-from minbert.running.prepare import prepare
+from minbert.running.prepare import make_learner, prepare
 from texts import vocabulary_words
 
 FORMATS = ("jsonl", "parquet", "txt", "csv")
@@ -40,10 +40,13 @@ SEEKS = 20
 
 TRAINING = {
     "what": "rows of pairs",
-    "start_s": "start, s",
-    "peak_mb": "RssAnon at most, MB",
-    "held_mb": "RssAnon then, MB",
+    "file_mb": "file, MB",
+    "first_start_s": "first start, s",
+    "first_start_mb": "RssAnon, MB",
+    "second_start_s": "second start, s",
+    "second_start_mb": "RssAnon, MB",
     "steps_s": f"{STEPS} steps, s",
+    "cache_mb": "cache, MB",
 }
 
 PRETRAINING = {
@@ -99,26 +102,21 @@ def pretrain(folder: Path, form: str, size: float, options: argparse.Namespace, 
     """Return the figures of a first and a second start over a file of this format, and so many GB of text."""
     with console.status(f"writing {size:g} GB of {form}"):
         write_texts(folder / f"texts.{form}", int(size * 1e9), vocabulary_words(options.encoder))
-    os.environ["MINBERT_CACHE"] = str(folder / "cache")
-    arguments = ["--one", str(folder / f"texts.{form}"), "--encoder", options.encoder]
-    arguments += ["--tokens-per-step", str(options.tokens_per_step)] if options.tokens_per_step else []
-    starts = []
+    arguments = ["--tokens-per-step", str(options.tokens_per_step)] if options.tokens_per_step else []
+    return {"what": f"{size:g} GB, {form}"} | starts(folder / f"texts.{form}", arguments, options, console)
+
+
+def starts(file: Path, arguments: list[str], options: argparse.Namespace, console: Console) -> Figures:
+    """Return the figures of a first and a second start over ``file``."""
+    os.environ["MINBERT_CACHE"] = str(file.parent / "cache")
+    figures: Figures = {"file_mb": file.stat().st_size / 1e6}
     for number in ("first", "second"):
-        with console.status(f"{size:g} GB of {form}: {number} start"):
-            starts.append(in_a_process(__file__, arguments, options.threads))
-    first, second = starts
-    cached = sum(path.stat().st_size for path in (folder / "cache").rglob("*") if path.is_file())
-    return {
-        "what": f"{size:g} GB, {form}",
-        "texts": first["texts"],
-        "first_start_s": first["start_s"],
-        "first_start_mb": first["peak_mb"],
-        "second_start_s": second["start_s"],
-        "second_start_mb": second["peak_mb"],
-        "seek_s": max(first["seek_s"], second["seek_s"]),
-        "steps_s": second["steps_s"],
-        "cache_mb": cached / 1e6,
-    }
+        with console.status(f"{file.name}: {number} start"):
+            one = ["--one", str(file), "--encoder", options.encoder, *arguments]
+            found = in_a_process(__file__, one, options.threads)
+        figures |= {f"{number}_start_s": found.pop("start_s"), f"{number}_start_mb": found.pop("peak_mb")} | found
+    cached = sum(path.stat().st_size for path in (file.parent / "cache").rglob("*") if path.is_file())
+    return figures | {"cache_mb": cached / 1e6}
 
 
 def pretrain_once(file: Path, options: argparse.Namespace) -> Figures:
@@ -148,14 +146,12 @@ def pretrain_once(file: Path, options: argparse.Namespace) -> Figures:
 
 
 def train(folder: Path, form: str, rows: int, options: argparse.Namespace, console: Console) -> Figures:
-    """Return the figures of a start over so many rows of pairs."""
+    """Return the figures of a first and a second start over so many rows of pairs."""
     with console.status(f"writing {rows:,} rows of {form}"):
         words = vocabulary_words(options.encoder)
         write_pairs(folder / f"train.{form}", rows, words)
         write_pairs(folder / f"dev.{form}", 100, words)
-    with console.status(f"{rows:,} rows of {form}"):
-        arguments = ["--one", str(folder / f"train.{form}"), "--work", "train", "--encoder", options.encoder]
-        return {"what": f"{rows:,}, {form}"} | in_a_process(__file__, arguments, options.threads)
+    return {"what": f"{rows:,}, {form}"} | starts(folder / f"train.{form}", ["--work", "train"], options, console)
 
 
 def train_once(file: Path, options: argparse.Namespace) -> Figures:
@@ -168,16 +164,18 @@ def train_once(file: Path, options: argparse.Namespace) -> Figures:
         "label": "label",
     }
     tree = {"data": str(file.parent), "encoder": {"name": options.encoder}, "tasks": {"pairs": task}}
+    recipe, display = parse_recipe(tree, "benchmark"), Display(Console(quiet=True))
     with peak_anonymous() as peak:
         started = time.perf_counter()
-        prepared = prepare(parse_recipe(tree, "benchmark"), Display(Console(quiet=True)))
+        prepared = prepare(recipe, display)
+        make_learner(recipe, prepared, display)
         start = time.perf_counter() - started
         sequences = prepared.train["pairs"].sequences
         started = time.perf_counter()
         for step, _ in islice(prepared.course.steps(), STEPS):
             sequences.pack(sequences.of(step["pairs"]))
         steps = time.perf_counter() - started
-    return {"start_s": start, "peak_mb": max(peak), "held_mb": peak[-1], "steps_s": steps}
+    return {"start_s": start, "peak_mb": max(peak), "steps_s": steps}
 
 
 def write_texts(path: Path, size: int, words: list[str]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from minbert.data.examples import Split, same_content
+import numpy as np
+
+from minbert.data.examples import Split, content_hashes
+from minbert.files.long_arrays import parts, sorted_distinct
 from minbert.tasks.kinds import Kind
 
 FEW_ROWS = 5
@@ -69,14 +72,16 @@ def shared_texts(splits: Mapping[str, Split]) -> Iterator[str]:
 
     Texts are the same that only case, white space or the order of a pair tells apart.
     """
-    others = {name: list(_contents(split)) for name, split in splits.items() if name != "train"}
-    wanted = set().union(*others.values())
-    known = {content for content in _contents(splits["train"]) if content in wanted}
-    for name, contents in others.items():
-        if rows := sum(content in known for content in contents):
+    others = {name: content_hashes(split) for name, split in splits.items() if name != "train"}
+    if not any(map(len, others.values())):
+        return
+    wanted = sorted_distinct(others.values(), np.uint64)
+    found = np.zeros(len(wanted), np.bool_)
+    train = content_hashes(splits["train"])
+    for part in parts(len(train)):
+        places = np.minimum(np.searchsorted(wanted, train[part]), len(wanted) - 1)
+        found[places[wanted[places] == train[part]]] = True
+    for name, hashes in others.items():
+        if rows := sum(int(found[np.searchsorted(wanted, hashes[part])].sum()) for part in parts(len(hashes))):
             told = "1 row" if rows == 1 else f"{rows:,} rows"
             yield f"{told} of {name} also in train, so its scores are a little too good"
-
-
-def _contents(split: Split) -> Iterator[str]:
-    return (same_content(texts) for texts in zip(split.first, split.second or split.first, strict=True))

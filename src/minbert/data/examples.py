@@ -15,6 +15,10 @@ from minbert.data.row_ids import RowIds
 from minbert.data.task_files import Columns
 from minbert.data.text_column import ColumnWriter, TextColumn
 from minbert.errors import UserError
+from minbert.files.long_arrays import spooled
+from minbert.files.spool import Spool
+from minbert.text.batches import batches
+from minbert.text.hashes import TEXTS_AT_ONCE, text_hashes
 
 TOLD_LINES = 5
 """Of rows that are left out, so many are told by their lines."""
@@ -26,8 +30,8 @@ class Split:
 
     Columns of texts that are read from files are ``TextColumn``s, which memory does not grow with.
 
-    ``unlabelled`` are the lines of the rows that the task leaves out because they have no label. ``withheld`` says that
-    the file has a column of labels without a label in it.
+    ``unlabelled`` counts the rows that the task leaves out because they have no label. ``withheld`` says that the file
+    has a column of labels without a label in it.
     """
 
     path: Path
@@ -35,8 +39,14 @@ class Split:
     first: Sequence[str]
     second: Sequence[str] | None
     labels: NDArray[np.float64] | None
-    unlabelled: list[int] = field(default_factory=list)
+    unlabelled: int = 0
+    first_unlabelled: list[int] = field(default_factory=list)
+    """The lines of the first of them."""
     withheld: bool = False
+    key: str | None = None
+    """What the cache keeps just these rows under, where it does; changes with everything that they follow from."""
+    contents: NDArray[np.uint64] | None = None
+    """(R,) ``content_hashes``, where they are known."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -49,7 +59,7 @@ class Split:
     @property
     def left_out(self) -> str | None:
         """Say which rows are left out, if any are."""
-        return told_left_out(self.path, len(self.unlabelled), self.unlabelled)
+        return told_left_out(self.path, self.unlabelled, self.first_unlabelled)
 
     def take(self, rows: NDArray[np.int64]) -> Split:
         """Return the rows with these numbers."""
@@ -59,6 +69,8 @@ class Split:
             first=TextColumn.of(self.first[row] for row in rows),
             second=None if (second := self.second) is None else TextColumn.of(second[row] for row in rows),
             labels=None if self.labels is None else self.labels[rows],
+            key=None,
+            contents=None,
         )
 
 
@@ -74,6 +86,14 @@ def told_left_out(path: Path, rows: int, lines: Sequence[int]) -> str | None:
 def same_content(texts: Sequence[str]) -> str:
     """Return a key that rows share when only case, white space or the order of a pair tells them apart."""
     return "\0".join(sorted(" ".join(text.casefold().split()) for text in texts))
+
+
+def content_hashes(split: Split) -> NDArray[np.uint64]:
+    """Return a hash (R,) of what each row says, the same where ``same_content`` is."""
+    if split.contents is not None:
+        return split.contents
+    contents = (same_content(texts) for texts in zip(split.first, split.second or split.first, strict=True))
+    return spooled((text_hashes(some)[:, 0] for some in batches(contents, TEXTS_AT_ONCE)), np.uint64)
 
 
 def advice_on(problems: Iterable[Problem]) -> list[str]:
@@ -133,26 +153,28 @@ def _collected(
     path: Path, columns: Columns, labels: Labels, labelled: bool | None, first_lines: FirstLines
 ) -> tuple[Split, list[Problem]]:
     ids, first, second = ColumnWriter(), ColumnWriter(), ColumnWriter()
-    values: list[NDArray[np.float64] | None] = []
-    unlabelled: list[int] = []
+    values = Spool(np.float64)
+    labelled_here = False
+    shape: tuple[int, ...] = ()  # of one label
+    unlabelled = 0
+    first_unlabelled: list[int] = []
     problems: list[Problem] = []
     withheld = True
     for block in examined_blocks(path, columns, labels, labelled, first_lines):
         ids.extend(block.ids)
         first.extend(block.first)
         second.extend(block.second or [])
-        values.append(block.labels)
-        unlabelled += block.unlabelled
+        labelled_here = block.labels is not None
+        if block.labels is not None and len(block.labels):  # else it has not the shape of others
+            values.write(block.labels)
+            shape = block.labels.shape[1:]
+        unlabelled += len(block.unlabelled)
+        first_unlabelled = [*first_unlabelled, *block.unlabelled][:TOLD_LINES]
         problems += block.problems
         withheld &= block.withheld == block.rows
     if labelled is None and withheld:
         split, problems = examine_split(path, columns, labels, labelled=False)
         return replace(split, withheld=True), problems
     seconds = second.column() if len(columns.text_columns) == 2 else None
-    return Split(path, ids.column(), first.column(), seconds, _joined(values), unlabelled), problems
-
-
-def _joined(labels: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
-    """Return the labels of all blocks; those of a block without usable rows have not the shape of others."""
-    some = [part for part in labels if part is not None and len(part)]
-    return np.concatenate(some) if some else labels[-1]
+    found = values.array().reshape(-1, *shape) if labelled_here else None
+    return Split(path, ids.column(), first.column(), seconds, found, unlabelled, first_unlabelled), problems

@@ -51,6 +51,8 @@ def joined(own: Split, shared: Sequence[Split]) -> Split:
         if own.second is None
         else TextColumn.of(chain.from_iterable(split.second or [] for split in splits)),
         labels=np.concatenate(labels),
+        key=None,
+        contents=None,
     )
 
 

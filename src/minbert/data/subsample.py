@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator
 
+from minbert.files.long_arrays import shuffled
 from minbert.randomness import generator
 
 
@@ -42,4 +43,4 @@ def subsample(rows: int, wanted: int | str, seed: int, name: str) -> NDArray[np.
     count = wanted if isinstance(wanted, int) else max(1, round(rows * float(wanted[:-1]) / 100))
     if count > rows:
         raise ValueError(f"there are {rows} rows, but {wanted} are wanted")
-    return np.sort(generator(seed, "subsample", name).permutation(rows)[:count])
+    return np.sort(shuffled(rows, generator(seed, "subsample", name))[:count])

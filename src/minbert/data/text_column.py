@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from minbert.files.long_arrays import mapped
 from minbert.files.spool import Spool
 from minbert.text.batches import batches
 
 TEXTS_AT_ONCE = 2048
+
+_TEXTS, _OFFSETS = "texts.utf8", "offsets.int64"
 
 
 class TextColumn(Sequence[str]):
@@ -29,6 +33,17 @@ class TextColumn(Sequence[str]):
         writer = ColumnWriter()
         writer.extend(texts)
         return writer.column()
+
+    @classmethod
+    def mapped(cls, folder: Path) -> TextColumn:
+        """Return the column that ``write`` wrote into ``folder``."""
+        return cls(mapped(folder / _TEXTS, np.uint8), mapped(folder / _OFFSETS, np.int64))
+
+    def write(self, folder: Path) -> None:
+        """Write the column into ``folder``, which is made."""
+        folder.mkdir()
+        self._data.tofile(folder / _TEXTS)
+        self._offsets.tofile(folder / _OFFSETS)
 
     def __len__(self) -> int:
         return len(self._offsets) - 1

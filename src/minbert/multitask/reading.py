@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +55,16 @@ class TextReader:
         table, numbers = TokenTable.from_texts(firsts + seconds, self.tokenizer, most)
         return self._of_rows(table, numbers, pair)
 
-    def of_columns(self, task: str, pair: Pair | None, columns: Sequence[Iterable[str]]) -> Sequences:
+    def of_columns(
+        self,
+        task: str,
+        pair: Pair | None,
+        columns: Sequence[Iterable[str]],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Sequences:
         """Return what ``of_task`` does of rows whose texts stand in one column, or two; no text is held.
+
+        ``progress`` is called as by ``TokenTable.from_columns``.
 
         Raises:
             UserError: there is one column for pairs, or there are two for single texts.
@@ -67,7 +75,7 @@ class TextReader:
                 f"task '{task}' takes {takes}, and its rows have other columns. Does the model fit the data?"
             )
         most = tokens_needed([pair], self.max_length)
-        table, numbers = TokenTable.from_columns(columns, self.tokenizer, most)
+        table, numbers = TokenTable.from_columns(columns, self.tokenizer, most, progress)
         return self._of_rows(table, numbers, pair)
 
     def _of_rows(self, table: TokenTable, numbers: Indices, pair: Pair | None) -> Sequences:

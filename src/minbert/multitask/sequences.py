@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
+from minbert.files.long_arrays import parts, sorted_distinct, spooled
 from minbert.packed import PackedBatch, concatenate
 from minbert.tasks.heads import Pair
 from minbert.text.packing import (
@@ -67,20 +69,24 @@ class Sequences:
         max_length: int,
     ) -> Sequences:
         """Return the sequences of rows whose texts are the table's rows ``first`` and ``second``, each (R,)."""
-        texts = first[:, None] if second is None else np.stack([first, second], axis=1)
-        distinct, numbers = np.unique(texts, return_inverse=True)
-        numbers = numbers.reshape(texts.shape)
+        texts = [first] if second is None else [first, second]
+        alone = sorted_distinct(texts, np.int64)
+        of_texts = [_places(alone, column) for column in texts]
         if second is None or pair == "bi":
-            return cls(table, distinct, None, numbers, template, max_length)
-        pairs, inverse = np.unique(texts, axis=0, return_inverse=True)
-        inverse = inverse.reshape(-1, 1)
+            return cls(table, alone, None, _side_by_side(of_texts), template, max_length)
+        numbers = spooled((first[part] * len(table) + second[part] for part in parts(len(first))), np.int64)
+        pairs = sorted_distinct([numbers], np.int64)
+        firsts = (pairs[part] // len(table) for part in parts(len(pairs)))
+        seconds = (pairs[part] % len(table) for part in parts(len(pairs)))
         if pair != "both":
-            return cls(table, pairs[:, 0], pairs[:, 1], inverse, template, max_length)
+            joined = spooled(firsts, np.int64), spooled(seconds, np.int64)
+            return cls(table, *joined, _side_by_side([_places(pairs, numbers)]), template, max_length)
+        of_pairs = (len(alone) + places for places in _places(pairs, numbers))
         return cls(
             table,
-            np.concatenate([distinct, pairs[:, 0]]),
-            np.concatenate([np.full_like(distinct, ALONE), pairs[:, 1]]),
-            np.concatenate([numbers, len(distinct) + inverse], axis=1),
+            spooled(chain([alone], firsts), np.int64),
+            spooled(chain([np.full_like(alone, ALONE)], seconds), np.int64),
+            _side_by_side([*of_texts, of_pairs]),
             template,
             max_length,
         )
@@ -97,7 +103,10 @@ class Sequences:
 
     def lengths(self) -> Indices:
         """Return how many tokens each sequence has when packed, (S,)."""
-        alone, first, second = self._parted(np.arange(len(self)))
+        return spooled(map(self._lengths, parts(len(self))), np.int64)
+
+    def _lengths(self, numbers: slice) -> Indices:
+        alone, first, second = self._parted(numbers)
         single = single_lengths(self.table, alone, self.template, self.max_length)
         return np.concatenate([single, joined_lengths(self.table, first, second, self.template, self.max_length)])
 
@@ -107,8 +116,8 @@ class Sequences:
 
     def row_lengths(self) -> Indices:
         """Return how many tokens the encoder reads for each row, (R,)."""
-        lengths: Indices = self.lengths()[self.rows].sum(axis=1)
-        return lengths
+        lengths = self.lengths()
+        return spooled((lengths[self.rows[part]].sum(axis=1) for part in parts(len(self.rows))), np.int64)
 
     def pack(self, numbers: Indices) -> PackedBatch:
         """Return the chosen sequences, packed in the given order, but for joined ones after texts by themselves."""
@@ -126,11 +135,14 @@ class Sequences:
 
     def truncated(self) -> int:
         """Return how many of the sequences are cut to ``max_length`` tokens."""
-        alone, first, second = self._parted(np.arange(len(self)))
+        return sum(map(self._truncated, parts(len(self))))
+
+    def _truncated(self, numbers: slice) -> int:
+        alone, first, second = self._parted(numbers)
         single = count_truncated_single(self.table, alone, self.template, self.max_length)
         return single + count_truncated_joined(self.table, first, second, self.template, self.max_length)
 
-    def _parted(self, numbers: Indices) -> tuple[Indices, Indices, Indices]:
+    def _parted(self, numbers: Indices | slice) -> tuple[Indices, Indices, Indices]:
         """Return the table's rows of chosen texts by themselves, and of the first and second texts of joined ones."""
         first = self.first[numbers]
         if self.second is None:
@@ -138,3 +150,13 @@ class Sequences:
         second = self.second[numbers]
         alone = second == ALONE
         return first[alone], first[~alone], second[~alone]
+
+
+def _places(distinct: Indices, values: Indices) -> Iterator[Indices]:
+    """Yield the place of each of ``values`` in ``distinct``, which has all of them in order."""
+    return (np.searchsorted(distinct, values[part]) for part in parts(len(values)))
+
+
+def _side_by_side(columns: Sequence[Iterable[Indices]]) -> Indices:
+    """Return columns (R,) that come in pieces as (R, columns)."""
+    return spooled(chain.from_iterable(columns), np.int64).reshape(len(columns), -1).T

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minbert.files.cache import cached_folder
+from minbert.files.long_arrays import mapped
 from minbert.pretraining.corpus_order import CorpusOrder
 from minbert.randomness import Numbers
-from minbert.text.token_files import mapped
 
 STEPS = "steps"
 """In the cache: a folder for each cutting of epochs by tokens."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minbert.errors import UserError
+from minbert.files.long_arrays import parts
 from minbert.machine.ranks import ranks
 from minbert.running.prepare import Prepared
 from minbert.training.rows import Rows
@@ -38,9 +40,12 @@ def _digest(rows: Rows) -> str:
     """Return a hash of what the encoder reads for the rows, and of what they answer."""
     read = rows.sequences
     lengths = read.lengths()
-    packed = (read.pack(numbers).token_ids.numpy() for numbers in np.array_split(np.arange(len(read)), _parts(lengths)))
-    labels = [] if rows.labels is None else [rows.labels]
-    return _hashed([read.rows, lengths, *labels], packed)
+    packed = (
+        read.pack(np.arange(part.start, part.stop)).token_ids.numpy()
+        for part in parts(len(read), -(-len(read) // _parts(lengths)))
+    )
+    arrays: list[NDArray[Any]] = [read.rows, lengths, *([] if rows.labels is None else [rows.labels])]
+    return _hashed((array[part] for array in arrays for part in parts(len(array))), packed)
 
 
 def _parts(lengths: NDArray[np.int64]) -> int:
@@ -48,7 +53,7 @@ def _parts(lengths: NDArray[np.int64]) -> int:
     return 1 + int(lengths.sum()) // 1_000_000
 
 
-def _hashed(*groups: Iterable[NDArray[np.int64] | NDArray[np.float64]]) -> str:
+def _hashed(*groups: Iterable[NDArray[Any]]) -> str:
     digest = hashlib.sha256()
     for group in groups:
         for array in group:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from minbert.data.kept_rows import kept_task_split
 from minbert.data.places import resolve_data
-from minbert.data.task_splits import read_task_split
 from minbert.display.console import terminal
 from minbert.display.progress import Display
 from minbert.errors import UserError, did_you_mean
@@ -52,10 +52,10 @@ def evaluate_run(
         display.note(note)
     rows: dict[SplitTask, Rows] = {}
     for name, task in named.items():
-        read = read_task_split(place, task, task.kind, split, name=name)
+        read = kept_task_split(place, task, task.kind, split, name=name, note=display.note)
         if read.left_out:
             display.note(read.left_out)
-        rows[split, name] = Rows.of_split(model, name, read)
+        rows[split, name] = Rows.of_split(model, name, read, display)
     predicted = predict_rows(model, rows, chosen_precision(recipe.training.precision), display, f"predicting {split}")
     # Decided as ``predict`` decides, even where thresholds are still to be chosen on dev.
     return score_answers(

@@ -53,7 +53,7 @@ class Prepared:
 
 
 def prepare(recipe: Recipe, display: Display) -> Prepared:
-    """Read all files of ``recipe``, then load its encoder and build its heads. Writes nothing.
+    """Read all files of ``recipe``, then load its encoder and build its heads. Writes nothing but the cache.
 
     Raises:
         UserError: files, encoder, schedule, selection or teachers do not serve the recipe.
@@ -92,7 +92,9 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
 
 
 def check_recipe(recipe: Recipe, display: Display) -> None:
-    """Refuse what ``prepare`` would refuse, as far as that shows without loading the encoder. Writes nothing.
+    """Refuse what ``prepare`` would refuse, as far as that shows without loading the encoder.
+
+    Writes nothing but the cache.
 
     Raises:
         UserError: see ``prepare``.
@@ -224,14 +226,21 @@ def _tell_of_fresh_heads(recipe: Recipe, display: Display) -> None:
 def _tokenize(
     model: MultitaskModel, texts: Mapping[tuple[str, str], Split], display: Display
 ) -> dict[tuple[str, str], Rows]:
-    """Tokenize every distinct text of all tasks and splits once, into one table."""
-    columns = [column for split in texts.values() for column in (split.first, split.second or [])]
-    most = tokens_needed([model.tasks[name].pair for _, name in texts], model.max_length)
+    """Tokenize every distinct text of all tasks and splits once, into one table.
+
+    Splits that the cache keeps have tables of their own there, which do not depend on what else is read.
+    """
+    kept = {
+        (split, name): Rows.of_split(model, name, rows, display) for (split, name), rows in texts.items() if rows.key
+    }
+    together = {place: split for place, split in texts.items() if place not in kept}
+    columns = [column for split in together.values() for column in (split.first, split.second or [])]
+    most = tokens_needed([model.tasks[name].pair for _, name in together], model.max_length)
     with display.counting("tokenizing") as bar:
         table, numbers = TokenTable.from_columns(columns, model.tokenizer, most, bar.reached)
     rows = {}
     start = 0
-    for (split_name, name), split in texts.items():
+    for (split_name, name), split in together.items():
         middle = start + len(split)
         end = middle + len(split.second or [])
         sequences = Sequences.of_rows(
@@ -244,4 +253,5 @@ def _tokenize(
         )
         rows[split_name, name] = Rows(split.ids, sequences, split.labels)
         start = end
-    return rows
+    rows |= kept
+    return {place: rows[place] for place in texts}

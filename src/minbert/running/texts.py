@@ -12,11 +12,11 @@ from minbert.augmentation.rows import RowAugmenter
 from minbert.augmentation.tables import new_rows_table
 from minbert.data.early_facts import label_facts, shared_texts
 from minbert.data.examples import Split
+from minbert.data.kept_rows import kept_task_split
 from minbert.data.places import resolve_data
 from minbert.data.schedules import TaskSize
 from minbert.data.shared_rows import joined, read_shared
 from minbert.data.subsample import subsample
-from minbert.data.task_splits import read_task_split
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.recipe.recipe import Recipe
@@ -29,7 +29,7 @@ _PARTS = {"train": "rows", "dev": "dev_rows"}
 
 
 def read_texts(recipe: Recipe, display: Display) -> Texts:
-    """Read all files of ``recipe``.
+    """Read all files of ``recipe``; the cache keeps the rows of large ones.
 
     Raises:
         UserError: a file cannot be used, or has fewer rows than are wanted.
@@ -43,14 +43,17 @@ def read_texts(recipe: Recipe, display: Display) -> Texts:
             if split not in files:
                 or_not = ", or 'held_out' beside 'files', or training.keep: last" if split == "dev" else ""
                 raise UserError(f"tasks.{name}.files.{split}: training needs it{or_not}.")
-            part, key = read_task_split(place, task, task.kind, split, name=name), _PARTS[split]
+            part = kept_task_split(place, task, task.kind, split, name=name, note=display.note)
+            key = _PARTS[split]
             texts[split, name] = _subsampled(part, getattr(task, key), recipe.seed, name, key)
         shared = read_shared(place, name, task, task.kind, recipe.seed)
         texts["train", name] = joined(texts["train", name], shared)
         if "test" in files and not (place / files["test"]).is_file():
             display.note(f"{place / files['test']}: is not there, so no predictions are written for it")
         elif "test" in files:
-            texts["test", name] = read_task_split(place, task, task.kind, "test", labelled=None, name=name)
+            texts["test", name] = kept_task_split(
+                place, task, task.kind, "test", labelled=None, name=name, note=display.note
+            )
         later = [texts[split, name] for split in ("dev", "test") if (split, name) in texts]
         parts = [texts["train", name], *shared, *later]
         if parts[-1].withheld:
@@ -105,6 +108,8 @@ def add_new_rows(recipe: Recipe, texts: Texts, device: torch.device, display: Di
             first=[*split.first, *(row.texts[0] for row in made)],
             second=None if split.second is None else [*split.second, *(row.texts[1] for row in made)],
             labels=np.concatenate([split.labels, [split.labels[row.origin] for row in made]]),
+            key=None,
+            contents=None,
         )
         tables[name] = new_rows_table(made, split.ids, list(split.labels))
     return tables

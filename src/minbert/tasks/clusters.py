@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from minbert.files.long_arrays import parts, spooled
+
 
 def duplicate_clusters(
     first: NDArray[np.int64], second: NDArray[np.int64], positive: NDArray[np.bool_]
@@ -18,16 +20,29 @@ def duplicate_clusters(
         second: (R,) the number of its second text.
         positive: (R,) whether the two mean the same.
     """
-    parents = list(range(max(first.max(initial=-1), second.max(initial=-1)) + 1))
+    texts = int(max(first.max(initial=-1), second.max(initial=-1))) + 1
+    parents = spooled((np.arange(part.start, part.stop) for part in parts(texts)), np.int64)
+    left, right = (
+        spooled((column[part][positive[part]] for part in parts(len(column))), np.int64) for column in (first, second)
+    )
+    while _hang_lower(parents, left, right):
+        for part in parts(texts):
+            above = parents[part]
+            while ((higher := parents[above]) != above).any():
+                above = higher
+            parents[part] = above
+    clusters = (parents[column[part]] for column in (first, second) for part in parts(len(column)))
+    return spooled(clusters, np.int64).reshape(2, -1).T
 
-    def root(text: int) -> int:
-        while parents[text] != text:
-            parents[text] = parents[parents[text]]  # halves the way for the next one
-            text = parents[text]
-        return text
 
-    for left, right in zip(first[positive].tolist(), second[positive].tolist(), strict=True):
-        one, other = sorted((root(left), root(right)))
-        parents[other] = one
-    roots = np.array([root(text) for text in range(len(parents))], dtype=np.int64)
-    return np.stack([roots[first], roots[second]], axis=1)
+def _hang_lower(parents: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]) -> bool:
+    """Hang the larger of the parents of both texts of each pair below the smaller; return whether any two differed.
+
+    A parent may have been hung elsewhere before, which is forgotten. The pair that had done so comes again.
+    """
+    differed = False
+    for part in parts(len(left)):
+        one, other = parents[left[part]], parents[right[part]]
+        differed |= bool((one != other).any())
+        np.minimum.at(parents, np.maximum(one, other), np.minimum(one, other))
+    return differed

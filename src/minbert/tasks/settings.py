@@ -213,7 +213,7 @@ class TaskSettings(Settings):
             texts: (R, 2) the numbers of each row's two texts; equal texts have equal numbers.
             labels: (R,) the rows' labels.
         """
-        known = [loss.duplicates(torch.from_numpy(labels)) for loss in self.losses]
+        known = [loss.duplicates(torch.tensor(labels)) for loss in self.losses]
         asked = [rows for rows in known if rows is not None]
         if not asked:
             return None

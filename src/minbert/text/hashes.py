@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minbert.errors import UserError
+from minbert.files.long_arrays import parts, sorted_distinct, spooled, zeros
 from minbert.files.spool import Spool
 from minbert.text.batches import batches
 
@@ -105,20 +106,28 @@ def shared(hashes: Hashes, others: Hashes) -> int:
 def numbered(texts: Iterable[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the number (n,) of each text, equal for equal ones, and whether (n,) it comes there first.
 
-    Numbers go from 0 in the order of first appearance. Some 40 bytes a text are held for it, and none of the texts.
-    They are compared by their whole hashes.
+    Numbers go from 0 in the order of first appearance. No text is held, and memory does not grow with them. They are
+    compared by their whole hashes: should two texts share the first half alone, the later one is new whenever it comes.
     """
-    spool = Spool(np.uint64)
-    for some in batches(texts, TEXTS_AT_ONCE):
-        spool.write(text_hashes(some))
-    hashes = spool.array().reshape(-1, 2)
-    order = np.lexsort((hashes[:, 1], hashes[:, 0]))  # stable: of equal ones the first comes first
-    is_first = np.append(True, (hashes[order[1:]] != hashes[order[:-1]]).any(axis=1))[: len(order)]
-    comes_first = np.zeros(len(order), np.bool_)
-    comes_first[order[is_first]] = True
-    numbers = np.empty(len(order), np.int64)
-    numbers[order] = (np.cumsum(comes_first) - 1)[order[is_first]][np.cumsum(is_first) - 1]
-    return numbers, comes_first
+    hashes = spooled(map(text_hashes, batches(texts, TEXTS_AT_ONCE)), np.uint64).reshape(-1, 2)
+    known = sorted_distinct((hashes[part, 0] for part in parts(len(hashes))), np.uint64)
+    number_of, rest = zeros(len(known), np.int64), zeros(len(known), np.uint64)  # a number is 0 until its text has come
+    numbers, comes_first = Spool(np.int64), Spool(np.bool_)
+    count = 0
+    for part in parts(len(hashes)):
+        places, rests = np.searchsorted(known, hashes[part, 0]), hashes[part, 1]
+        _, first = np.unique(places, return_index=True)
+        first = first[number_of[places[first]] == 0]
+        rest[places[first]] = rests[first]
+        is_other = rest[places] != rests
+        is_new = is_other.copy()
+        is_new[first] = True
+        new = count + np.cumsum(is_new)
+        number_of[places[first]] = new[first]
+        numbers.write(np.where(is_other, new, number_of[places]) - 1)
+        comes_first.write(is_new)
+        count = int(new[-1])
+    return numbers.array(), comes_first.array()
 
 
 def _beside_neighbours(hashes: Hashes) -> Iterator[tuple[Hashes, NDArray[np.bool_], NDArray[np.bool_]]]:

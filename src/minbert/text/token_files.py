@@ -6,11 +6,11 @@ from collections.abc import Callable
 from itertools import accumulate, chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from minbert.files.long_arrays import mapped
 from minbert.text.token_table import TEXTS_AT_ONCE, TokenTable
 from minbert.text.tokenizer import Tokenizer
 
@@ -80,8 +80,7 @@ def mapped_table(folder: Path) -> TokenTable:
     return TokenTable(mapped(folder / _TOKENS, np.int32), mapped(folder / _OFFSETS, np.int64))
 
 
-def mapped(path: Path, dtype: type[Any]) -> NDArray[Any]:
-    """Return a file of numbers as an array that is read from the disk when it is used."""
-    if not path.stat().st_size:  # which cannot be mapped
-        return np.empty(0, dtype)
-    return np.memmap(path, dtype, "r").view(np.ndarray)
+def write_table(table: TokenTable, folder: Path) -> None:
+    """Write a table into ``folder``, from where ``mapped_table`` has it."""
+    table.token_ids.tofile(folder / _TOKENS)
+    table.offsets.tofile(folder / _OFFSETS)

@@ -119,7 +119,11 @@ def _answers(
     """Return one run's predictions for the rows of its tasks; ``run`` is what progress calls it."""
     model = model_of_run(member.folder, member.recipe).to(available_device())
     trained = trained_tasks(member.recipe)
-    own = {(split, name): Rows.of_split(model, name, part) for (split, name), part in rows.items() if name in trained}
+    own = {
+        (split, name): Rows.of_split(model, name, part, display)
+        for (split, name), part in rows.items()
+        if name in trained
+    }
     return predict_rows(model, own, chosen_precision(member.recipe.training.precision), display, run)
 
 

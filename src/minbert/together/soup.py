@@ -191,7 +191,7 @@ def _rows(
         for name in model.tasks:
             part = common_rows(members, name, split, data, display)
             if part is not None:
-                rows[split, name] = Rows.of_split(model, name, part)
+                rows[split, name] = Rows.of_split(model, name, part, display)
     return rows
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from minbert.display.progress import Display
+from minbert.files.long_arrays import shuffled
 from minbert.machine.ranks import ranks
 from minbert.multitask.inference import Progress
 from minbert.multitask.sequences import Indices, Sequences
@@ -58,7 +59,7 @@ def head_start_tokens(learner: Learner, seed: int) -> int:
 def _rows(learner: Learner, seed: int) -> dict[str, Indices]:
     """Return the training rows that each head with weights is solved on."""
     return {
-        task: np.sort(generator(seed, "head start", task).permutation(len(rows))[:MOST_ROWS])
+        task: np.sort(shuffled(len(rows), generator(seed, "head start", task))[:MOST_ROWS])
         for task, rows in learner.train.items()
         if learner.model.tasks[task].head.has_weights
     }

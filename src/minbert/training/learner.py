@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from minbert.data.schedules import Step
+from minbert.files.long_arrays import parts, spooled
 from minbert.machine.precision import Precision
 from minbert.multitask.inference import Progress, predictions_from
 from minbert.multitask.model import MultitaskModel
@@ -53,10 +55,14 @@ class Learner(ABC):
         self.budget = budget
         self.lengths = row_lengths(train)
         self.regularizing = Regularizing(model, regularization or {})
-        self.held = {task: lengths * self.regularizing.graphs(task) for task, lengths in self.lengths.items()}
+        self.held = {task: self._held(task, lengths) for task, lengths in self.lengths.items()}
         """Each task's tokens a row, counted once for every pass of a row that is in memory at a time."""
         self.objectives = {task: Objective(model.tasks[task], rows, model.device) for task, rows in train.items()}
         self.progress = 0.0
+
+    def _held(self, task: str, lengths: Indices) -> Indices:
+        graphs = self.regularizing.graphs(task)
+        return spooled((lengths[part] * graphs for part in parts(len(lengths))), np.int64)
 
     def begin_step(self, progress: float) -> None:
         """Say that a step begins, and which share of the run's steps lies behind: from 0 to below 1."""

@@ -17,9 +17,10 @@ class Objective:
     """The loss of any of a task's training rows."""
 
     def __init__(self, settings: TaskSettings, rows: Rows, device: torch.device) -> None:
-        """Keep the labels of ``rows``, and what the losses must know beside them, on ``device``."""
+        """Keep the labels of ``rows``, and on ``device`` what the losses must know beside them."""
         self.settings = settings
-        self.labels = torch.from_numpy(rows.known_labels).to(device, torch.float32)
+        self.device = device
+        self.labels = rows.known_labels
         clusters = settings.clusters(rows.sequences.rows, rows.known_labels)
         self.clusters = None if clusters is None else clusters.to(device)
         weights = settings.kind.label_weights(rows.known_labels)
@@ -30,7 +31,7 @@ class Objective:
     def learn_from(self, targets: Tensor, distillation: DistillationSettings) -> None:
         """Ask for teachers' answers, too: ``targets`` (R, ...) are those of ``teacher_targets`` for all rows."""
         self.distillation = distillation
-        self.targets = targets.to(self.labels.device, torch.float32)
+        self.targets = targets.to(self.device, torch.float32)
 
     def loss(self, output: HeadOutput, rows: Indices, progress: float) -> Tensor:
         """Return the loss (a scalar) of the rows with these numbers.
@@ -41,9 +42,10 @@ class Objective:
             progress: the share of the run's steps that lie behind, from 0 to below 1.
         """
         chosen = torch.from_numpy(rows)
+        labels = torch.from_numpy(self.labels[rows]).to(self.device, torch.float32)
         clusters = None if self.clusters is None else self.clusters[chosen]
         weights = None if self.weights is None else self.weights[chosen]
-        gold = self.settings.compute_loss(output, self.labels[chosen], clusters, weights)
+        gold = self.settings.compute_loss(output, labels, clusters, weights)
         if self.distillation is None or self.targets is None:
             return gold
         share = self.distillation.share_at(progress)

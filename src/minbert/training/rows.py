@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minbert.data.examples import Split
+from minbert.display.progress import Display
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.sequences import Sequences
+from minbert.training.kept_sequences import kept_sequences
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,17 @@ class Rows:
     """(R,) class numbers, 0/1 or scores; None where labels are withheld."""
 
     @classmethod
-    def of_split(cls, model: MultitaskModel, task: str, split: Split) -> Rows:
-        """Return the rows of a file, tokenized for ``model``."""
+    def of_split(cls, model: MultitaskModel, task: str, split: Split, display: Display) -> Rows:
+        """Return the rows of a file, tokenized for ``model``; see ``kept_sequences`` for those that the cache keeps."""
         columns = [split.first] if split.second is None else [split.first, split.second]
-        return cls(split.ids, model.reader.of_columns(task, model.task(task).pair, columns), split.labels)
+        pair, reader = model.task(task).pair, model.reader
+        with display.counting(f"tokenizing {task}") as bar:
+            if split.key is None:
+                sequences = reader.of_columns(task, pair, columns, bar.reached)
+            else:
+                tokenize = partial(reader.of_columns, task, pair, columns, bar.reached)
+                sequences = kept_sequences(split, pair, reader, tokenize, display.note)
+        return cls(split.ids, sequences, split.labels)
 
     def __len__(self) -> int:
         """Return R."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from minbert.files.long_arrays import shuffled
 from minbert.randomness import generator
 
 
@@ -28,6 +29,6 @@ class RowStream:
         """Return the row numbers of batch ``number``, counted from 0 over all passes."""
         pass_number, batch = divmod(number, self._batches_per_pass)
         if pass_number != self._pass:
-            self._order = generator(self._seed, "order", self._task, pass_number).permutation(self._rows)
+            self._order = shuffled(self._rows, generator(self._seed, "order", self._task, pass_number))
             self._pass = pass_number
         return self._order[batch * self._batch_size : (batch + 1) * self._batch_size]

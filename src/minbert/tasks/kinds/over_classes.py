@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from minbert.files.long_arrays import parts
 from minbert.tasks.kinds.base import Kind, Label, Typical
 from minbert.tasks.metrics import Values
 from minbert.tasks.numbers import number
@@ -70,7 +71,9 @@ class ClassesKind(Kind):
 
     def class_counts(self, labels: Values) -> dict[str, int]:
         """Return how many of labels (R,) are of each class."""
-        counts = np.bincount(labels.astype(np.int64), minlength=len(self.class_names))
+        counts = np.zeros(len(self.class_names), np.int64)
+        for part in parts(len(labels)):
+            counts += np.bincount(labels[part].astype(np.int64), minlength=len(self.class_names))
         return dict(zip(self.class_names, counts.tolist(), strict=True))
 
     def typical(self, labels: Values) -> Typical:
