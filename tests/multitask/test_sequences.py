@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from minbert.files import long_arrays, spool
 from minbert.multitask.sequences import Sequences
 from minbert.packed import concatenate
 from minbert.tasks.heads import Pair
@@ -63,6 +64,22 @@ def test_a_pair_read_both_ways_is_two_texts_and_a_joined_one(table: tuple[TokenT
     expected = concatenate([bi.pack(bi.of(rows)), cross.pack(cross.of(rows))])
     for name in ("token_ids", "segment_ids", "positions", "offsets"):
         assert torch.equal(getattr(batch, name), getattr(expected, name)), name
+
+
+@pytest.mark.parametrize("pair", ["bi", "cross", "both"])
+def test_they_are_the_same_in_parts_and_in_mapped_files(
+    table: tuple[TokenTable, Template], monkeypatch: pytest.MonkeyPatch, pair: Pair
+) -> None:
+    whole = Sequences.of_rows(table[0], FIRST, SECOND, pair, table[1], 6)
+    monkeypatch.setattr(long_arrays, "VALUES_AT_ONCE", 2)
+    monkeypatch.setattr(spool, "IN_MEMORY", 16)
+    parted = Sequences.of_rows(table[0], FIRST, SECOND, pair, table[1], 6)
+    assert isinstance(parted.first.base, np.memmap)
+    for name in ("first", "second", "rows"):
+        assert np.array_equal(getattr(parted, name), getattr(whole, name)), name
+    assert parted.lengths().tolist() == whole.lengths().tolist()
+    assert parted.row_lengths().tolist() == whole.row_lengths().tolist()
+    assert parted.truncated() == whole.truncated() > 0
 
 
 def test_single_texts(table: tuple[TokenTable, Template]) -> None:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 
+from laws import each
+from minbert.files import long_arrays
 from minbert.tasks.clusters import duplicate_clusters
 
 rows = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12), st.booleans()), max_size=25)
@@ -16,9 +21,13 @@ def clusters_of(pairs: list[tuple[int, int, bool]]) -> np.ndarray:
     return duplicate_clusters(np.array(first, np.int64), np.array(second, np.int64), np.array(positive, bool))
 
 
-@given(rows)
-def test_clusters_are_the_connected_parts_of_the_positive_pairs(pairs: list[tuple[int, int, bool]]) -> None:
-    got = clusters_of(pairs)
+@given(rows, st.integers(1, 30))
+def test_clusters_are_the_connected_parts_of_the_positive_pairs(
+    pairs: list[tuple[int, int, bool]], at_once: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(long_arrays, "VALUES_AT_ONCE", at_once)
+        got = clusters_of(pairs)
     assert got.shape == (len(pairs), 2)
     linked = [(a, b) for a, b, positive in pairs if positive]
     graph = scipy.sparse.coo_matrix(
@@ -35,7 +44,8 @@ def test_duplicates_of_duplicates_are_duplicates_and_a_no_joins_nothing() -> Non
     assert got.tolist() == [[3, 3], [3, 3], [9, 3], [8, 8]]
 
 
-def test_a_long_chain_needs_no_deep_recursion() -> None:
-    chain = np.arange(20_000)
+@each("order", [lambda chain: chain, np.flip, lambda chain: np.random.default_rng(1).permutation(chain)])
+def test_a_long_chain_is_one_cluster(order: Callable[[np.ndarray], np.ndarray]) -> None:
+    chain = order(np.arange(20_000))
     got = duplicate_clusters(chain[1:][::-1], chain[:-1][::-1], np.ones(19_999, dtype=bool))
     assert (got == 0).all()

@@ -6,14 +6,16 @@ import tempfile
 from collections import Counter
 from itertools import chain
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from full_disk import full_disk
 from minbert.errors import UserError
+from minbert.files import long_arrays
 from minbert.text import hashes as hashes_module
-from minbert.text.hashes import HashFile, distinct, repeated, shared, text_hashes, zeros_for
+from minbert.text.hashes import HashFile, distinct, numbered, repeated, shared, text_hashes, zeros_for
 
 texts = st.lists(st.sampled_from(["a", "b", "c", "ä", "", "a b"]) | st.text(max_size=2), max_size=30)
 
@@ -38,6 +40,24 @@ def test_counts_are_those_of_sets(first: list[list[str]], second: list[list[str]
         assert repeated(ours).tolist() == sorted(text_hashes(again)[:, 0].tolist())
         assert zeros_for(ours).tolist() == [0] * len(one)
         assert shared(ours, others) == sum(text in set(other) for text in one)
+
+
+@settings(max_examples=60)
+@given(given_texts=texts, at_once=st.integers(1, 5), halves=st.sampled_from([2, 3, 2**64]))
+def test_numbers_go_by_first_appearance_and_tell_texts_apart(given_texts: list[str], at_once: int, halves: int) -> None:
+    def with_few_first_halves(some: list[str]) -> hashes_module.Hashes:
+        hashes = text_hashes(some).copy()
+        hashes[:, 0] %= np.uint64(halves - 1)
+        return hashes
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(long_arrays, "VALUES_AT_ONCE", at_once)
+        patch.setattr(hashes_module, "text_hashes", with_few_first_halves)
+        numbers, comes_first = numbered(iter(given_texts))
+    distinct_texts = [text for text, first in zip(given_texts, comes_first, strict=True) if first]
+    assert [distinct_texts[number] for number in numbers] == given_texts
+    if halves == 2**64:
+        assert distinct_texts == list(dict.fromkeys(given_texts))
 
 
 def test_a_full_disk_is_told_with_what_to_do() -> None:

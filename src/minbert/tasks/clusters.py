@@ -26,19 +26,26 @@ def duplicate_clusters(
         spooled((column[part][positive[part]] for part in parts(len(column))), np.int64) for column in (first, second)
     )
     while _hang_lower(parents, left, right):
-        for part in parts(texts):
-            above = parents[part]
-            while ((higher := parents[above]) != above).any():
-                above = higher
-            parents[part] = above
+        while _rise(parents):
+            pass
     clusters = (parents[column[part]] for column in (first, second) for part in parts(len(column)))
     return spooled(clusters, np.int64).reshape(2, -1).T
 
 
-def _hang_lower(parents: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]) -> bool:
-    """Hang the larger of the parents of both texts of each pair below the smaller; return whether any two differed.
+def _rise(parents: NDArray[np.int64]) -> bool:
+    """Put each text below its parent's parent, which halves its way to the root; return whether any moved."""
+    moved = False
+    for part in parts(len(parents)):
+        above = parents[parents[part]]
+        moved |= bool((above != parents[part]).any())
+        parents[part] = above
+    return moved
 
-    A parent may have been hung elsewhere before, which is forgotten. The pair that had done so comes again.
+
+def _hang_lower(parents: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]) -> bool:
+    """Hang the larger root of both texts of each pair below the smaller; return whether any two differed.
+
+    A root may have been hung elsewhere before, which is forgotten. The pair that had done so comes again.
     """
     differed = False
     for part in parts(len(left)):
