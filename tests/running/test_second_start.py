@@ -256,6 +256,18 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     assert not [*(cache / "rows").iterdir()]
 
 
+def test_a_cache_that_cannot_be_written_costs_time_alone(
+    two_tasks: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = parse_recipe(two_tasks, "test")
+    kept = everything(told(recipe)[0])
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MINBERT_CACHE", str(tmp_path / "file"))
+    prepared, words = told(recipe)
+    assert everything(prepared) == kept
+    assert "mood-train.tsv: is read anew at each start. " in words and "MINBERT_CACHE to a folder that can." in words
+
+
 def test_rows_that_cannot_be_used_are_told_as_ever(two_tasks: dict[str, Any], cache: Path) -> None:
     path = Path(two_tasks["data"]) / "mood-train.tsv"
     path.write_text(path.read_text() + "new\tgood\t7\n")

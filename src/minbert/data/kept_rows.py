@@ -17,7 +17,7 @@ from minbert.data.task_splits import read_task_split
 from minbert.data.text_column import TextColumn
 from minbert.errors import UserError
 from minbert.files import write_json
-from minbert.files.cache import cached_folder
+from minbert.files.cache import NoCacheError, cached_folder
 from minbert.files.digests import remembered_sha256
 from minbert.files.json_text import read_json
 from minbert.files.long_arrays import mapped
@@ -46,11 +46,11 @@ def kept_task_split(
     """Return what ``read_task_split`` does; of a large file, from the cache if it is there, else it is put there.
 
     The key is made of the file's SHA-256, of all that says how it is read, and of minbert's version. So what changed is
-    never served from the cache. ``note`` is told if another process is reading the same rows; then its end is waited
-    for.
+    never served from the cache. ``note`` is told if another process is reading the same rows, whose end is waited for,
+    and if the cache cannot be written to.
 
     Raises:
-        UserError: see ``read_task_split``; or the file changes while it is read, or the cache cannot be written to.
+        UserError: see ``read_task_split``; or the file changes while it is read, or there is no room in the cache.
     """
     path = folder / files.split_files[split]
 
@@ -76,7 +76,11 @@ def kept_task_split(
         write_json(kept / _ABOUT, about)
 
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    kept = cached_folder(ROWS, key, make, lambda busy: note(f"waiting for the rows of {path}. {busy}"))
+    try:
+        kept = cached_folder(ROWS, key, make, lambda busy: note(f"waiting for the rows of {path}. {busy}"))
+    except NoCacheError as error:
+        note(f"{path}: is read anew at each start. {error}")
+        return read()
     return _read(kept, path, key)
 
 

@@ -27,6 +27,10 @@ _DAYS = 30
 _LOOK_AGAIN = 0.5
 
 
+class NoCacheError(UserError):
+    """The cache cannot be written to."""
+
+
 def cache_folder() -> Path:
     """Return where the cache is: what ``MINBERT_CACHE`` names, or ``minbert`` in the user's cache folder."""
     if given := os.environ.get(VARIABLE):
@@ -53,7 +57,8 @@ def cached_folder(
         on_waiting: told once if another process is making the folder; then its end is waited for.
 
     Raises:
-        UserError: the cache cannot be written to; or ``make`` raises it.
+        NoCacheError: the cache cannot be written to.
+        UserError: ``make`` raises it, or there is no room.
     """
     days = _kept_days()
     cache = cache_folder()
@@ -97,7 +102,7 @@ def _check_writable(cache: Path, place: Path) -> None:
     except OSError as error:
         reason = error.strerror
     if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(
+        raise NoCacheError(
             f"{place}: the cache cannot be written to ({reason}). Set the environment variable {VARIABLE} to a folder "
             "that can."
         )

@@ -33,7 +33,7 @@ def kept_sequences(
     is making the same; then its end is waited for.
 
     Raises:
-        UserError: the cache cannot be written to.
+        UserError: the cache cannot be written to, or there is no room.
     """
     about = {
         "rows": split.key,
