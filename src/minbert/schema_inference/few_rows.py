@@ -19,10 +19,8 @@ _LARGE_FILE = 1000
 
 def has_few_rows(task: InferredTask) -> bool:
     """Return whether classes are told apart by a few rows each."""
-    classes = task.findings.settings.get("classes", 2)
-    number = classes if isinstance(classes, int) else len(classes)
     one_of_several = task.findings.settings["kind"] in ("classification", "binary", "ordinal")
-    return one_of_several and task.labelled <= MOST_ROWS_A_CLASS * number
+    return one_of_several and task.labelled <= MOST_ROWS_A_CLASS * task.classes
 
 
 def choose_for_few_rows(task: InferredTask) -> None:

@@ -66,6 +66,12 @@ class InferredTask:
     texts: list[tuple[str, ...]]
     """Of each training row that was read, the one text or the two."""
 
+    @property
+    def classes(self) -> int:
+        """How many classes the recipe names; two where it names none."""
+        classes = self.findings.settings.get("classes", 2)
+        return classes if isinstance(classes, int) else len(classes)
+
 
 @dataclass(frozen=True)
 class InferredFolder:

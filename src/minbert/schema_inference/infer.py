@@ -19,6 +19,7 @@ from minbert.schema_inference.label_kinds import infer_kind
 from minbert.schema_inference.labels import gather_labels
 from minbert.schema_inference.lengths import choose_length
 from minbert.schema_inference.metrics import choose_metric, choose_thresholds
+from minbert.schema_inference.pairs import choose_pair
 from minbert.schema_inference.schedule import choose_rate, choose_schedule
 from minbert.schema_inference.tables import Column, Table, read_table
 from minbert.schema_inference.text_columns import find_texts
@@ -46,6 +47,7 @@ def infer_folder(
     for task in found.tasks:
         try:
             inferred = _infer_task(task, found.data, remarks, ask)
+            choose_pair(inferred)
             _check_that_it_loads(inferred)
             tasks.append(inferred)
         except UserError as error:

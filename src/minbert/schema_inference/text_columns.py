@@ -32,11 +32,6 @@ def find_texts(tables: Mapping[str, Table], findings: Findings, ask: Ask) -> tup
         findings.set("text", taken[0].name, f"about {lengths} words a row, {_different(taken[0])}")
     else:
         findings.set("text", [column.name for column in taken], f"a pair: about {lengths} words")
-        findings.set(
-            "pair",
-            "bi",
-            "each text is read by itself; with many labelled rows 'cross', both read at once, may answer better",
-        )
     for column in left:
         findings.unsure.append(f"column '{shown(column.name)}' holds texts, too, and is left out")
     return taken
