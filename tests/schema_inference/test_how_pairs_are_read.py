@@ -13,22 +13,27 @@ from schema_inference.folders import of, one, text, write
 RELATION = of("entailment", "neutral", "contradiction")
 
 
+ALIKE, PREMISE = ("text1", "text2"), ("premise", "hypothesis")
+
+
 @pytest.mark.parametrize(
-    ("labels", "rows", "pair"),
+    ("headers", "labels", "rows", "pair"),
     [
-        pytest.param(RELATION, 303, "cross", id="a relation"),
-        pytest.param(of(0, 1, 2), 303, "cross", id="codes of a relation"),
-        pytest.param(RELATION, 300, "bi", id="a relation of a few rows"),
-        pytest.param(of("same", "other"), 303, "bi", id="the same or not"),
-        pytest.param(of(1, 0), 303, "bi", id="yes or no"),
-        pytest.param(lambda row: row / 7, 303, "bi", id="a score"),
+        pytest.param(ALIKE, RELATION, 303, "cross", id="a relation"),
+        pytest.param(ALIKE, of(0, 1, 2), 303, "cross", id="codes of a relation"),
+        pytest.param(ALIKE, RELATION, 300, "bi", id="a relation of a few rows"),
+        pytest.param(ALIKE, of("entailment", "not_entailment"), 303, "cross", id="one that follows or not"),
+        pytest.param(PREMISE, of(1, 0), 303, "cross", id="a hypothesis that holds or not"),
+        pytest.param(ALIKE, of("same", "other"), 303, "bi", id="the same or not"),
+        pytest.param(ALIKE, of(1, 0), 303, "bi", id="yes or no"),
+        pytest.param(PREMISE, lambda row: row / 7, 303, "bi", id="a score"),
     ],
 )
-def test_texts_that_relate_in_one_of_several_ways_are_read_together(
-    labels: Callable[[int], object], rows: int, pair: str, tmp_path: Path, tiny_encoder: Path
+def test_texts_are_read_together_where_one_may_follow_from_the_other(
+    headers: tuple[str, str], labels: Callable[[int], object], rows: int, pair: str, tmp_path: Path, tiny_encoder: Path
 ) -> None:
-    folder = write(tmp_path, one({"premise": text(), "hypothesis": text(9), "label": labels}, rows))
-    found = infer_folder(folder, str(tiny_encoder))
+    columns = dict(zip(headers, (text(), text(9)), strict=True))
+    found = infer_folder(write(tmp_path, one({**columns, "label": labels}, rows)), str(tiny_encoder))
     assert found.tasks[0].findings.settings["pair"] == pair
     [task] = found.recipe().tasks.values()
     assert task.pair == pair
