@@ -26,6 +26,16 @@ def test_an_error_without_a_signal_stays_what_it_is() -> None:
         raise ImportError("a library's own words")
 
 
+def test_an_exit_after_the_signal_stays_an_exit() -> None:
+    """So end the ranks whose message another rank prints."""
+    with pytest.raises(SystemExit) as ended, ending_by_signals():
+        try:
+            send_signal(signal.SIGTERM)
+        except EndedBySignal as signalled:
+            raise SystemExit(signalled.exit_code) from None
+    assert ended.value.code == 143
+
+
 def test_handlers_are_as_before_once_the_body_has_ended() -> None:
     before = [signal.getsignal(number) for number in ASK_TO_END]
     with pytest.raises(EndedBySignal), ending_by_signals():

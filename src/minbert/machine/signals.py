@@ -38,7 +38,7 @@ def is_main_thread() -> bool:
 def ending_by_signals() -> Iterator[None]:
     """Raise ``EndedBySignal`` out of the body when the first signal asks to end.
 
-    Whatever else the body raises from then on becomes that: a library may answer the signal with an error of its own.
+    An error that the body raises from then on becomes that: a library may answer the signal with one of its own.
     A second one of the same name ends the process at once, whatever that leaves. One of the other name changes nothing:
     a launcher may send SIGTERM where a terminal has sent SIGINT. What the process was begun to ignore stays ignored.
     """
@@ -59,8 +59,8 @@ def ending_by_signals() -> Iterator[None]:
         signal.signal(number, end)
     try:
         yield
-    except BaseException as error:
-        if ended is None or error is ended:
+    except Exception as error:
+        if ended is None:
             raise
         raise ended from error
     finally:
