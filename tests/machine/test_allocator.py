@@ -10,7 +10,7 @@ import pytest
 # from the kernel for a thread that needs as much as another one has given back.
 GROWTH = """
 import ctypes, sys, threading
-from minbert.machine.allocator import keep_memory, share_memory
+from minbert.machine.allocator import give_back_memory, keep_memory, share_memory
 keep_memory()
 share_memory()
 import torch
@@ -42,6 +42,16 @@ thread = threading.Thread(target=fill)
 thread.start()
 thread.join()
 print(mallinfo().arena - taken)
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+pieces = [torch.ones(250_000) for _ in range(100)]
+del pieces[::2]
+held = resident()
+give_back_memory()
+print(held - resident())
 """
 
 
@@ -56,6 +66,7 @@ def test_memory_does_not_grow_with_the_shapes_that_were_seen_nor_with_threads():
         [sys.executable, "-c", GROWTH], env=environment, capture_output=True, text=True, timeout=120
     )
     assert result.returncode == 0, result.stderr
-    grown, taken = map(int, result.stdout.split())
+    grown, taken, given_back = map(int, result.stdout.split())
     assert grown < 100_000
     assert taken < 4_000_000
+    assert given_back > 0.9 * 50 * 1_000_000

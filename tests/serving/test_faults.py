@@ -153,6 +153,28 @@ def test_whoever_waits_shares_the_next_batch(model: MultitaskModel, monkeypatch:
     asyncio.run(check())
 
 
+def test_memory_is_given_back_when_nobody_asks_and_after_many_batches(
+    model: MultitaskModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back: list[int] = []
+
+    async def check(idle: float, until_tidy: int, asked: int) -> None:
+        monkeypatch.setattr(batcher, "_IDLE_SECONDS", idle)
+        monkeypatch.setattr(batcher, "_BATCHES_UNTIL_TIDY", until_tidy)
+        async with in_this_loop(model) as (_, client):
+            for _ in range(asked):
+                assert (await client.post("/v1/predict/mood", json={"inputs": ["rice"]})).status_code == 200
+                if idle < 1:
+                    await until(lambda: len(given_back) == 1)
+
+    monkeypatch.setattr(batcher, "give_back_memory", lambda: given_back.append(1))
+    asyncio.run(check(idle=0.01, until_tidy=1000, asked=1))
+    assert len(given_back) == 1
+    given_back.clear()
+    asyncio.run(check(idle=60, until_tidy=3, asked=7))
+    assert len(given_back) == 2
+
+
 def test_a_long_list_holds_up_nobody(model: MultitaskModel, monkeypatch: pytest.MonkeyPatch) -> None:
     async def check() -> None:
         async with in_this_loop(model, batch_tokens=80, waiting_tokens=80) as (service, client):

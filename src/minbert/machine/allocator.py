@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
@@ -38,6 +39,17 @@ def share_memory() -> None:
     _set_allocator({_ARENA_MAX: 1})
 
 
+def give_back_memory() -> None:
+    """On Linux, hand memory that nothing uses to the kernel, wherever it lies.
+
+    Tensors of ever other sizes leave ever more pieces that the next one does not fit into. After 128 batches of random
+    sizes (MiniLM, fp32) a server held 1,018 MB, and 394 MB were in use. This takes 20 to 60 ms. With it after every 32
+    batches, the 128 took as long as without.
+    """
+    if trim := _of_c_library("malloc_trim"):
+        trim(0)
+
+
 def _keep_freed_memory() -> None:
     """On Linux, let the C library hand freed memory to the next tensor instead of to the kernel.
 
@@ -49,11 +61,17 @@ def _keep_freed_memory() -> None:
 
 def _set_allocator(settings: Mapping[int, int]) -> None:
     """Give settings of ``mallopt`` to glibc; other C libraries have none."""
+    if mallopt := _of_c_library("mallopt"):
+        for setting, value in settings.items():
+            mallopt(setting, value)
+
+
+def _of_c_library(name: str) -> Callable[..., Any] | None:
+    """Return a function of Linux's C library; None on other systems, and where that library has none of this name."""
     if not sys.platform.startswith("linux"):
-        return
+        return None
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        function: Callable[..., Any] = getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):
-        return
-    for setting, value in settings.items():
-        mallopt(setting, value)
+        return None
+    return function

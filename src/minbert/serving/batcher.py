@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from minbert.machine.allocator import give_back_memory
 from minbert.serving.jobs import Job
 from minbert.serving.limits import Limits
 from minbert.serving.logs import told
@@ -31,6 +32,9 @@ _ANSWERED_AT_ONCE = 4
 """Writing an answer takes about 0.5 ms. All of a batch's at once would hold up for 100 ms whoever asks meanwhile."""
 _NICE = 10
 """How much nicer the inference thread is: the event loop has nine tenths of a core that both want."""
+_BATCHES_UNTIL_TIDY = 32
+_IDLE_SECONDS = 1.0
+"""Memory that batches have left in pieces is given back after so many of them, or when nobody has asked for so long."""
 _SMOOTHED = 0.8
 """How much the rate of the last batches counts beside that of the newest."""
 
@@ -54,6 +58,8 @@ class Batcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = self._dead = False
         self._tokens_per_second = 0.0
+        self._untidy = 0
+        """How many batches have been read since memory was given back."""
 
     def start(self) -> None:
         """Start the thread; answers go to the running event loop."""
@@ -125,6 +131,7 @@ class Batcher:
             _give_way()
             while pieces := self._next():
                 self._answer_batch(pieces)
+                self._tidy()
         except BaseException as error:
             told(_log, "inference thread died", error=error)
         finally:
@@ -135,13 +142,26 @@ class Batcher:
                 left = list(self._unanswered)
             self._tell(left, model_failed())
 
+    def _tidy(self) -> None:
+        """Give memory back, if it is time."""
+        self._untidy += 1
+        if self._untidy < _BATCHES_UNTIL_TIDY:
+            with self._changed:
+                if self._changed.wait_for(self._is_wanted, _IDLE_SECONDS):
+                    return
+        give_back_memory()
+        self._untidy = 0
+
+    def _is_wanted(self) -> bool:
+        return bool(self._waiting) or self._stopping
+
     def _next(self) -> list[Piece]:
         """Return the next batch, once there is one; nothing when it is time to stop.
 
         Jobs take turns, each with a part of the batch. Whoever came first is first.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._stopping)
+            self._changed.wait_for(self._is_wanted)
             units: dict[Job, range] = {}
             room = self._limits.batch_tokens
             while self._waiting and room > 0:
