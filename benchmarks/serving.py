@@ -49,6 +49,7 @@ from texts import TextGenerator, vocabulary_words
 
 PARTS = ("company", "rates", "tasks", "idle", "overload", "memory", "faults", "quota")
 CLIENTS = 32
+QUIET_SECONDS = 3
 SERVER = next(iter(OURS))
 PREDICT: dict[str, Precision] = {"minbert predict": "fp32", "minbert predict, bf16": "bf16"}
 ONE_TASK = ("unbatched", "pipeline", "sentence-transformers")
@@ -230,7 +231,10 @@ class Bench:
         return figures
 
     def memory(self) -> Figures:
-        """Return the server's memory after 2,000 requests of random lengths, and after 20,000 (or a tenth of it)."""
+        """Return the server's memory after 2,000 requests of random lengths, and after 20,000 (or a tenth of it).
+
+        Nobody asks for some seconds before each reading: under load memory goes up and down with the batches.
+        """
         random = np.random.default_rng(self.options.seed)
         few = self.options.requests * 2
         with self.served() as server:
@@ -239,6 +243,7 @@ class Bench:
                 lengths = random.integers(1, 200, size=count).tolist()
                 bodies = [Request.of("/v1/embeddings", {"input": text}) for text in self.generator.texts(lengths)]
                 asyncio.run(closed_loop(server.port, bodies, CLIENTS))
+                time.sleep(QUIET_SECONDS)
                 held.append(server.resident_mb)
         return {f"MB after {few:,}": held[0], f"MB after {few * 10:,}": held[1], "more, MB": held[1] - held[0]}
 
