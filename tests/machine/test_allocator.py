@@ -33,12 +33,12 @@ def used_after(tokens):
 before = used_after(range(100, 200))
 print(used_after(range(200, 500)) - before)
 
-def fill():
-    torch.ones(10_000_000)
+def fill(numbers):
+    torch.ones(numbers)
 
-fill()
+fill(10_000_000)
 taken = mallinfo().arena
-thread = threading.Thread(target=fill)
+thread = threading.Thread(target=fill, args=[8_000_000])  # the thread itself may lie where the others lay
 thread.start()
 thread.join()
 print(mallinfo().arena - taken)
