@@ -90,6 +90,12 @@ def main() -> None:
     write_figures(options, {}, found, {}, described)
 
 
+def memory_at_rest(server: Server) -> float:
+    """Return a server's memory in MB once nobody has asked for some seconds: under load it goes up and down."""
+    time.sleep(QUIET_SECONDS)
+    return server.resident_mb
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the options."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -231,10 +237,7 @@ class Bench:
         return figures
 
     def memory(self) -> Figures:
-        """Return the server's memory after 2,000 requests of random lengths, and after 20,000 (or a tenth of it).
-
-        Nobody asks for some seconds before each reading: under load memory goes up and down with the batches.
-        """
+        """Return the server's memory after 2,000 requests of random lengths, and after 20,000 (or a tenth of it)."""
         random = np.random.default_rng(self.options.seed)
         few = self.options.requests * 2
         with self.served() as server:
@@ -243,8 +246,7 @@ class Bench:
                 lengths = random.integers(1, 200, size=count).tolist()
                 bodies = [Request.of("/v1/embeddings", {"input": text}) for text in self.generator.texts(lengths)]
                 asyncio.run(closed_loop(server.port, bodies, CLIENTS))
-                time.sleep(QUIET_SECONDS)
-                held.append(server.resident_mb)
+                held.append(memory_at_rest(server))
         return {f"MB after {few:,}": held[0], f"MB after {few * 10:,}": held[1], "more, MB": held[1] - held[0]}
 
     def faults(self) -> Figures:
@@ -252,9 +254,9 @@ class Bench:
         requests, expected = mixed_requests(self.model, self.texts(500), self.options.mixed, self.options.seed)
         with self.served() as server:
             asyncio.run(closed_loop(server.port, self.requests(200), CLIENTS))
-            before = server.resident_mb
+            before = memory_at_rest(server)
             answers, seconds = asyncio.run(closed_loop(server.port, requests, CLIENTS))
-            after = server.resident_mb
+            after = memory_at_rest(server)
             [alive], _ = asyncio.run(closed_loop(server.port, self.requests(1), 1))
         statuses = [answer.status for answer in answers]
         return {
