@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from torch import nn
 
 from minbert.machine import precision
-from minbert.machine.precision import fastest_precision
+from minbert.machine.precision import fastest_precision, mixed_precision, round_once
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +40,21 @@ def test_products_are_timed_once_a_process(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_an_unknown_device_keeps_fp32() -> None:
     assert fastest_precision(torch.device("meta"))[0] == "fp32"
+
+
+def test_weights_that_are_rounded_once_give_the_same_answers() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(8, 16), nn.LayerNorm(16), nn.Linear(16, 4))
+    rows = torch.randn(5, 8)
+
+    def answers() -> torch.Tensor:
+        with torch.no_grad(), mixed_precision(rows.device, "bf16"):
+            found: torch.Tensor = network(rows)
+        return found
+
+    before = answers()
+    round_once(network, "fp32")
+    assert {weight.dtype for weight in network.parameters()} == {torch.float32}
+    round_once(network, "bf16")
+    assert [layer.weight.dtype for layer in network] == [torch.bfloat16, torch.float32, torch.bfloat16]
+    assert torch.equal(answers(), before)

@@ -7,6 +7,7 @@ import time
 from typing import Literal
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from minbert.machine.device import available_device
@@ -23,6 +24,17 @@ _WORTHWHILE = 1.3
 def mixed_precision(device: torch.device, precision: Precision) -> torch.autocast:
     """Return the context that a forward pass runs in."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def round_once(module: nn.Module, precision: Precision) -> None:
+    """Let a module's linear layers keep their weights as every forward pass in ``precision`` would round them.
+
+    The answers are the same. It is for a model that is not trained any more: a small batch then spends no time on it.
+    """
+    if precision == "bf16":
+        for layer in module.modules():
+            if isinstance(layer, nn.Linear):
+                layer.to(torch.bfloat16)
 
 
 @functools.cache

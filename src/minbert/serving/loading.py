@@ -11,7 +11,7 @@ from minbert.files.paths import to_path
 from minbert.machine.allocator import keep_memory, share_memory
 from minbert.machine.container import follow_quota
 from minbert.machine.device import available_device
-from minbert.machine.precision import chosen_precision
+from minbert.machine.precision import chosen_precision, round_once
 from minbert.multitask.model import MultitaskModel
 from minbert.run_folder.unfinished import undecided, unfinished
 from minbert.serving.jobs import ENCODER, new_job
@@ -39,7 +39,9 @@ def load_service(
     for note in (unfinished(folder), undecided(folder, model.tasks)):
         if note:
             display.note(note)
-    return Service(model, folder.resolve().name if folder.is_dir() else run, chosen_precision(precision))
+    format_of_products = chosen_precision(precision)
+    round_once(model.encoder, format_of_products)
+    return Service(model, folder.resolve().name if folder.is_dir() else run, format_of_products)
 
 
 def warm_up(service: Service) -> tuple[int, float]:
