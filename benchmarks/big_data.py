@@ -2,6 +2,7 @@
 
     python benchmarks/big_data.py --formats jsonl parquet txt csv --sizes 0.1 1
     python benchmarks/big_data.py --work train --formats csv --rows 100000 1000000
+    python benchmarks/big_data.py --work train --formats jsonl --rows 30000 --characters 1650 --max-length 64
 
 Files of made-up texts are written first; a tenth of the texts repeat others. Then each start is a process of its own:
 the first finds an empty cache, the second what the first has left there. Each makes ready what ``minbert`` would
@@ -19,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from rich.console import Console
 
 from anonymous_memory import peak_anonymous
 from common import Figures, in_a_process, show, wide_console
+from minbert.data.row_writer import row_writer
 from minbert.display.progress import Display
 from minbert.pretraining.prepare import prepare_pretraining
 from minbert.pretraining.recipe import parse_pretraining_recipe
@@ -89,6 +91,8 @@ def parser() -> argparse.ArgumentParser:
         "--sizes", nargs="+", type=float, default=[0.1, 1.0], help="GB (10^9 bytes) of text to pretrain on"
     )
     options.add_argument("--rows", nargs="+", type=int, default=[10**5, 10**6], help="rows to train on")
+    options.add_argument("--characters", type=int, help="say each text to train on again and again until it is so long")
+    options.add_argument("--max-length", type=int, default=512, help="tokens of a text that are trained on")
     options.add_argument("--tokens-per-step", type=int, help="cut steps by tokens instead of by texts")
     options.add_argument("--encoder", default="minilm")
     options.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -149,9 +153,10 @@ def train(folder: Path, form: str, rows: int, options: argparse.Namespace, conso
     """Return the figures of a first and a second start over so many rows of pairs."""
     with console.status(f"writing {rows:,} rows of {form}"):
         words = vocabulary_words(options.encoder)
-        write_pairs(folder / f"train.{form}", rows, words)
-        write_pairs(folder / f"dev.{form}", 100, words)
-    return {"what": f"{rows:,}, {form}"} | starts(folder / f"train.{form}", ["--work", "train"], options, console)
+        write_pairs(folder / f"train.{form}", rows, words, options.characters)
+        write_pairs(folder / f"dev.{form}", 100, words, options.characters)
+    arguments = ["--work", "train", "--max-length", str(options.max_length)]
+    return {"what": f"{rows:,}, {form}"} | starts(folder / f"train.{form}", arguments, options, console)
 
 
 def train_once(file: Path, options: argparse.Namespace) -> Figures:
@@ -163,7 +168,8 @@ def train_once(file: Path, options: argparse.Namespace) -> Figures:
         "text": ["first", "second"],
         "label": "label",
     }
-    tree = {"data": str(file.parent), "encoder": {"name": options.encoder}, "tasks": {"pairs": task}}
+    encoder = {"name": options.encoder, "max_length": options.max_length}
+    tree = {"data": str(file.parent), "encoder": encoder, "tasks": {"pairs": task}}
     recipe, display = parse_recipe(tree, "benchmark"), Display(Console(quiet=True))
     with peak_anonymous() as peak:
         started = time.perf_counter()
@@ -205,21 +211,15 @@ def made_up_texts(words: list[str], at_once: int = 100_000) -> Iterator[list[str
         yield texts
 
 
-def write_pairs(path: Path, rows: int, words: list[str]) -> None:
-    """Write rows of made-up pairs with an id and a label."""
-    import pyarrow
-    from pyarrow import csv, parquet
-
-    made = made_up_texts(words)
-    texts = [text for _ in range(-(-2 * rows // 100_000)) for text in next(made)][: 2 * rows]
-    columns = {"id": [f"row-{n}" for n in range(rows)], "first": texts[::2], "second": texts[1::2]}
-    table = pyarrow.table(columns | {"label": [n % 2 for n in range(rows)]})
-    if path.suffix == ".parquet":
-        parquet.write_table(table, path)
-    elif path.suffix == ".csv":
-        csv.write_csv(table, path)
-    else:
-        path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()), encoding="utf-8")
+def write_pairs(path: Path, rows: int, words: list[str], characters: int | None) -> None:
+    """Write rows of made-up pairs with an id and a label; each text again and again until it has ``characters``."""
+    made = chain.from_iterable(made_up_texts(words))
+    with row_writer(path, dict.fromkeys(("id", "first", "second", "label"), "text")) as write:
+        for number in range(rows):
+            texts = [next(made), next(made)]
+            if characters is not None:
+                texts = [(f"{text} " * (characters // len(text) + 1))[:characters].strip() for text in texts]
+            write([f"row-{number}", *texts, str(number % 2)])
 
 
 @contextmanager

@@ -11,17 +11,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
 from laws import each
 from minbert.errors import UserError
-from minbert.files import cache, digests, sha256
+from minbert.files import cache, digests, seals, sha256, states
 from minbert.files.cache import cache_folder, cached_folder
 from minbert.files.digests import remembered_sha256
 from minbert.files.left_overs import partial_path
 from minbert.files.locks import claimed_file
-from minbert.files.seals import SEAL
+from minbert.files.seals import SEAL, broken_seal, seal
 
 HALF = (
     "import os, signal; from minbert.files.cache import cached_folder\n"
@@ -30,6 +31,9 @@ HALF = (
     "    os.kill(os.getpid(), signal.SIGKILL)\n"
     "cached_folder('things', 'KEY', make)"
 )
+
+TICK = 0.02
+"""Seconds: more than what a file system's clock moves on at a time."""
 
 
 @pytest.fixture(autouse=True)
@@ -237,10 +241,96 @@ def test_days_that_are_none_are_told(monkeypatch: pytest.MonkeyPatch, days: str)
 
 
 @pytest.fixture
-def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file that counts as a large one, and was written a while ago."""
-    monkeypatch.setattr(digests, "REMEMBERED_FROM", 1)
-    monkeypatch.setattr(digests, "_SETTLED", -(10**12))
+def all_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file counts as a large one that was written a while ago."""
+    monkeypatch.setattr(states, "LARGE", 1)
+    monkeypatch.setattr(states, "_SETTLED", -(10**12))
+
+
+@pytest.fixture
+def sealed(all_large: None, tmp_path: Path) -> Path:  # noqa: ARG001
+    """A sealed folder with a large file."""
+    folder = tmp_path / "sealed"
+    folder.mkdir()
+    write(folder)
+    seal(folder)
+    return folder
+
+
+def checksums(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return a list to which is added what checksums are computed of."""
+    read: list[bytes] = []
+
+    def counted(content: bytes, before: int) -> int:
+        read.append(content)
+        return crc32(content, before)
+
+    monkeypatch.setattr(seals.zlib, "crc32", counted)
+    return read
+
+
+def test_a_large_sealed_file_is_not_read_again_while_it_is_the_same(
+    sealed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = checksums(monkeypatch)
+    assert [broken_seal(sealed) for _ in range(3)] == [None] * 3
+    assert read == []
+
+
+def test_damage_of_a_large_sealed_file_that_keeps_size_and_time_of_modification_is_found(sealed: Path) -> None:
+    stat = (sealed / "whole").stat()
+    time.sleep(TICK)
+    (sealed / "whole").write_text("yet")
+    os.utime(sealed / "whole", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert [broken_seal(sealed) for _ in range(2)] == ["the checksum of whole is another"] * 2
+
+
+def test_a_copy_of_a_sealed_folder_is_read_once_more(
+    sealed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copytree(sealed, tmp_path / "copy")
+    read = checksums(monkeypatch)
+    assert [broken_seal(copy) for _ in range(3)] == [None] * 3
+    assert read == [b"yes"]
+
+
+def test_a_file_sealed_in_the_moment_of_a_change_is_read_until_it_has_settled(
+    all_large: None,  # noqa: ARG001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(tmp_path)
+    read = checksums(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(states, "_SETTLED", 10**12)
+        seal(tmp_path)
+        assert [broken_seal(tmp_path) for _ in range(2)] == [None] * 2
+        assert len(read) == 3
+    assert [broken_seal(tmp_path) for _ in range(2)] == [None] * 2
+    assert len(read) == 4
+
+
+def test_a_change_while_a_file_is_sealed_is_found(
+    all_large: None,  # noqa: ARG001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(tmp_path)
+    time.sleep(TICK)
+
+    def changed(content: bytes, before: int) -> int:
+        (tmp_path / "whole").write_text("yet")
+        return crc32(content, before)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seals.zlib, "crc32", changed)
+        seal(tmp_path)
+    assert broken_seal(tmp_path) == "the checksum of whole is another"
+
+
+@pytest.fixture
+def large(all_large: None, tmp_path: Path) -> Path:  # noqa: ARG001
+    """A large file."""
     path = tmp_path / "large.txt"
     path.write_text("one content")
     return path
@@ -283,7 +373,7 @@ def test_another_file_in_its_place_is_seen(large: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_that_changed_a_moment_ago_is_read_again(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(digests, "_SETTLED", 2 * 10**9)
+    monkeypatch.setattr(states, "_SETTLED", 2 * 10**9)
     read = readings(monkeypatch)
     for _ in range(2):
         remembered_sha256(large)
