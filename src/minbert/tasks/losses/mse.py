@@ -28,4 +28,5 @@ class MeanSquaredError(Loss):
 
     def __call__(self, output: HeadOutput, labels: Tensor, clusters: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return the mean over rows."""
-        return F.mse_loss(output.logits.squeeze(-1), labels)
+        scores = output.logits.squeeze(-1)
+        return F.mse_loss(scores, labels.to(scores.dtype))  # torch before 2.13 has no gradient of two formats
