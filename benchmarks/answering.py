@@ -109,7 +109,7 @@ def exported_answers(contestant: Contestant, model: MultitaskModel, _: str) -> A
     what = contestant.what
     if what == "encode":
         return lambda texts: exported.vectors(exported.reader.single_texts([str(text) for text in texts]))
-    return lambda texts: _numbers(exported.predictions(what, exported.sequences(what, texts)))
+    return lambda texts: _numbers(exported.predictions([what], exported.sequences(what, texts))[0])
 
 
 def _numbers(predicted: Predictions) -> Outputs:

@@ -197,7 +197,7 @@ def of_onnx(folder: Path) -> Callable[[list[Text]], Numbers]:
     exported, task = OnnxModel.from_folder(folder.parent), folder.name
 
     def read(rows: list[Text]) -> Numbers:
-        told = exported.predictions(task, exported.sequences(task, rows))
+        [told] = exported.predictions([task], exported.sequences(task, rows))
         return told.values if told.probabilities is None else told.probabilities
 
     return read

@@ -90,7 +90,7 @@ def predicted(suffix: str) -> Callable[[Path, Path], Any]:
     def work(folder: Path, source: Path) -> None:
         model = MultitaskModel.from_pretrained(folder / "model")
         rows, output = TextRows(source, ["text"], "id"), folder / f"answers{suffix}"
-        predict_file(model, "mood", rows, output, "fp32", quiet)
+        predict_file(model, ["mood"], rows, output, "fp32", quiet)
 
     return work
 

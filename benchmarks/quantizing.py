@@ -124,7 +124,7 @@ def compare(recipe: Recipe, model: OnnxModel, quantized: OnnxModel, dev: Mapping
         seconds, answers = [], []
         for asked in (model, quantized):
             started = time.perf_counter()
-            answers.append(asked.predictions(name, sequences))
+            answers += asked.predictions([name], sequences)
             seconds.append(time.perf_counter() - started)
         before, after = (task.kind.scores(labels, answer, task.metric)[task.metric] for answer in answers)
         alone = [quantized.logits(name, sequences.chosen(np.array([row]))) for row in range(ALONE)]

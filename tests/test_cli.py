@@ -15,6 +15,7 @@ from command_line import complains, minbert, started, wait_for
 from full_disk import full_disk
 from minbert.files.locks import claimed
 from minbert.training.checkpoint_folder import newest_checkpoint
+from small_models import model_over
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +104,26 @@ def test_predict_texts_files_and_streams_agree(trained: Path, tmp_path: Path) ->
     assert "good film | bad film" in minbert("predict", run, "--task", "same", "good film", "bad film").stdout
 
 
+def test_several_tasks_are_asked_at_once_if_they_take_the_same_texts(
+    trained: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    pair = ["--task", "liked", "--task", "same"]
+    told = "'liked' takes single texts and 'same' pairs. Ask them in two calls."
+    complains(minbert("predict", trained / "run", *pair, "good film"), told)
+    kinds = {
+        "mood": {"kind": "classification", "classes": ["low", "high"]},
+        "stars": {"kind": "regression", "range": [0, 5]},
+    }
+    model_over(tiny_encoder, kinds, 64, seed=0).save_pretrained(tmp_path / "two")
+    shown = minbert("predict", tmp_path / "two", "--task", "stars", "--task", "mood", "good film")
+    lines = [line.split()[0] for line in shown.stdout.splitlines()]
+    assert lines[:3] == ["stars", "prediction", lines[2]]
+    assert lines[3:5] == ["mood", "prediction"]
+    assert lines[5] in ("low", "high")
+
+
 def test_the_only_task_needs_no_name_and_of_several_all_are_told(trained: Path, tmp_path: Path) -> None:
-    complains(minbert("predict", trained / "run", "good film"), "name one of them with --task: liked, same.")
+    complains(minbert("predict", trained / "run", "good film"), "name one, or more, with --task: liked, same.")
     words = ["--set", "tasks.same=null", "--out", tmp_path / "one"]
     assert minbert("train", trained / "recipe.yaml", *words).returncode == 0
     shown = minbert("predict", tmp_path / "one", "good film")

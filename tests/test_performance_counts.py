@@ -294,5 +294,5 @@ def test_files_are_answered_in_full_batches(
     rows = TextRows(source, ["text"])
     encode_file(model, rows, tmp_path / "vectors.npy", "mean", "fp32", quiet)
     assert counts.calls["reading"] <= 2 * batches
-    predict_file(model, "mood", rows, tmp_path / "answers.tsv", "fp32", quiet)
+    predict_file(model, ["mood"], rows, tmp_path / "answers.tsv", "fp32", quiet)
     assert counts.calls["reading"] <= 4 * batches

@@ -66,7 +66,7 @@ def answer_all(model: Path, folder: Path) -> list[Any]:
     told: list[Any] = []
     for task in TASKS:
         rows = TextRows(folder.parent / "in.jsonl", ["a", "b"] if task == "near" else ["a"], "key")
-        told.append(predict_file(loaded, task, rows, folder / f"{task}.parquet", "fp32", display))
+        told.append(predict_file(loaded, [task], rows, folder / f"{task}.parquet", "fp32", display))
     rows = TextRows(folder.parent / "in.jsonl", ["b"])
     told.append(encode_file(loaded, rows, folder / "vectors.npy", "mean", "fp32", display))
     return told
@@ -123,7 +123,7 @@ def told_of_the_second_row_of_its_share(model: Path, source: Path) -> str:
 
     loaded.predictions = fail  # type: ignore[assignment]
     try:
-        predict_file(loaded, "mood", TextRows(source, ["a"]), source.with_name("out.csv"), "fp32", display)
+        predict_file(loaded, ["mood"], TextRows(source, ["a"]), source.with_name("out.csv"), "fp32", display)
     except UserError as error:
         return str(error)
     return "no error"

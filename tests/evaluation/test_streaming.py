@@ -76,7 +76,7 @@ def test_every_format_holds_what_the_model_says(
     rows = TextRows(source, ["a", "b"] if task == "near" else ["a"], "key")
     for suffix in ROW_FORMATS:
         output = source.with_name(f"out{suffix}")
-        assert predict_file(model, task, rows, output, "fp32", quiet).rows == len(PAIRS)
+        assert predict_file(model, [task], rows, output, "fp32", quiet).rows == len(PAIRS)
         found = written(output)
         assert [row["id"] for row in found] == NAMES
         assert [row["prediction"] for row in found] == (
@@ -117,14 +117,14 @@ def test_no_more_rows_are_at_hand_than_are_answered_together(
     def answer(*given: Any, **named: Any) -> Any:
         nonlocal answered
         said = predictions(*given, **named)
-        answered += len(said.values)
+        answered += len(said[0].values)
         return said
 
     predictions = model.predictions
     monkeypatch.setattr(model, "predictions", answer)
     monkeypatch.setattr(text_rows, "read_rows", endless_reader)
     monkeypatch.setattr(dealing, "ROWS_AT_ONCE", 8)
-    predict_file(model, "mood", TextRows(Path("-"), ["text"]), tmp_path / "out.parquet", "fp32", quiet)
+    predict_file(model, ["mood"], TextRows(Path("-"), ["text"]), tmp_path / "out.parquet", "fp32", quiet)
     assert (read, answered) == (40, 40)
     assert max(ahead) == 8
 
@@ -137,7 +137,7 @@ def test_a_bad_row_at_the_end_is_told_before_the_first_is_answered(
     monkeypatch.setattr(dealing, "ROWS_AT_ONCE", 2)
     monkeypatch.setattr(model, "predictions", None)
     with pytest.raises(UserError, match=rf"in\.jsonl:{len(PAIRS) + 1}: no text in column 'a'"):
-        predict_file(model, "mood", TextRows(source, ["a"]), source.with_name("out.csv"), "fp32", quiet)
+        predict_file(model, ["mood"], TextRows(source, ["a"]), source.with_name("out.csv"), "fp32", quiet)
     assert list(source.parent.iterdir()) == [source]
 
 
@@ -153,5 +153,5 @@ def test_progress_knows_its_end_where_the_rows_can_be_counted(
         return counting(what, total)
 
     monkeypatch.setattr(display, "counting", noted)
-    predict_file(model, "mood", TextRows(source, ["a"]), source.with_name("out.csv"), "fp32", display)
+    predict_file(model, ["mood"], TextRows(source, ["a"]), source.with_name("out.csv"), "fp32", display)
     assert totals == {f"checking {source}": None, "predicting mood": len(PAIRS)}

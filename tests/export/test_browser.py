@@ -90,7 +90,7 @@ def check_task(model: MultitaskModel, name: str, logits: list[list[float]], answ
     np.testing.assert_allclose(logits, task_logits(model, name, sequences, "fp32").numpy(), atol=1e-4)
     for key, lengths in (("tokens_seen", sequences.lengths()), ("tokens_total", sequences.whole_lengths())):
         assert [answer[key] for answer in answers] == lengths[sequences.rows].sum(1).tolist()
-    expected = model.predictions(name, sequences)
+    [expected] = model.predictions([name], sequences)
     if expected.probabilities is None:
         np.testing.assert_allclose([answer["answer"] for answer in answers], expected.values, atol=1e-3)
     else:

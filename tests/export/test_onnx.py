@@ -114,12 +114,25 @@ def test_answers_are_the_runs(rows: int, ours: MultitaskModel, theirs: OnnxModel
     random = np.random.default_rng(rows)
     for name, task in ours.tasks.items():
         texts = texts_of(task, rows, random)
-        expected, found = ours.predict(name, texts), theirs.predictions(name, theirs.sequences(name, texts))
+        expected, [found] = ours.predict(name, texts), theirs.predictions([name], theirs.sequences(name, texts))
         if expected.probabilities is None or found.probabilities is None:
             np.testing.assert_allclose(found.values, expected.values, atol=2e-5)
         else:
             np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
             assert found.names == expected.names
+
+
+def test_several_tasks_are_answered_by_one_call(
+    ours: MultitaskModel, theirs: OnnxModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = texts_of(ours.tasks["sentiment"], 7, np.random.default_rng(7))
+    run, asked = theirs._run, []
+    monkeypatch.setattr(theirs, "_run", lambda outputs, inputs: asked.append(outputs) or run(outputs, inputs))
+    tasks = ["topics", "sentiment"]
+    found = theirs.predictions(tasks, theirs.sequences("topics", texts))
+    assert asked == [["topics.logits", "sentiment.logits"]]
+    for task, answers in zip(tasks, found, strict=True):
+        np.testing.assert_allclose(answers.probabilities, ours.predict(task, texts).probabilities, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +159,7 @@ def test_every_family_answers_batches_of_other_sizes_than_the_one_that_was_trace
     theirs = OnnxModel.from_folder(tmp_path / "exported", threads=1)
     for rows in (1, 7):
         texts = texts_of(model.tasks["similarity"], rows, np.random.default_rng(rows))
-        found = theirs.predictions("similarity", theirs.sequences("similarity", texts))
+        [found] = theirs.predictions(["similarity"], theirs.sequences("similarity", texts))
         np.testing.assert_allclose(found.values, model.predict("similarity", texts).values, atol=2e-5)
 
 

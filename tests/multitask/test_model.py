@@ -321,7 +321,7 @@ def test_the_row_whose_answer_is_no_number_is_named(
     source.write_text("text\na good film\nwhy\ncook rice\n")
     rows = TextRows(source, ["text"])
     for ask in (
-        lambda: predict_file(model, "mood", rows, tmp_path / "out.tsv", "fp32", quiet),
+        lambda: predict_file(model, ["mood"], rows, tmp_path / "out.tsv", "fp32", quiet),
         lambda: encode_file(model, rows, tmp_path / "out.npy", "mean", "fp32", quiet),
     ):
         with pytest.raises(UserError, match=r"texts\.csv, line 4: the model's answer is not a finite number"):

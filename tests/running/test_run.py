@@ -188,8 +188,11 @@ def test_a_frozen_encoder_with_nothing_to_train_is_refused(
         plan_recipe(parse_recipe(two_tasks, "test"), quiet)
 
 
-def test_columns_of_a_misspelt_task_are_refused(recipe: Recipe, tmp_path: Path) -> None:
+def test_columns_of_texts_are_those_of_the_recipe(recipe: Recipe, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
-    assert text_columns(str(tmp_path), "close", []) == ("a", "b")
+    assert text_columns(str(tmp_path), ["close"], []) == ["a", "b"]
     with pytest.raises(UserError, match=r"has no task 'cloze' \(did you mean 'close'"):
-        text_columns(str(tmp_path), "cloze", [])
+        text_columns(str(tmp_path), ["cloze"], [])
+    with pytest.raises(UserError, match=r"'close' from a, b, and 'mood' from text\. Name the columns"):
+        text_columns(str(tmp_path), ["close", "mood"], [])
+    assert text_columns(str(tmp_path), ["close", "mood"], ["words"]) == ["words"]

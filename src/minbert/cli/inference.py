@@ -49,8 +49,13 @@ def evaluate(
 def predict(
     run: Run,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; for a task on pairs, two of them a pair.")] = None,
-    task: Annotated[
-        str | None, typer.Option(help="Which of the model's tasks; by default the only one, where it has one.")
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--task",
+            help="Which of the model's tasks; by default the only one, where it has one. Give it again to have "
+            "several answered in one pass.",
+        ),
     ] = None,
     source: Annotated[
         Path | None,
@@ -71,7 +76,7 @@ def predict(
     precision: PrecisionOption = "auto",
     engine: EngineOption = "torch",
 ) -> None:
-    """Predict one task for texts given here, or for every row of a file (of any size)."""
+    """Predict one task, or several, for texts given here or for every row of a file (of any size)."""
     from minbert.data.row_writer import ROW_FORMATS
     from minbert.data.text_rows import TextRows
     from minbert.display.console import terminal
@@ -95,17 +100,17 @@ def predict(
         number_format = _number_format(precision, engine)
         if note := undecided(to_path(run), model.tasks):
             display.note(note)
-        task = _only_task(run, model) if task is None else task
-        pairs = model.task(task).pair is not None
+        asked = list(dict.fromkeys(tasks)) if tasks else [_only_task(run, model)]
+        pairs = _take_pairs(model, asked)
         if source is None:
-            _predict_given(model, task, _rows(texts or [], pairs), number_format, display)
+            _predict_given(model, asked, _rows(texts or [], pairs), number_format, display)
             return
-        chosen = text_columns(run, task, columns or [])
+        chosen = text_columns(run, asked, columns or [])
         if len(chosen) != 1 + pairs:
             form = "pairs of texts: give --text twice" if pairs else "single texts: give --text once"
-            raise UserError(f"task '{task}' takes {form}.")
+            raise UserError(f"task '{asked[0]}' takes {form}.")
         rows = TextRows(source, chosen, id_column)
-        answered = predict_file(model, task, rows, output, number_format, display)
+        answered = predict_file(model, asked, rows, output, number_format, display)
         _tell_cut(display, answered.cut, answered.sequences, model.max_length)
         if output is not None:
             display.note(f"{output}: {answered.rows:,} row{'' if answered.rows == 1 else 's'}")
@@ -164,18 +169,20 @@ def encode(
 
 
 def _predict_given(
-    model: Answering, task: str, rows: list[str | tuple[str, str]], precision: Precision, display: Display
+    model: Answering, tasks: list[str], rows: list[str | tuple[str, str]], precision: Precision, display: Display
 ) -> None:
-    """Print what the model says of texts given on the command line."""
+    """Print what each task says of texts given on the command line."""
     from minbert.cli.tables import predicted
     from minbert.display.console import terminal
     from minbert.display.progress import Display
+    from minbert.evaluation.streaming import predict
 
-    sequences = model.sequences(task, rows)
-    _tell_cut(display, sequences.truncated(), len(sequences), model.max_length)
-    Display(terminal()).show(
-        predicted(rows, model.predictions(task, sequences, precision), model.task(task).kind.ordered), in_full=True
-    )
+    found, read = predict(model, tasks, rows, precision)
+    _tell_cut(display, sum(each.truncated() for each in read), sum(map(len, read)), model.max_length)
+    for task, answers in found.items():
+        title = task if len(tasks) > 1 else None
+        table = predicted(rows, answers, model.task(task).kind.ordered, title)
+        Display(terminal()).show(table, in_full=True)
 
 
 def _tell_cut(display: Display, cut: int, sequences: int, longest: int) -> None:
@@ -217,8 +224,19 @@ def _only_task(run: str, model: Answering) -> str:
     from minbert.errors import UserError
 
     if len(model.tasks) > 1:
-        raise UserError(f"{run}: has several tasks, so name one of them with --task: {', '.join(model.tasks)}.")
+        raise UserError(f"{run}: has several tasks, so name one, or more, with --task: {', '.join(model.tasks)}.")
     return next(iter(model.tasks))
+
+
+def _take_pairs(model: Answering, tasks: list[str]) -> bool:
+    """Return whether these tasks take pairs of texts."""
+    from minbert.errors import UserError
+
+    pairs = [task for task in tasks if model.task(task).pair is not None]
+    singles = [task for task in tasks if task not in pairs]
+    if pairs and singles:
+        raise UserError(f"'{singles[0]}' takes single texts and '{pairs[0]}' pairs. Ask them in two calls.")
+    return bool(pairs)
 
 
 def _rows(texts: list[str], pairs: bool) -> list[str | tuple[str, str]]:

@@ -132,13 +132,13 @@ def scores(dev: DevScores, split: str) -> Table:
     return table
 
 
-def predicted(rows: Sequence[Text], predictions: Predictions, ordered: bool) -> Table:
-    """Return texts beside what the model says of them.
+def predicted(rows: Sequence[Text], predictions: Predictions, ordered: bool, title: str | None = None) -> Table:
+    """Return texts beside what a task, which the title may name, says of them.
 
     Of classes in order (``ordered``) the answer is the median, which may not be the likeliest class. So beside its own
     probability stand those of all lower and all higher classes, each at most one half.
     """
-    table = Table(box=None, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("prediction" if predictions.probabilities is None else "prediction (probability)")
     table.add_column("text", overflow="fold")
     for index, row in enumerate(rows):

@@ -19,7 +19,7 @@ ROWS_AT_ONCE = 2048
 CHARACTERS_AT_ONCE = 2**24
 """Rows that a rank answers together, or fewer with so many characters: enough for full batches, and small in memory."""
 
-Answer = Callable[[Sequence[TextRow]], tuple[list[Tensor], Sequences]]
+Answer = Callable[[Sequence[TextRow]], tuple[list[Tensor], list[Sequences]]]
 """From some rows to what is said of them, tensors (R, ...) on the CPU, and what was read for them."""
 
 
@@ -56,7 +56,7 @@ def _answered(blocks: Iterator[list[TextRow]], answer: Answer) -> Iterator[Answe
         with taking_part(Ranks()):
             # A rank without a row answers the first one for the answers' types and widths, and drops that.
             answers, read = answer(block[mine.start : mine.stop] or block[:1])
-        counts = torch.tensor([len(read), read.truncated()]) * bool(mine)
+        counts = torch.tensor([[len(each), each.truncated()] for each in read]).sum(0) * bool(mine)
         own.sum_([counts])
         gathered = [torch.cat(own.gather(part[: len(mine)])) for part in answers]
         yield Answered(block, gathered, *counts.tolist())

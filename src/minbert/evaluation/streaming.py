@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,8 +59,8 @@ class Answering(Protocol):
     def sequences(self, task: str, texts: Iterable[Text]) -> Sequences:
         """Tokenize texts for a task; see ``MultitaskModel``."""
 
-    def predictions(self, task: str, sequences: Sequences, precision: Precision) -> Predictions:
-        """Return a task's predictions; see ``MultitaskModel``."""
+    def predictions(self, tasks: Sequence[str], sequences: Sequences, precision: Precision) -> list[Predictions]:
+        """Return each task's predictions; see ``MultitaskModel``."""
 
 
 class Encoding(Protocol):
@@ -80,37 +81,58 @@ class Encoding(Protocol):
         """Return the vector of each row; see ``MultitaskModel``."""
 
 
-def predict_file(
-    model: Answering, task: str, rows: TextRows, output: Path | None, precision: Precision, display: Display
-) -> Total:
-    """Write a prediction for each of ``rows`` to ``output`` (one of ``ROW_FORMATS``) or to standard output.
+def predict(
+    model: Answering, tasks: Sequence[str], texts: Sequence[Text], precision: Precision
+) -> tuple[dict[str, Predictions], list[Sequences]]:
+    """Return what tasks say of texts, or pairs of texts, and what was read: once for all tasks that read alike.
 
-    A line has the row's id, the predicted class or score, and every class's probability. A file is read through before
-    its first row is answered. Of several ranks all must call this, and the first one writes.
+    Raises:
+        UserError: the texts are not of the form that a task takes, or an answer is no number.
+    """
+    found: dict[str, Predictions] = {}
+    read: list[Sequences] = []
+    for form in dict.fromkeys(model.task(task).pair for task in tasks):
+        alike = [task for task in tasks if model.task(task).pair == form]
+        read.append(model.sequences(alike[0], texts))
+        found |= dict(zip(alike, model.predictions(alike, read[-1], precision), strict=True))
+    return {task: found[task] for task in tasks}, read
+
+
+def predict_file(
+    model: Answering,
+    tasks: Sequence[str],
+    rows: TextRows,
+    output: Path | None,
+    precision: Precision,
+    display: Display,
+) -> Total:
+    """Write the predictions of ``tasks`` for each of ``rows`` to ``output`` (of ``ROW_FORMATS``) or standard output.
+
+    A line has the row's id and of each task the predicted class or score, and every class's probability. Of several
+    tasks the columns begin with the task's name. A file is read through before its first row is answered. Of several
+    ranks all must call this, and the first one writes.
 
     Raises:
         UserError: a row cannot be used (file and line are named), or the output cannot be written; then no output
             file is left behind.
     """
-    kind = model.task(task).kind
+    kinds = {task: model.task(task).kind for task in tasks}
 
-    def answer(block: Sequence[TextRow]) -> tuple[list[Tensor], Sequences]:
-        sequences = model.sequences(task, [_text(row) for row in block])
+    def answer(block: Sequence[TextRow]) -> tuple[list[Tensor], list[Sequences]]:
         with _line_told(rows, block):
-            predicted = model.predictions(task, sequences, precision)
-        shares = [] if predicted.probabilities is None else [predicted.probabilities]
-        return [torch.from_numpy(numbers) for numbers in (predicted.values, *shares)], sequences
+            predicted, read = predict(model, tasks, [_text(row) for row in block], precision)
+        return [torch.from_numpy(numbers) for each in predicted.values() for numbers in _numbers(each)], read
 
     done, count = Total(), _checked(rows, display)
     blocks = answered(rows, answer)
-    with display.counting(f"predicting {task}", count) as bar, ExitStack() as written:
-        write = written.enter_context(row_writer(output, _columns(kind))) if ranks().first else None
+    with display.counting(f"predicting {', '.join(tasks)}", count) as bar, ExitStack() as written:
+        write = written.enter_context(row_writer(output, _columns(kinds))) if ranks().first else None
         for block in blocks:
-            values, *shares = (part.numpy() for part in block.answers)
-            predicted = Predictions(values, shares[0] if shares else None, kind.class_names)
             if write is not None:
-                for row, cells in zip(block.rows, _cells(predicted), strict=True):
-                    write([row.id, *cells])
+                answers = iter(block.answers)
+                by_task = [_cells(_told(kind, answers)) for kind in kinds.values()]
+                for row, *cells in zip(block.rows, *by_task, strict=True):
+                    write([row.id, *chain.from_iterable(cells)])
             done = done.plus(block)
             bar.advance(len(block.rows))
     return done
@@ -125,10 +147,10 @@ def encode_file(
         UserError: as for ``predict_file``.
     """
 
-    def answer(block: Sequence[TextRow]) -> tuple[list[Tensor], Sequences]:
+    def answer(block: Sequence[TextRow]) -> tuple[list[Tensor], list[Sequences]]:
         sequences = model.single_texts([row.texts[0] for row in block])
         with _line_told(rows, block):
-            return [torch.from_numpy(model.row_vectors(sequences, pooling, precision))], sequences
+            return [torch.from_numpy(model.row_vectors(sequences, pooling, precision))], [sequences]
 
     done, count = Total(), _checked(rows, display)
     blocks = answered(rows, answer)
@@ -164,9 +186,32 @@ def _text(row: TextRow) -> Text:
     return texts[0] if len(texts) == 1 else (texts[0], texts[1])
 
 
-def _columns(kind: Kind) -> dict[str, Holds]:
-    answer: Holds = "texts" if kind.several else "text" if kind.class_names else "number"
-    return {"id": "text", "prediction": answer, **{f"probability_{name}": "number" for name in kind.class_names}}
+def _columns(kinds: Mapping[str, Kind]) -> dict[str, Holds]:
+    """Return the columns of an output. What several tasks say is told apart by their names.
+
+    Raises:
+        UserError: two columns would have one name.
+    """
+    columns: list[tuple[str, Holds]] = [("id", "text")]
+    for task, kind in kinds.items():
+        prefix = f"{task}_" if len(kinds) > 1 else ""
+        columns.append((f"{prefix}prediction", "texts" if kind.several else "text" if kind.class_names else "number"))
+        columns += [(f"{prefix}probability_{name}", "number") for name in kind.class_names]
+    names = [name for name, _ in columns]
+    if doubles := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"--task: two columns would be called '{doubles[0]}'. Ask these tasks in two calls.")
+    return dict(columns)
+
+
+def _numbers(predicted: Predictions) -> list[NDArray[np.float64]]:
+    """Return predictions as arrays (R, ...); see ``_told``."""
+    return [predicted.values] if predicted.probabilities is None else [predicted.values, predicted.probabilities]
+
+
+def _told(kind: Kind, answers: Iterator[Tensor]) -> Predictions:
+    """Return the predictions that the next of some ``answers`` hold."""
+    values = next(answers).numpy()
+    return Predictions(values, next(answers).numpy() if kind.class_names else None, kind.class_names)
 
 
 def _cells(predicted: Predictions) -> Iterator[list[Any]]:

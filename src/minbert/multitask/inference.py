@@ -5,7 +5,7 @@ Of several ranks each reads its share of the batches, and all have the answers. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -53,8 +53,23 @@ def sentence_vectors(
     They are what the head of ``task`` sees; without a task, what the encoder alone says: see ``MultitaskNetwork.read``.
     With ``texts`` taken they are twice as wide.
     """
+    return _vectors(network, sequences, [taken], precision, progress, task)[taken]
+
+
+def _vectors(
+    network: MultitaskNetwork,
+    sequences: Sequences,
+    wanted: Collection[Taken],
+    precision: Precision,
+    progress: Progress,
+    task: str | None,
+) -> dict[Taken, Tensor]:
+    """Return all that is wanted of the sequences, from one pass over each; see ``sentence_vectors``."""
     width = network.encoder.config.hidden_size if task is None else network.vector_width
-    vectors = torch.empty(len(sequences), 2 * width if taken == "texts" else width, device=network.device)
+    vectors = {
+        taken: torch.empty(len(sequences), 2 * width if taken == "texts" else width, device=network.device)
+        for taken in wanted
+    }
     batches = [np.sort(mixed) for mixed in _batches(sequences.lengths())]  # joined sequences are packed last
     own = [batches[index] for index in ranks().share(len(batches))]
     was_training = network.training
@@ -64,12 +79,14 @@ def sentence_vectors(
             for numbers in own:
                 batch = sequences.pack(numbers).to(network.device)
                 spans = None if task is None else [Span(task, len(numbers))]
-                vectors[torch.from_numpy(numbers)] = network.pooled(batch, spans, [taken])[taken].float()
+                for taken, found in network.pooled(batch, spans, wanted).items():
+                    vectors[taken][torch.from_numpy(numbers)] = found.float()
                 progress(len(numbers))
     finally:
         network.train(was_training)
     if not ranks().alone:
-        vectors[_all(batches)] = torch.cat(ranks().gather(vectors[_all(own)]))
+        for found in vectors.values():
+            found[_all(batches)] = torch.cat(ranks().gather(found[_all(own)]))
     return vectors
 
 
@@ -103,6 +120,27 @@ def task_predictions(
     """
     logits = task_logits(network, task, sequences, precision, progress)
     return predictions_from(task, network.task(task).kind, logits)
+
+
+def predictions_of_tasks(
+    network: MultitaskNetwork, tasks: Sequence[str], sequences: Sequences, precision: Precision
+) -> list[Predictions]:
+    """Return the predictions of several tasks for all ``R`` rows of ``sequences``, which are read for all alike.
+
+    Every sequence goes through the encoder once, but for tasks with adapters of their own.
+
+    Raises:
+        NotFiniteAnswersError: one is no finite number.
+    """
+    found: dict[str, Predictions] = {}
+    for reader in dict.fromkeys(map(network.read_as, tasks)):
+        own = [task for task in tasks if network.read_as(task) == reader]
+        wanted = dict.fromkeys(network.task(task).taken for task in own)
+        vectors = _vectors(network, sequences, wanted, precision, lambda done: None, reader)  # noqa: ARG005
+        for task in own:
+            logits = head_logits(network, task, sequences, vectors[network.task(task).taken])
+            found[task] = predictions_from(task, network.task(task).kind, logits)
+    return [found[task] for task in tasks]
 
 
 def predictions_from(task: str, kind: Kind, logits: Tensor) -> Predictions:

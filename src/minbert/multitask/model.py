@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, get_args
 
@@ -16,7 +16,12 @@ from minbert.errors import UserError
 from minbert.files.paths import to_path
 from minbert.machine.precision import Precision
 from minbert.multitask.adapters import Adapters
-from minbert.multitask.inference import NotFiniteAnswersError, sentence_vectors, task_predictions
+from minbert.multitask.inference import (
+    NotFiniteAnswersError,
+    predictions_of_tasks,
+    sentence_vectors,
+    task_predictions,
+)
 from minbert.multitask.model_files import load_weights, read_description, save_description, save_weights
 from minbert.multitask.network import MultitaskNetwork
 from minbert.multitask.reading import TextReader
@@ -113,13 +118,11 @@ class MultitaskModel(MultitaskNetwork):
             raise NotFiniteAnswersError("sentence vectors", vectors)
         return vectors.cpu().numpy()
 
-    def predictions(self, task: str, sequences: Sequences, precision: Precision = "fp32") -> Predictions:
-        """Return one task's predictions for the rows of its ``sequences``.
-
-        Raises:
-            NotFiniteAnswersError: one is no finite number.
-        """
-        return task_predictions(self, task, sequences, precision)
+    def predictions(
+        self, tasks: Sequence[str], sequences: Sequences, precision: Precision = "fp32"
+    ) -> list[Predictions]:
+        """Return each task's predictions for the rows of ``sequences``; see ``predictions_of_tasks``."""
+        return predictions_of_tasks(self, tasks, sequences, precision)
 
     def single_texts(self, texts: Iterable[str]) -> Sequences:
         """Tokenize ``texts``, each a row by itself, for no task in particular."""

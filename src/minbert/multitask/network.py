@@ -182,6 +182,15 @@ class MultitaskNetwork(nn.Module):
         split = {how: torch.split(pooled, counts) for how, pooled in vectors.items()}
         return [split[how][index] for index, how in enumerate(taken)]
 
+    def read_as(self, task: str) -> str | None:
+        """Return the task as which sequences go through the network for ``task``, None for the encoder alone.
+
+        Tasks that are read as the same one see the same states, so one pass serves all of them.
+        """
+        if task in self.adapters:
+            return task
+        return None if self.shared_layer is None else next(iter(self.tasks))
+
     def task(self, name: str) -> TaskSettings:
         """Return a task's settings.
 

@@ -63,17 +63,23 @@ def evaluate_run(
     )
 
 
-def text_columns(run: str, task: str, chosen: Sequence[str]) -> Sequence[str]:
-    """Return the columns a task's texts stand in: those ``chosen``, else the ones the run was trained from.
+def text_columns(run: str, asked: Sequence[str], chosen: Sequence[str]) -> Sequence[str]:
+    """Return the columns of the texts for some tasks: those ``chosen``, else the ones the run was trained from.
 
     Raises:
-        UserError: none are chosen and ``run`` is no run folder that could tell, or it has no such task.
+        UserError: none are chosen and ``run`` is no run folder that could tell, it has no such task, or the tasks were
+            trained from other columns each.
     """
     if chosen:
         return chosen
     if not (Path(run) / RECIPE).is_file():
         raise UserError(f"{run}: has no {RECIPE} that names columns; give the text's column (or both) with --text.")
     tasks = read_run(Path(run)).tasks
-    if task not in tasks:
-        raise UserError(f"{run}: has no task '{task}'{did_you_mean(task, tasks)}; it has: {', '.join(tasks)}.")
-    return tasks[task].text_columns
+    for task in asked:
+        if task not in tasks:
+            raise UserError(f"{run}: has no task '{task}'{did_you_mean(task, tasks)}; it has: {', '.join(tasks)}.")
+    columns = {task: list(tasks[task].text_columns) for task in asked}
+    if other := next((task for task in asked if columns[task] != columns[asked[0]]), None):
+        told = f"'{asked[0]}' from {', '.join(columns[asked[0]])}, and '{other}' from {', '.join(columns[other])}"
+        raise UserError(f"{run}: was trained on {told}. Name the columns of this file with --text.")
+    return columns[asked[0]]

@@ -130,9 +130,7 @@ def form_of(network: MultitaskNetwork, tasks: Sequence[str | None]) -> Pair | No
 
 def reader_of(network: MultitaskNetwork, task: str | None) -> str | None:
     """Return the task as which sequences go through the network for ``task``; equal readers see equal states."""
-    if task is ENCODER or task in network.adapters:
-        return task
-    return None if network.shared_layer is None else next(iter(network.tasks))
+    return ENCODER if task is ENCODER else network.read_as(task)
 
 
 def taken_by(network: MultitaskNetwork, task: str | None) -> Taken:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -78,29 +78,41 @@ class OnnxModel:
         """
         return self.reader.of_task(task, self.task(task).pair, texts)
 
-    def predictions(self, task: str, sequences: Sequences, precision: Precision = "fp32") -> Predictions:
-        """Return one task's predictions for the rows of its ``sequences``.
+    def predictions(
+        self, tasks: Sequence[str], sequences: Sequences, precision: Precision = "fp32"
+    ) -> list[Predictions]:
+        """Return each task's predictions for the rows of ``sequences``, which are read for all tasks alike.
+
+        Every sequence goes through the encoder once, but for tasks with adapters of their own.
 
         Raises:
             NotFiniteAnswersError: one is no finite number.
             UserError: another number format than fp32 is asked for.
         """
         _check_precision(precision)
-        return predictions_from(task, self.task(task).kind, torch.from_numpy(self.logits(task, sequences)))
+        logits: dict[str, Floats] = {}
+        for adapter in dict.fromkeys(self._adapters[task] for task in tasks):
+            own = [task for task in tasks if self._adapters[task] == adapter]
+            logits |= self._logits(own, adapter, sequences)
+        return [predictions_from(task, self.task(task).kind, torch.from_numpy(logits[task])) for task in tasks]
 
-    def logits(self, task: str, sequences: Sequences) -> Floats:
-        """Return a task's logits (R, outputs)."""
-        parts = []
+    def _logits(self, tasks: Sequence[str], adapter: int, sequences: Sequences) -> dict[str, Floats]:
+        """Return the logits (R, outputs) of tasks with one adapter."""
+        numbers, parts = [], []
         for rows, part in _batches(sequences):
-            inputs = self._fed(part) | {rows_name(task): part.rows}
-            inputs[ADAPTER] = np.full(len(part), self._adapters[task])
-            parts.append((rows, self._run(logits_name(task), inputs)))
-        return _in_order(parts)
+            inputs = self._fed(part) | {rows_name(task): part.rows for task in tasks}
+            inputs[ADAPTER] = np.full(len(part), adapter)
+            numbers.append(rows)
+            parts.append(self._run([logits_name(task) for task in tasks], inputs))
+        return {task: _in_order(numbers, own) for task, own in zip(tasks, zip(*parts, strict=True), strict=True)}
 
     def vectors(self, sequences: Sequences) -> Floats:
         """Return the sentence embedding (R, hidden) of each row of single texts, as ``MultitaskModel.encode`` does."""
-        parts = [(rows, self._run(EMBEDDING, self._fed(part))[part.rows[:, 0]]) for rows, part in _batches(sequences)]
-        return _in_order(parts)
+        numbers, parts = [], []
+        for rows, part in _batches(sequences):
+            numbers.append(rows)
+            parts.append(self._run([EMBEDDING], self._fed(part))[0][part.rows[:, 0]])
+        return _in_order(numbers, parts)
 
     def single_texts(self, texts: Iterable[str]) -> Sequences:
         """Tokenize ``texts``, each a row by itself, for no task in particular."""
@@ -132,10 +144,10 @@ class OnnxModel:
             inputs[rows_name(name)] = np.zeros((1, task.sequences_per_row), np.int64)
         return inputs
 
-    def _run(self, output: str, inputs: Mapping[str, NDArray[np.int64]]) -> Floats:
+    def _run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[np.int64]]) -> list[Floats]:
         fed = {name: np.ascontiguousarray(values) for name, values in inputs.items() if name in self._inputs}
-        result: Floats = self.session.run([output], fed)[0]
-        return result
+        results: list[Floats] = self.session.run(outputs, fed)
+        return results
 
 
 def _check_precision(precision: Precision) -> None:
@@ -166,10 +178,9 @@ def _batches(sequences: Sequences) -> Iterator[tuple[Indices, Sequences]]:
         start += len(rows)
 
 
-def _in_order(parts: list[tuple[Indices, Floats]]) -> Floats:
+def _in_order(numbers: Sequence[Indices], parts: Sequence[Floats]) -> Floats:
     """Return what was computed for some rows at a time, by the rows' numbers."""
-    rows = np.concatenate([numbers for numbers, _ in parts])
-    values = np.concatenate([part for _, part in parts])
+    rows, values = np.concatenate(numbers), np.concatenate(parts)
     result = np.empty_like(values)
     result[rows] = values
     return result
