@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 import rows
 from minbert.errors import UserError
@@ -56,6 +57,10 @@ def test_means_are_of_draws_that_every_contestant_has() -> None:
     assert table["ours"]["mean"] == pytest.approx((0.6 + 0.9) / 2)
     assert table["SetFit"]["mean"] == pytest.approx((0.6 + 0.7) / 2)
     assert table["ours"]["draws"] == 3
+    assert table["ours"]["ours is ahead by"] == "+0.000"
+    scores = {"ours": [0.5, 0.7, 0.9], "SetFit": [0.4, 0.8, 0.7]}
+    low, high = stats.ttest_rel(scores["ours"], scores["SetFit"]).confidence_interval()
+    assert table["SetFit"]["ours is ahead by"] == f"{0.2 / 3:+.3f} ({low:+.3f} to {high:+.3f})"
     assert rows.summary(found, "16") == []
 
 

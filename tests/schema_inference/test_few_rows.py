@@ -33,21 +33,36 @@ def test_all_of_a_few_rows_are_trained_on(tmp_path: Path, tiny_encoder: Path, qu
         "probe",
     )
     assert [loss.name for loss in task.losses] == ["cross_entropy", "supervised_contrastive"]
+    assert task.losses[1].temperature == 0.5  # type: ignore[attr-defined]
     assert task.head.normalize  # type: ignore[attr-defined]
     metrics = train_recipe(recipe, tmp_path / "run", display=quiet).metrics
-    assert metrics["examples_per_second"] * metrics["train_seconds"] > 9.9 * 24  # ten passes over every row
+    assert metrics["examples_per_second"] * metrics["train_seconds"] > 19.9 * 24  # twenty passes over every row
 
 
 def test_rows_without_a_label_do_not_count(tmp_path: Path, tiny_encoder: Path) -> None:
     some = {"text": text(), "label": lambda row: ("glad", "sad")[row % 2] if row < 24 else ""}
     found = inferred(tmp_path, one(some, 600), tiny_encoder)
     settings = found.tasks[0].findings.settings
-    assert (settings["skip_unlabelled"], settings["batch_size"], found.training.settings["keep"]) == (True, 8, "last")
+    assert (settings["skip_unlabelled"], settings["batch_size"], found.training.settings["keep"]) == (True, 16, "last")
+
+
+@each(
+    ("rows", "batch", "epochs"),
+    [(24, 16, 20), (32, 16, 20), (34, 16, 19), (60, 16, 11), (64, 16, 10), (128, 16, 10), (130, 32, 10), (200, 32, 10)],
+)
+def test_fewer_rows_have_smaller_batches_and_more_passes(
+    rows: int, batch: int, epochs: int, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    found = inferred(tmp_path / f"{rows}", one(MOOD, rows), tiny_encoder)
+    assert (found.tasks[0].findings.settings["batch_size"], found.training.settings["epochs"]) == (batch, epochs)
 
 
 @each(("rows", "batch"), [(24, 8), (32, 8), (34, 16), (128, 16), (130, 32), (200, 32)])
-def test_batches_of_fewer_rows_are_smaller(rows: int, batch: int, tmp_path: Path, tiny_encoder: Path) -> None:
-    found = inferred(tmp_path / f"{rows}", one(MOOD, rows), tiny_encoder)
+def test_pairs_that_are_not_contrasted_have_batches_of_their_own(
+    rows: int, batch: int, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    pairs = {"text1": text(), "text2": text(7), "label": of("same", "other")}
+    found = inferred(tmp_path / f"{rows}", one(pairs, rows), tiny_encoder)
     assert (found.tasks[0].findings.settings["batch_size"], found.training.settings["epochs"]) == (batch, 10)
 
 

@@ -15,7 +15,7 @@ from schema_inference.folders import of, one, text, write
 MOOD = {"text": text(), "label": of("glad", "sad")}
 
 
-@each(("rows", "epochs"), [(24, 10), (640, 5), (1280, 3), (1290, 2), (2000, 2), (2010, 1)])
+@each(("rows", "epochs"), [(24, 20), (640, 5), (1280, 3), (1290, 2), (2000, 2), (2010, 1)])
 def test_more_rows_are_read_less_often(
     rows: int, epochs: int, tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

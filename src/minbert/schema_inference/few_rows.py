@@ -13,6 +13,8 @@ from minbert.tasks.kinds import KINDS
 MOST_ROWS_A_CLASS = 100
 _MOST_ROWS = 100
 """Of tasks without one class a row: of so few rows a fifth would choose by chance."""
+_TEMPERATURE = 0.5
+"""Of the contrastive loss. At 0.1, its default, texts that are told apart already hardly count any more."""
 _LARGE_FILE = 1000
 """From so many rows on a tenth of them tells enough as dev; of fewer, a fifth."""
 
@@ -23,6 +25,11 @@ def has_few_rows(task: InferredTask) -> bool:
     return one_of_several and task.labelled <= MOST_ROWS_A_CLASS * task.classes
 
 
+def contrasts_rows(task: InferredTask) -> bool:
+    """Return whether a task of few rows has one vector a row, so that rows can be drawn to each other."""
+    return has_few_rows(task) and isinstance(task.findings.settings["text"], str)
+
+
 def choose_for_few_rows(task: InferredTask) -> None:
     """Set the ``head`` and, of single texts, the ``loss`` that suit few rows."""
     task.findings.set(
@@ -30,10 +37,10 @@ def choose_for_few_rows(task: InferredTask) -> None:
         {"name": "linear", "normalize": True},
         f"of few rows a class ({task.labelled:,} rows): directions of vectors alone, for lengths vary by chance",
     )
-    if isinstance(task.findings.settings["text"], str):
+    if contrasts_rows(task):
         own = KINDS[task.findings.settings["kind"]].default_loss
         reason = "texts of a class are also drawn to each other: every pair of rows teaches something"
-        task.findings.set("loss", [own, "supervised_contrastive"], reason)
+        task.findings.set("loss", [own, {"name": "supervised_contrastive", "temperature": _TEMPERATURE}], reason)
 
 
 def choose_dev(tasks: Sequence[InferredTask], training: Findings) -> None:

@@ -8,13 +8,15 @@ from minbert.encoder.config_file import read_config
 from minbert.encoder.sources import find_encoder
 from minbert.files.json_text import read_json
 from minbert.recipe.recipe import TaskRecipe
-from minbert.schema_inference.few_rows import has_few_rows
+from minbert.schema_inference.few_rows import contrasts_rows, has_few_rows
 from minbert.schema_inference.found import Findings, InferredTask
 
 _BATCHES = (32, 16, 8)
-_BATCHES_OF_FEW = ((32, 8), (128, 16))
-"""Of at most so many rows, batches so large: a pass of them is four steps, and a batch still has rows of a class."""
+_BATCHES_OF_FEW, _BATCHES_OF_CONTRASTED = ((32, 8), (128, 16)), ((128, 16),)
+"""Of at most so many rows, batches so large. Rows that are drawn to each other need more of their class beside them."""
 _MOST_EPOCHS = 10
+_TEXTS_OF_CONTRASTED, _MOST_EPOCHS_OF_CONTRASTED = 640, 20
+"""Rows that are drawn to each other are read more often: until they were so many in all, but at most so often."""
 _LEAST_EPOCHS = ((20_000, 3), (100_000, 2))
 """Of at most so many rows, epochs at least. Three were ahead of two with 2,000 rows, more gave nothing with 64,000."""
 _LEAST_STEPS = 100
@@ -35,7 +37,9 @@ def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
     """Set each task's ``batch_size``, and the number of epochs."""
     most = max(task.labelled for task in tasks)
     few = all(map(has_few_rows, tasks))
-    largest = next((batch for rows, batch in _BATCHES_OF_FEW if few and most <= rows), _BATCHES[0])
+    contrasted = all(map(contrasts_rows, tasks))
+    batches = _BATCHES_OF_CONTRASTED if contrasted else _BATCHES_OF_FEW
+    largest = next((batch for rows, batch in batches if few and most <= rows), _BATCHES[0])
     steps = 1
     for task in tasks:
         rows = task.labelled
@@ -51,7 +55,10 @@ def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
             )
     if few:
         told = "; the last model is kept" if "keep" in training.settings else "; dev is scored after each"
-        training.set("epochs", _MOST_EPOCHS, f"{steps:,} steps each{told}")
+        epochs = _MOST_EPOCHS
+        if contrasted:
+            epochs = min(_MOST_EPOCHS_OF_CONTRASTED, max(epochs, -(-_TEXTS_OF_CONTRASTED // most)))
+        training.set("epochs", epochs, f"{steps:,} steps each{told}")
         return
     least = next((epochs for rows, epochs in _LEAST_EPOCHS if most <= rows), 1)  # beyond, one is thousands of steps
     epochs = min(_MOST_EPOCHS, max(least, -(-_LEAST_STEPS // steps)))
