@@ -23,10 +23,14 @@ class Mallinfo(ctypes.Structure):
 mallinfo = ctypes.CDLL(None).mallinfo2
 mallinfo.restype = Mallinfo
 
+weight = torch.zeros(64, 64, requires_grad=True)
+
 def used_after(tokens):
     for count in tokens:
         hidden = torch.zeros(count, 64, requires_grad=True)
         functional.gelu(hidden).sum().backward()
+        with torch.autocast("cpu", torch.bfloat16):
+            functional.linear(hidden, weight).sum().backward()
     del hidden
     return mallinfo().uordblks
 
@@ -61,12 +65,12 @@ def has_mallinfo2() -> bool:
 
 @pytest.mark.skipif(not has_mallinfo2(), reason="counts by glibc's mallinfo2")
 def test_memory_does_not_grow_with_the_shapes_that_were_seen_nor_with_threads():
-    environment = {name: value for name, value in os.environ.items() if name != "ONEDNN_PRIMITIVE_CACHE_CAPACITY"}
+    environment = {name: value for name, value in os.environ.items() if "CACHE_CAPACITY" not in name}
     result = subprocess.run(
         [sys.executable, "-c", GROWTH], env=environment, capture_output=True, text=True, timeout=120
     )
     assert result.returncode == 0, result.stderr
     grown, taken, given_back = map(int, result.stdout.split())
-    assert grown < 100_000
+    assert grown < 1_000_000
     assert taken < 4_000_000
     assert given_back > 0.9 * 50 * 1_000_000

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from minbert.machine.allocator import keep_few_kernels
 from minbert.machine.device import available_device
 from minbert.machine.ranks import ranks
 
@@ -23,6 +24,7 @@ _WORTHWHILE = 1.3
 
 def mixed_precision(device: torch.device, precision: Precision) -> torch.autocast:
     """Return the context that a forward pass runs in."""
+    keep_few_kernels()
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
@@ -68,6 +70,7 @@ def chosen_precision(setting: Literal["auto", "fp32", "bf16"]) -> Precision:
 
 def _product_seconds(dtype: torch.dtype) -> float:
     """Return the shortest time of a few products of 512 tokens with a matrix of 384 x 1,536."""
+    keep_few_kernels()
     tokens, weight = torch.ones(512, 384, dtype=dtype), torch.ones(1536, 384, dtype=dtype)
     seconds = []
     for _ in range(_TRIALS):
