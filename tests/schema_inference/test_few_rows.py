@@ -57,6 +57,14 @@ def test_fewer_rows_have_smaller_batches_and_more_passes(
     assert (found.tasks[0].findings.settings["batch_size"], found.training.settings["epochs"]) == (batch, epochs)
 
 
+@each(("rows", "temperature"), [(128, 0.5), (130, 0.1)])
+def test_very_few_rows_are_told_apart_more_softly(
+    rows: int, temperature: float, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    [task] = inferred(tmp_path / f"{rows}", one(MOOD, rows), tiny_encoder).recipe().tasks.values()
+    assert task.losses[1].temperature == temperature  # type: ignore[attr-defined]
+
+
 @each(("rows", "batch"), [(24, 8), (32, 8), (34, 16), (128, 16), (130, 32), (200, 32)])
 def test_pairs_that_are_not_contrasted_have_batches_of_their_own(
     rows: int, batch: int, tmp_path: Path, tiny_encoder: Path

@@ -6,6 +6,7 @@ The figures behind these choices are in docs/experiments.md, "A few rows a class
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from minbert.schema_inference.found import Findings, InferredTask
 from minbert.tasks.kinds import KINDS
@@ -13,6 +14,8 @@ from minbert.tasks.kinds import KINDS
 MOST_ROWS_A_CLASS = 100
 _MOST_ROWS = 100
 """Of tasks without one class a row: of so few rows a fifth would choose by chance."""
+VERY_FEW_ROWS = 128
+"""Of all classes together: small batches, and what was measured with 8 rows a class. More have not been measured so."""
 _TEMPERATURE = 0.5
 """Of the contrastive loss. At 0.1, its default, texts that are told apart already hardly count any more."""
 _LARGE_FILE = 1000
@@ -40,7 +43,10 @@ def choose_for_few_rows(task: InferredTask) -> None:
     if contrasts_rows(task):
         own = KINDS[task.findings.settings["kind"]].default_loss
         reason = "texts of a class are also drawn to each other: every pair of rows teaches something"
-        task.findings.set("loss", [own, {"name": "supervised_contrastive", "temperature": _TEMPERATURE}], reason)
+        contrastive: dict[str, Any] = {"name": "supervised_contrastive"}
+        if task.labelled <= VERY_FEW_ROWS:
+            contrastive["temperature"] = _TEMPERATURE
+        task.findings.set("loss", [own, contrastive], reason)
 
 
 def choose_dev(tasks: Sequence[InferredTask], training: Findings) -> None:

@@ -8,11 +8,11 @@ from minbert.encoder.config_file import read_config
 from minbert.encoder.sources import find_encoder
 from minbert.files.json_text import read_json
 from minbert.recipe.recipe import TaskRecipe
-from minbert.schema_inference.few_rows import contrasts_rows, has_few_rows
+from minbert.schema_inference.few_rows import VERY_FEW_ROWS, contrasts_rows, has_few_rows
 from minbert.schema_inference.found import Findings, InferredTask
 
 _BATCHES = (32, 16, 8)
-_BATCHES_OF_FEW, _BATCHES_OF_CONTRASTED = ((32, 8), (128, 16)), ((128, 16),)
+_BATCHES_OF_FEW, _BATCHES_OF_CONTRASTED = ((32, 8), (VERY_FEW_ROWS, 16)), ((VERY_FEW_ROWS, 16),)
 """Of at most so many rows, batches so large. Rows that are drawn to each other need more of their class beside them."""
 _MOST_EPOCHS = 10
 _TEXTS_OF_CONTRASTED, _MOST_EPOCHS_OF_CONTRASTED = 640, 20
