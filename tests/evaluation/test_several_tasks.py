@@ -94,7 +94,7 @@ def test_columns_of_one_name_are_refused(tiny_encoder: Path, tmp_path: Path, qui
     }
     model, source = model_over(tiny_encoder, tasks, 64, seed=0).eval(), tmp_path / "in.jsonl"
     source.write_text('{"words": "rice"}\n', encoding="utf-8")
-    with pytest.raises(UserError, match=r"would be called 'a_probability_b_prediction'\. Ask these tasks in"):
+    with pytest.raises(UserError, match=r"would be called 'a_probability_b_prediction'\. Make two calls"):
         predict_file(model, [*tasks], TextRows(source, ["words"]), tmp_path / "out.tsv", "fp32", quiet)
     assert not (tmp_path / "out.tsv").exists()
 

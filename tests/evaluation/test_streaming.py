@@ -141,6 +141,13 @@ def test_a_bad_row_at_the_end_is_told_before_the_first_is_answered(
     assert list(source.parent.iterdir()) == [source]
 
 
+def test_a_missing_column_names_the_option_that_chooses_it(model: MultitaskModel, source: Path, quiet: Display) -> None:
+    for columns, identity, option in ((["a"], "key_", "the id's column with --id"), (["c"], "key", "with --text")):
+        rows = TextRows(source, columns, identity)
+        with pytest.raises(UserError, match=rf"in\.jsonl:1: there is no column '.*{option}"):
+            predict_file(model, ["mood"], rows, source.with_name("out.csv"), "fp32", quiet)
+
+
 def test_progress_knows_its_end_where_the_rows_can_be_counted(
     model: MultitaskModel, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

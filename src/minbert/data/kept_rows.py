@@ -77,7 +77,12 @@ def kept_task_split(
 
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     try:
-        kept = cached_folder(ROWS, key, make, lambda busy: note(f"waiting for the rows of {path}. {busy}"))
+        kept = cached_folder(
+            ROWS,
+            key,
+            make,
+            lambda busy: note(f"the rows of {path}: another process makes them ({busy.holder}). This one waits."),
+        )
     except NoCacheError as error:
         note(f"{path}: is read anew at each start. {error}")
         return read()

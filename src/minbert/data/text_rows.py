@@ -39,13 +39,14 @@ class TextRows:
         Raises:
             UserError: at the first row that cannot be used, or as ``read_rows`` does.
         """
-        wanted = [*self.columns, *([self.id_column] if self.id_column else [])]
         for number, row in enumerate(read_rows(self.path), start=1):
             if isinstance(row, Problem):
                 raise UserError(f"{row}. {row.advice}".strip())
-            if missing := missing_column(row, wanted):
+            if missing := missing_column(row, self.columns):
                 names = "the text's column" if len(self.columns) == 1 else "both columns of a pair"
                 raise UserError(f"{self.path}:{row.line}: {missing} Name {names} with --text.")
+            if self.id_column and (missing := missing_column(row, [self.id_column])):
+                raise UserError(f"{self.path}:{row.line}: {missing} Name the id's column with --id, or leave it out.")
             texts = tuple(row.values[column] for column in self.columns)
             for column, text in zip(self.columns, texts, strict=True):
                 if not text.strip():

@@ -117,6 +117,7 @@ def predict_file(
             file is left behind.
     """
     kinds = {task: model.task(task).kind for task in tasks}
+    columns = _columns(kinds)
 
     def answer(block: Sequence[TextRow]) -> tuple[list[Tensor], list[Sequences]]:
         with _line_told(rows, block):
@@ -126,7 +127,7 @@ def predict_file(
     done, count = Total(), _checked(rows, display)
     blocks = answered(rows, answer)
     with display.counting(f"predicting {', '.join(tasks)}", count) as bar, ExitStack() as written:
-        write = written.enter_context(row_writer(output, _columns(kinds))) if ranks().first else None
+        write = written.enter_context(row_writer(output, columns)) if ranks().first else None
         for block in blocks:
             if write is not None:
                 answers = iter(block.answers)
@@ -199,7 +200,7 @@ def _columns(kinds: Mapping[str, Kind]) -> dict[str, Holds]:
         columns += [(f"{prefix}probability_{name}", "number") for name in kind.class_names]
     names = [name for name, _ in columns]
     if doubles := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"--task: two columns would be called '{doubles[0]}'. Ask these tasks in two calls.")
+        raise UserError(f"--task {' '.join(kinds)}: two columns would be called '{doubles[0]}'. Make two calls.")
     return dict(columns)
 
 

@@ -23,6 +23,12 @@ _MOST_REMOVED = 100
 class BusyError(UserError):
     """Another process works in the folder, or writes the file."""
 
+    def __init__(self, busy: str, holder: str, other: str) -> None:
+        """``busy`` says what is not free, ``holder`` who has it, and ``other`` what could be chosen instead."""
+        self.holder = holder
+        """The process that has it, and since when."""
+        super().__init__(f"{busy} ({holder}). Wait until it ends, or choose {other}.")
+
 
 @contextmanager
 def claimed(folder: Path, option: str = "--out") -> Iterator[None]:
@@ -85,7 +91,7 @@ def _claim(lock: Path, busy: str, other: str) -> int:
         if not _try(folder, descriptor):
             holder = _holder(descriptor)
             os.close(descriptor)
-            raise BusyError(f"{busy} ({holder}). Wait until it ends, or choose {other}.") from BlockingIOError()
+            raise BusyError(busy, holder, other) from BlockingIOError()
         if _is_open(lock, descriptor):
             about = {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
             with suppress(OSError):  # a full disk, which whoever writes first tells; the lock holds without its words

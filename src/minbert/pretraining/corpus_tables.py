@@ -74,7 +74,12 @@ def corpus_tables(recipe: PretrainingRecipe, name: str, tokenizer: Tokenizer, di
         write_json(folder / "about.json", about)
 
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    folder = cached_folder(CORPORA, key, make, lambda busy: display.note(f"waiting for {name}'s tokens. {busy}"))
+    folder = cached_folder(
+        CORPORA,
+        key,
+        make,
+        lambda busy: display.note(f"{name}'s tokens: another process makes them ({busy.holder}). This one waits."),
+    )
     return CorpusTables(key, mapped_table(folder / _TRAIN), mapped_table(folder / _HELD_OUT))
 
 

@@ -53,7 +53,12 @@ def kept_sequences(
         write_json(folder / "about.json", about)
 
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    folder = cached_folder(TOKENS, key, make, lambda busy: note(f"waiting for the tokens of {split.path}. {busy}"))
+    folder = cached_folder(
+        TOKENS,
+        key,
+        make,
+        lambda busy: note(f"the tokens of {split.path}: another process makes them ({busy.holder}). This one waits."),
+    )
     return Sequences(
         mapped_table(folder),
         mapped(folder / _FIRST, np.int64),
