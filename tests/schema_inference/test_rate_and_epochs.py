@@ -34,15 +34,3 @@ def test_a_narrow_encoder_learns_faster_of_more_than_a_few_rows(
     assert found.recipe().optimizer.learning_rate == rate
     written = recipe_text(found, tmp_path)
     assert ("optimizer:\n  # an encoder of width" in written) == (rate == 1e-4) == ("learning_rate" in written)
-
-
-def test_several_tasks_have_weights_that_make_their_gradients_alike(tmp_path: Path, tiny_encoder: Path) -> None:
-    score = {"text": text(), "rating": lambda row: 1 + row % 33 / 8}
-    topics = {"text": text(), "label": lambda row: "|".join("abcdefghi"[(row * k) % 9] for k in range(1, 2 + row % 3))}
-    tables = {"mood": one(MOOD, 400), "score": one(score, 400), "topics": one(topics, 400)}
-    files = {f"{name}.csv": rows for name, table in tables.items() for rows in table.values()}
-    found = infer_folder(write(tmp_path / "three", files), str(tiny_encoder))
-    weights = {task.name: task.findings.settings["weight"] for task in found.tasks}
-    assert weights == {"mood": 1.0, "score": 16 / 4**2, "topics": 3.0}
-    [alone] = infer_folder(write(tmp_path / "one", one(score, 400)), str(tiny_encoder)).tasks
-    assert "weight" not in alone.findings.settings

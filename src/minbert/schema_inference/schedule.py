@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from minbert.encoder.config_file import read_config
@@ -22,8 +21,6 @@ _LEAST_EPOCHS = ((20_000, 3), (100_000, 2))
 """Of at most so many rows, epochs at least. Three were ahead of two with 2,000 rows, more gave nothing with 64,000."""
 _LEAST_STEPS = 100
 """Of single texts, 63 steps (two passes) were still better than 31. The best evaluation is kept, so more cost time."""
-_QUARTERS = 4**2
-"""With errors in whole ranges, sick-r's gradient was a thirtieth of snli's beside it, once heads were solved."""
 _NARROW, _RATE_OF_NARROW = 512, 1e-4
 """minilm has 384. Wider encoders have not been measured: they keep the recipe's own rate. A few rows forget by more."""
 
@@ -34,16 +31,6 @@ def choose_rate(tasks: Sequence[InferredTask], encoder: str, optimizer: Findings
     width = read_config(read_json(config), config).hidden_size
     if width <= _NARROW and not all(map(has_few_rows, tasks)):
         optimizer.set("learning_rate", _RATE_OF_NARROW, f"an encoder of width {width} learns more by it than by 5e-5")
-
-
-def _weight(task: InferredTask) -> tuple[float, str]:
-    """Return the weight by which a task's gradient is about as long as those of others, and why."""
-    settings = TaskRecipe.model_validate(task.findings.settings)
-    if task.findings.settings["kind"] == "multilabel":
-        return round(math.sqrt(task.classes), 2), f"a mean over {task.classes} classes has a short gradient"
-    if task.findings.settings["kind"] == "regression" and settings.weight != 1:
-        return _QUARTERS * settings.weight, "errors count in quarters of the range: labels spread about so far"
-    return settings.weight, "" if settings.weight == 1 else "so that no task's gradient is much larger than another's"
 
 
 def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
@@ -62,7 +49,10 @@ def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
         task.findings.set("batch_size", batch, reason)
         steps = max(steps, -(-rows // batch))
         if len(tasks) > 1:
-            task.findings.set("weight", *_weight(task))
+            weight = TaskRecipe.model_validate(task.findings.settings).weight
+            task.findings.set(
+                "weight", weight, "" if weight == 1 else "so that no task's gradient is much larger than another's"
+            )
     if few:
         told = "; the last model is kept" if "keep" in training.settings else "; dev is scored after each"
         epochs = _MOST_EPOCHS
