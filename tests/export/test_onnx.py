@@ -122,6 +122,15 @@ def test_answers_are_the_runs(rows: int, ours: MultitaskModel, theirs: OnnxModel
             assert found.names == expected.names
 
 
+def test_another_number_format_is_refused_before_anything_is_written(exported: Path) -> None:
+    source = exported.parent / "one.tsv"
+    source.write_text("words\nhello\n")
+    asking = ["--engine", "onnx", "--precision", "bf16", "--task", "topics", "--input", source, "--text", "words"]
+    told = minbert("predict", exported, *asking)
+    complains(told, "bf16 is not what an exported model computes in")
+    assert told.stdout == ""
+
+
 def test_several_tasks_are_answered_by_one_call(
     ours: MultitaskModel, theirs: OnnxModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,7 +217,13 @@ def _number_format(precision: Literal["auto", "fp32", "bf16"], engine: Literal["
     """Return the number format of matrix products that was asked for; an exported model has one, whatever is faster."""
     from minbert.machine.precision import chosen_precision
 
-    return "fp32" if engine == "onnx" and precision == "auto" else chosen_precision(precision)
+    if engine == "torch":
+        return chosen_precision(precision)
+    from minbert.export.onnx.session import check_precision
+
+    exported: Precision = "fp32" if precision == "auto" else precision
+    check_precision(exported)
+    return exported
 
 
 def _only_task(run: str, model: Answering) -> str:

@@ -89,7 +89,7 @@ class OnnxModel:
             NotFiniteAnswersError: one is no finite number.
             UserError: another number format than fp32 is asked for.
         """
-        _check_precision(precision)
+        check_precision(precision)
         logits: dict[str, Floats] = {}
         for adapter in dict.fromkeys(self._adapters[task] for task in tasks):
             own = [task for task in tasks if self._adapters[task] == adapter]
@@ -125,7 +125,7 @@ class OnnxModel:
             NotFiniteAnswersError: one is no finite number.
             UserError: another pooling than the mean, or another number format than fp32, is asked for.
         """
-        _check_precision(precision)
+        check_precision(precision)
         if pooling != "mean":
             raise UserError(f"pooling: an exported model has the mean of token states, not '{pooling}'. Leave it out.")
         vectors = self.vectors(sequences)
@@ -150,7 +150,12 @@ class OnnxModel:
         return results
 
 
-def _check_precision(precision: Precision) -> None:
+def check_precision(precision: Precision) -> None:
+    """Check that an exported model computes in this number format.
+
+    Raises:
+        UserError: it does not.
+    """
     if precision != "fp32":
         raise UserError(f"precision: {precision} is not what an exported model computes in. Leave it out.")
 
