@@ -127,14 +127,15 @@ def compare(recipe: Recipe, model: OnnxModel, quantized: OnnxModel, dev: Mapping
             answers += asked.predictions([name], sequences)
             seconds.append(time.perf_counter() - started)
         before, after = (task.kind.scores(labels, answer, task.metric)[task.metric] for answer in answers)
-        alone = [quantized.logits(name, sequences.chosen(np.array([row]))) for row in range(ALONE)]
+        alone = [quantized.logits([name], sequences.chosen(np.array([row])))[name] for row in range(ALONE)]
+        together = quantized.logits([name], sequences)[name][:ALONE]
         agree = (answers[0].values == answers[1].values).reshape(len(labels), -1).all(1).mean()
         figures = {
             "what": f"{name}, {task.metric}",
             "fp32": before,
             "int8": after,
             "agree": float(agree) if task.kind.class_names else None,
-            "company": float(np.abs(np.concatenate(alone) - quantized.logits(name, sequences)[:ALONE]).max()),
+            "company": float(np.abs(np.concatenate(alone) - together).max()),
             "speed": seconds[0] / seconds[1],
         }
         lines.append(figures)

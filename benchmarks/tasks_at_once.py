@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ import torch
 from answering import TASKS, our_model
 from common import (
     ENOUGH_REPEATS,
+    Figures,
     interleaved,
     machine,
     median_ratio,
@@ -28,8 +30,11 @@ from common import (
 )
 from minbert.evaluation.streaming import predict
 from minbert.machine.device import available_device
-from minbert.machine.precision import fastest_precision
+from minbert.machine.precision import Precision, fastest_precision
+from minbert.multitask.model import MultitaskModel
 from texts import TextGenerator, vocabulary_words
+
+TOGETHER, APART = "together", "one at a time"
 
 
 def main() -> None:
@@ -45,22 +50,25 @@ def main() -> None:
     for count in options.tasks:
         names = [f"task{number}" for number in range(count)]
         model = our_model(options.encoder, options.seed, dict.fromkeys(names, TASKS["predict"] | {"pooling": "mean"}))
-        ways = {"together": [names], "one at a time": [[name] for name in names]}
-
-        def run(way: str, model=model, ways=ways) -> dict[str, float]:  # type: ignore[no-untyped-def]
-            started = time.perf_counter()
-            for asked in ways[way]:
-                predict(model, asked, texts, precision)
-            return {"seconds": time.perf_counter() - started}
-
-        run("together")
+        ways = {TOGETHER: [names], APART: [[name] for name in names]}
+        run = partial(measured, model, ways, texts, precision)
+        run(TOGETHER)
         runs = interleaved([*ways], options.repeats, run, console)
-        together, apart = (medians(runs[way])["seconds"] for way in ways)
-        ratio = median_ratio(runs["one at a time"], runs["together"], "seconds")
-        rows.append({"tasks": count, "together": together, "apart": apart, "ratio": ratio})
-    columns = {"tasks": "tasks", "together": "one pass, s", "apart": "one at a time, s", "ratio": "times as long"}
+        seconds = {way: medians(found)["seconds"] for way, found in runs.items()}
+        rows.append({"tasks": count, **seconds, "ratio": median_ratio(runs[APART], runs[TOGETHER], "seconds")})
+    columns = {"tasks": "tasks", TOGETHER: "one pass, s", APART: "one at a time, s", "ratio": "times as long"}
     show(console, f"{options.texts} texts, {precision}", columns, rows)
     write_figures(options, {}, {f"{row['tasks']} tasks": row for row in rows}, {}, described)
+
+
+def measured(
+    model: MultitaskModel, ways: dict[str, list[list[str]]], texts: list[str], precision: Precision, way: str
+) -> Figures:
+    """Return the seconds of answering texts in one of some ways, each the tasks of one call after another."""
+    started = time.perf_counter()
+    for asked in ways[way]:
+        predict(model, asked, texts, precision)
+    return {"seconds": time.perf_counter() - started}
 
 
 def parser() -> argparse.ArgumentParser:

@@ -39,9 +39,9 @@ def load_service(
     for note in (unfinished(folder), undecided(folder, model.tasks)):
         if note:
             display.note(note)
-    format_of_products = chosen_precision(precision)
-    round_once(model.encoder, format_of_products)
-    return Service(model, folder.resolve().name if folder.is_dir() else run, format_of_products)
+    number_format = chosen_precision(precision)
+    round_once(model.encoder, number_format)
+    return Service(model, folder.resolve().name if folder.is_dir() else run, number_format)
 
 
 def warm_up(service: Service) -> tuple[int, float]:

@@ -90,13 +90,18 @@ class OnnxModel:
             UserError: another number format than fp32 is asked for.
         """
         check_precision(precision)
-        logits: dict[str, Floats] = {}
-        for adapter in dict.fromkeys(self._adapters[task] for task in tasks):
-            own = [task for task in tasks if self._adapters[task] == adapter]
-            logits |= self._logits(own, adapter, sequences)
+        logits = self.logits(tasks, sequences)
         return [predictions_from(task, self.task(task).kind, torch.from_numpy(logits[task])) for task in tasks]
 
-    def _logits(self, tasks: Sequence[str], adapter: int, sequences: Sequences) -> dict[str, Floats]:
+    def logits(self, tasks: Sequence[str], sequences: Sequences) -> dict[str, Floats]:
+        """Return each task's logits (R, outputs)."""
+        found: dict[str, Floats] = {}
+        for adapter in dict.fromkeys(self._adapters[task] for task in tasks):
+            own = [task for task in tasks if self._adapters[task] == adapter]
+            found |= self._with_adapter(own, adapter, sequences)
+        return found
+
+    def _with_adapter(self, tasks: Sequence[str], adapter: int, sequences: Sequences) -> dict[str, Floats]:
         """Return the logits (R, outputs) of tasks with one adapter."""
         numbers, parts = [], []
         for rows, part in _batches(sequences):
