@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from minbert.encoder import encoder as encoder_module
 from minbert.encoder.architectures import Architecture
 from minbert.encoder.architectures.electra import ElectraConfig
 from minbert.encoder.attention.layout import PackedLayout
@@ -109,6 +110,20 @@ def assert_gradients_equal(ours: Mapping[str, Tensor], theirs: Mapping[str, Tens
         # A key's bias shifts all scores of a query alike: its gradient is 0, and what is computed is rounding.
         near = max(1e-4 * float(theirs[name].abs().max()), 1e-6 * scale)
         torch.testing.assert_close(gradient, theirs[name], rtol=1e-4, atol=near, msg=name)
+
+
+def test_sequences_that_nobody_asks_for_change_nothing(
+    encoder: Encoder, batch_of: MakeBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder, batch = encoder.double(), batch_of([3, 140, 1, 26])
+    found = []
+    for filled in (False, True):
+        monkeypatch.setattr(encoder_module, "made_for_each_size", lambda _weight, filled=filled: filled)
+        encoder.zero_grad()
+        output = encoder(batch)
+        output.hidden_states.square().sum().backward()
+        found.append((output, [parameter.grad for parameter in encoder.parameters()]))
+    torch.testing.assert_close(*found, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("pairs", [False, True])

@@ -13,6 +13,7 @@ from minbert.encoder.architectures import Architecture, architecture_of
 from minbert.encoder.attention.choosing import choose_layout
 from minbert.encoder.attention.layout import AttentionLayout
 from minbert.encoder.config import EncoderConfig
+from minbert.encoder.kernel_sizes import filled_up, made_for_each_size
 from minbert.encoder.layers import initialize
 from minbert.packed import PackedBatch
 
@@ -84,7 +85,11 @@ class Encoder(nn.Module):
         Raises:
             ValueError: a sequence is empty or longer than ``longest``.
         """
+        tokens, sequences = len(batch.token_ids), len(batch)
         if layout is None:
+            self._check_lengths(batch.lengths)
+            if word_embeddings is None and adaptations is None and made_for_each_size(self.embeddings.word.weight):
+                batch = filled_up(batch, self.longest)
             layout = self._fastest_layout(batch)
         if word_embeddings is None:
             word_embeddings = self.word_embeddings(batch)
@@ -101,6 +106,7 @@ class Encoder(nn.Module):
             firsts = hidden.index_select(0, first)
         if self.last_norm is not None:
             hidden, firsts = self.last_norm(hidden), self.last_norm(firsts)
+        hidden, firsts = hidden[:tokens], firsts[:sequences]
         pooled = None if self.pooler is None else self.pooler(firsts).tanh()
         return EncoderOutput(firsts if only_first else hidden, pooled)
 
@@ -109,17 +115,16 @@ class Encoder(nn.Module):
         return None if self.position_bias is None else self.position_bias(longest)
 
     def _fastest_layout(self, batch: PackedBatch) -> AttentionLayout:
-        longest = self._checked_longest(batch.lengths)
+        longest = int(batch.lengths.max())
         heads, head_size = self.config.attention_heads, self.config.head_size
         return choose_layout(batch.offsets, heads, head_size, self.embeddings.word.weight, self.bias(longest))
 
-    def _checked_longest(self, lengths: Tensor) -> int:
+    def _check_lengths(self, lengths: Tensor) -> None:
         if len(lengths) == 0 or int(lengths.min()) < 1:
             raise ValueError("a batch needs at least one sequence, and a sequence at least one token")
         longest = int(lengths.max())
         if longest > self.longest:
             raise ValueError(f"a sequence has {longest} tokens; this encoder has {self.longest} positions")
-        return longest
 
 
 def first_tokens(hidden_states: Tensor, offsets: Tensor) -> Tensor:
