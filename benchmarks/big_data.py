@@ -72,6 +72,8 @@ def main() -> None:
         return
     console = wide_console()
     rows = []
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
     for form in options.formats:
         for size in options.rows if options.work == "train" else options.sizes:
             with tempfile.TemporaryDirectory(dir=options.folder) as folder:

@@ -120,6 +120,9 @@ def test_several_tasks_are_asked_at_once_if_they_take_the_same_texts(
     assert lines[:3] == ["stars", "prediction", lines[2]]
     assert lines[3:5] == ["mood", "prediction"]
     assert lines[5] in ("low", "high")
+    assert "'mood' is read as a text; if you mean the task: --task mood" not in shown.stderr
+    taken = minbert("predict", tmp_path / "two", "--task", "stars", "mood")
+    assert "'mood' is read as a text; if you mean the task: --task mood" in taken.stderr
 
 
 def test_the_only_task_needs_no_name_and_of_several_all_are_told(trained: Path, tmp_path: Path) -> None:

@@ -102,6 +102,8 @@ def predict(
             display.note(note)
         asked = list(dict.fromkeys(tasks)) if tasks else [_only_task(run, model)]
         pairs = _take_pairs(model, asked)
+        for name in sorted({*(texts or [])} & {*model.tasks}):
+            display.note(f"'{name}' is read as a text; if you mean the task: --task {name}")
         if source is None:
             _predict_given(model, asked, _rows(texts or [], pairs), number_format, display)
             return
