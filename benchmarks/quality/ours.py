@@ -61,7 +61,7 @@ class Clock:
 
 def frozen_heads(course: Course) -> Curve:
     """Return the curve of heads solved over frozen vectors: a point for each share of the rows, each begun anew."""
-    return [_run(course, "cs224n/multitask", FROZEN, share)[0] for share in SHARES]
+    return [curve_of(course, "cs224n/multitask", FROZEN, share)[0] for share in SHARES]
 
 
 def trained(course: Course, name: str, changes: Mapping[str, Any]) -> Curve:
@@ -71,11 +71,12 @@ def trained(course: Course, name: str, changes: Mapping[str, Any]) -> Curve:
     """
     recipe = course.recipe(name, changes=changes)
     steps = recipe.schedule.method.steps_per_epoch(task_sizes(recipe, rows_of(recipe)))
-    curve = _run(course, name, {**changes, "training.evaluate_every": max(1, steps // LOOKS)})
+    curve = curve_of(course, name, {**changes, "training.evaluate_every": max(1, steps // LOOKS)})
     return curve if recipe.training.head_start == "probe" else curve[1:]
 
 
-def _run(course: Course, name: str, changes: Mapping[str, Any], share: float = 1.0) -> Curve:
+def curve_of(course: Course, name: str, changes: Mapping[str, Any], share: float = 1.0) -> Curve:
+    """Return the curve of a shipped recipe with some changes, over a share of the rows: a point a look at dev."""
     recipe, clock = course.recipe(name, share, changes), Clock()
     with tempfile.TemporaryDirectory() as folder:
         train_recipe(recipe, Path(folder) / "run", False, Display(Console(file=io.StringIO())), trackers=[clock])

@@ -189,5 +189,5 @@ def test_our_curves_count_what_comes_before_the_first_step(
     start, *_, end = ours.trained(course, "cs224n/multitask", ours.SHORT)  # three steps
     assert 0 < start.seconds < end.seconds
     assert set(start.scores) == set(ALL)
-    monkeypatch.setattr(ours, "_run", lambda *_: [start, end])
+    monkeypatch.setattr(ours, "curve_of", lambda *_: [start, end])
     assert ours.trained(course, "cs224n/multitask", {}) == [end]  # its heads are random: at the start no model
