@@ -34,8 +34,7 @@ def keep_few_kernels() -> None:
     # the next large tensor does not fit. On one core (AVX2, fp32), cs224n/best took 1.95 GB after 5 minutes and 2.90 GB
     # after an hour. With fewer shapes, 1.43 GB after 95 CPU seconds as after 308.
     # The shapes of one layer must be found in the next: all its products with bf16, only GELU and its gradient without.
-    # bf16 batches have common sizes (encoder/kernel_sizes.py), so some are found in later steps, too. A step of MiniLM
-    # (700 tokens, AMX) took 9 % less by common sizes with 64 shapes, 12 % with 128, 15 % with 256.
+    # bf16 batches have common sizes (encoder/kernel_sizes.py), so some are found in later steps, too.
     shapes = str(128 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else 4)
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", shapes)
     # torch keeps the kernels of bf16 products a second time, 0.7 MB for each shape of a product and its gradients.
