@@ -30,15 +30,15 @@ def keep_few_kernels() -> None:
 
     Call it before the first product of matrices: later it has no effect. What a user set in the environment stays.
     """
-    # In packed batches nearly every step has a shape of its own, so every step leaves pieces between the tensors, where
-    # the next large tensor does not fit. On one core (AVX2, fp32), cs224n/best took 1.95 GB after 5 minutes and 2.90 GB
-    # after an hour. With fewer shapes, 1.43 GB after 95 CPU seconds as after 308.
+    # In packed batches of fp32 nearly every step has a shape of its own, so every step leaves pieces between the
+    # tensors, where the next large tensor does not fit. On one core (AVX2, fp32), cs224n/best took 1.95 GB after 5
+    # minutes and 2.90 GB after an hour. With fewer shapes, 1.43 GB after 95 CPU seconds as after 308.
     # The shapes of one layer must be found in the next: all its products with bf16, only GELU and its gradient without.
     # bf16 batches have common sizes (encoder/kernel_sizes.py), so some are found in later steps, too.
     shapes = str(128 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else 4)
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", shapes)
     # torch keeps the kernels of bf16 products a second time, 0.7 MB for each shape of a product and its gradients.
-    # A run of ten tasks took 5.2 GB that way, and 2.6 GB with few. No step is slower.
+    # A run of ten tasks took 5.2 GB that way, and 2.6 GB with 64.
     os.environ.setdefault("LRU_CACHE_CAPACITY", shapes)
 
 
