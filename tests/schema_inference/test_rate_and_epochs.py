@@ -1,16 +1,20 @@
-"""How fast and how long the recipe for a folder trains."""
+"""How fast and how long the recipe for a folder trains, and how its tasks take turns."""
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from laws import each
+from minbert.data.schedules.base import TaskSize
+from minbert.files.strict_yaml import parse_yaml
+from minbert.recipe.recipe import parse_recipe
 from minbert.schema_inference import schedule
 from minbert.schema_inference.commented_recipe import recipe_text
 from minbert.schema_inference.infer import infer_folder
-from schema_inference.folders import of, one, text, write
+from schema_inference.folders import of, one, table, text, write
 
 MOOD = {"text": text(), "label": of("glad", "sad")}
 
@@ -34,3 +38,25 @@ def test_a_narrow_encoder_learns_faster_of_more_than_a_few_rows(
     assert found.recipe().optimizer.learning_rate == rate
     written = recipe_text(found, tmp_path)
     assert ("optimizer:\n  # an encoder of width" in written) == (rate == 1e-4) == ("learning_rate" in written)
+
+
+def test_several_tasks_take_turns_by_steps_of_one_length(tmp_path: Path, tiny_encoder: Path) -> None:
+    large, small = {"large.csv": table(MOOD, 2400)}, {"small.csv": table({"text": text(7), "label": of("a", "b")}, 600)}
+    recipes = {}
+    for name, files in (("one", large), ("two", large | small)):
+        found = infer_folder(write(tmp_path / name, files), str(tiny_encoder))
+        recipes[name] = found.recipe()
+        as_written = parse_recipe(parse_yaml(recipe_text(found, tmp_path)), "written")
+        assert as_written.schedule == recipes[name].schedule
+        assert as_written.optimizer == recipes[name].optimizer
+    assert recipes["one"].schedule.method.name == "round_robin"
+    assert recipes["one"].optimizer.max_gradient_norm == 1
+    two = recipes["two"]
+    assert two.optimizer.max_gradient_norm == 0.1
+    sizes = {name: TaskSize(rows, two.tasks[name].batch_size or 0) for name, rows in (("large", 2160), ("small", 540))}
+    assert sizes["small"].batch_size == 8
+    steps = [step for _, step in two.schedule.method.steps(sizes, 1, 1)]
+    assert [list(step) for step in steps[:3]] == [["large"], ["small"], ["large"]]
+    for name, size in sizes.items():  # a pass over each, beside as many batches of the other
+        assert len(set(chain.from_iterable(step[name] for step in steps if name in step))) == size.rows
+    assert len(steps) == 2 * sizes["large"].batches

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from command_line import press_ctrl_c
+from laws import each
 from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.multitask.model import MultitaskModel
@@ -94,6 +95,29 @@ def test_training_equals_a_plain_loop(two_tasks: dict[str, Any], tmp_path: Path,
     ours = weights(loop.model)
     for name, tensor in model.state_dict().items():
         torch.testing.assert_close(ours[name], tensor, atol=2e-5, rtol=1e-4, msg=name)
+
+
+@each("method", ["alternating", "round_robin"])
+def test_in_turn_and_by_steps_of_one_length_the_scale_of_a_loss_does_not_matter(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, method: str
+) -> None:
+    """Steps shorter than every gradient: a task whose loss is 30 times as large learns the same, and is not louder.
+
+    Where losses are added up, it is louder, at whatever length.
+    """
+    two_tasks["schedule"]["method"] = {"name": method, "epoch": 4}
+    two_tasks["training"] = {"epochs": 1, "head_start": "random", "precision": "fp32"}
+    two_tasks["optimizer"] |= {"warmup": 1, "max_gradient_norm": 1e-3, "epsilon": 1e-10}
+    start = prepare(parse_recipe(two_tasks, "test"), quiet).model
+    ours = []
+    for weight in (0.2, 6.0):
+        two_tasks["tasks"]["mood"]["weight"] = weight
+        loop = loop_of(parse_recipe(two_tasks, "test"), tmp_path / f"{weight}", quiet)
+        loop.run(resume=False)
+        ours.append(torch.cat([tensor.detach().flatten() for tensor in loop.model.parameters()]))
+    began = torch.cat([tensor.detach().flatten() for tensor in start.parameters()])
+    apart = float((ours[0] - ours[1]).norm() / (ours[0] - began).norm())
+    assert apart < 0.01 if method == "alternating" else apart > 0.1
 
 
 @pytest.mark.parametrize("encoder", ["finetuned", "frozen"])

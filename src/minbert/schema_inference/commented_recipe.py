@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _ORDER = (
     *("kind", "classes", "range", "files", "also_train_on", "held_out", "id", "text", "pair"),
     *("label", "labels_separator", "labels", "skip_unlabelled", "thresholds"),
-    *("head", "loss", "metric", "weight", "batch_size"),
+    *("head", "loss", "metric", "batch_size"),
 )
 """The keys of a task as a reader looks for them."""
 _TOLD = ("kind", "text", "label", "id", "held_out", "also_train_on", "labels", "skip_unlabelled", "metric")
@@ -54,6 +54,7 @@ def recipe_text(inferred: InferredFolder, folder: Path) -> str:
         *_section("encoder", inferred.encoder),
         "tasks:",
         *(line for task in inferred.tasks for line in _task(task)),
+        *_section("schedule", inferred.schedule),
         *_section("optimizer", inferred.optimizer),
         *_section("training", inferred.training),
     ]

@@ -80,6 +80,7 @@ class InferredFolder:
     data: Path
     tasks: list[InferredTask]
     encoder: Findings
+    schedule: Findings
     optimizer: Findings
     training: Findings
     remarks: list[str]
@@ -106,6 +107,7 @@ class InferredFolder:
             "data": str(self.data),
             "encoder": self.encoder.settings,
             "tasks": {task.name: task.findings.settings for task in self.tasks},
+            "schedule": self.schedule.settings,
             "optimizer": self.optimizer.settings,
             "training": self.training.settings,
         }

@@ -20,7 +20,7 @@ from minbert.schema_inference.labels import gather_labels
 from minbert.schema_inference.lengths import choose_length
 from minbert.schema_inference.metrics import choose_metric, choose_thresholds
 from minbert.schema_inference.pairs import choose_pair
-from minbert.schema_inference.schedule import choose_rate, choose_schedule
+from minbert.schema_inference.schedule import choose_rate, choose_schedule, choose_turns
 from minbert.schema_inference.tables import Column, Table, read_table
 from minbert.schema_inference.text_columns import find_texts
 
@@ -56,7 +56,7 @@ def infer_folder(
     if not tasks:
         raise UserError("no task can be made of these files:\n" + "\n".join(f"  {fault}" for fault in faults))
     remarks += [f"{fault}; left out" for fault in faults]
-    settings, optimizer, training = Findings(), Findings(), Findings()
+    settings, schedule, optimizer, training = Findings(), Findings(), Findings(), Findings()
     settings.set("name", encoder)
     choose_length(tasks, encoder, settings)
     for few in filter(has_few_rows, tasks):
@@ -64,8 +64,9 @@ def infer_folder(
     choose_dev(tasks, training)
     choose_thresholds(tasks, training)
     choose_rate(tasks, encoder, optimizer)
+    choose_turns(tasks, schedule, optimizer)
     choose_schedule(tasks, training)
-    return InferredFolder(found.data, tasks, settings, optimizer, training, remarks)
+    return InferredFolder(found.data, tasks, settings, schedule, optimizer, training, remarks)
 
 
 def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> InferredTask:
