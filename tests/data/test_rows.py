@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from minbert.data.row import missing_column
 from minbert.data.rows import Problem, Row, read_rows
+from minbert.data.text_rows import TextRows
 from minbert.errors import UserError
 
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -192,6 +193,22 @@ def test_standard_input_tells_its_format(standard_input: Callable[[bytes], list[
     assert str(problem).startswith("<stdin>:1: not valid JSON")
     with pytest.raises(UserError, match="<stdin>: the file is empty"):
         standard_input(b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "id_column", "wrong"),
+    [
+        (b"words\na\n", None, "there is no column 'text'"),
+        (b"text\n  \n", None, "no text in column"),
+        (b"text\na\n", "key", "there is no column 'key'"),
+    ],
+)
+def test_texts_of_standard_input_have_the_same_place(
+    content: bytes, id_column: str | None, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
+    with pytest.raises(UserError, match=f"^<stdin>:2: {wrong}"):
+        list(TextRows(Path("-"), ["text"], id_column))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from minbert.data.parquet import read_parquet
 from minbert.data.row import Problem, Row
 from minbert.errors import UserError
 
-__all__ = ["FORMATS", "Problem", "Row", "read_rows", "told_empty"]
+__all__ = ["FORMATS", "Problem", "Row", "read_rows", "told_empty", "told_path"]
 
 standard_input = Path("-")
 
@@ -45,7 +45,7 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
             (see ``opened``, ``read_delimited``, ``read_jsonl`` and ``read_parquet``).
     """
     if path == standard_input:
-        with opened_standard_input(stdin := Path("<stdin>")) as stream:
+        with opened_standard_input(stdin := Path(told_path(path))) as stream:
             yield from _read_standard_input(stream, stdin)
         return
     with opened(path) as (stream, suffix):
@@ -54,6 +54,11 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
             hint = " JSON goes in a .jsonl file, one object a line." if suffix == ".json" else ""
             raise UserError(f"{path}: the name must end in one of: {known}, which say the file's format.{hint}")
         yield from _readers[suffix](stream, path)
+
+
+def told_path(path: Path) -> str:
+    """Return what messages call the place of rows."""
+    return "<stdin>" if path == standard_input else str(path)
 
 
 def told_empty(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minbert.data.row import missing_column
-from minbert.data.rows import Problem, read_rows, standard_input
+from minbert.data.rows import Problem, read_rows, standard_input, told_path
 from minbert.errors import UserError
 
 COUNTED_AT_ONCE = 2048
@@ -39,18 +39,19 @@ class TextRows:
         Raises:
             UserError: at the first row that cannot be used, or as ``read_rows`` does.
         """
+        place = told_path(self.path)
         for number, row in enumerate(read_rows(self.path), start=1):
             if isinstance(row, Problem):
                 raise UserError(f"{row}. {row.advice}".strip())
             if missing := missing_column(row, self.columns):
                 names = "the text's column" if len(self.columns) == 1 else "both columns of a pair"
-                raise UserError(f"{self.path}:{row.line}: {missing} Name {names} with --text.")
+                raise UserError(f"{place}:{row.line}: {missing} Name {names} with --text.")
             if self.id_column and (missing := missing_column(row, [self.id_column])):
-                raise UserError(f"{self.path}:{row.line}: {missing} Name the id's column with --id, or leave it out.")
+                raise UserError(f"{place}:{row.line}: {missing} Name the id's column with --id, or leave it out.")
             texts = tuple(row.values[column] for column in self.columns)
             for column, text in zip(self.columns, texts, strict=True):
                 if not text.strip():
-                    raise UserError(f"{self.path}:{row.line}: no text in column '{column}'.")
+                    raise UserError(f"{place}:{row.line}: no text in column '{column}'.")
             yield TextRow(row.line, row.values[self.id_column] if self.id_column else str(number), texts)
 
     def count(self, progress: Callable[[int], None]) -> int | None:
