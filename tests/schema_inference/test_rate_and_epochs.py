@@ -42,15 +42,17 @@ def test_a_narrow_encoder_learns_faster_of_more_than_a_few_rows(
 
 def test_several_tasks_take_turns_by_steps_of_one_length(tmp_path: Path, tiny_encoder: Path) -> None:
     large, small = {"large.csv": table(MOOD, 2400)}, {"small.csv": table({"text": text(7), "label": of("a", "b")}, 600)}
+    few = {"some.csv": table(MOOD, 150), "fewer.csv": table({"text": text(7), "label": of("a", "b")}, 90)}
     recipes = {}
-    for name, files in (("one", large), ("two", large | small)):
+    for name, files in (("one", large), ("two", large | small), ("few", few)):
         found = infer_folder(write(tmp_path / name, files), str(tiny_encoder))
         recipes[name] = found.recipe()
         as_written = parse_recipe(parse_yaml(recipe_text(found, tmp_path)), "written")
         assert as_written.schedule == recipes[name].schedule
         assert as_written.optimizer == recipes[name].optimizer
-    assert recipes["one"].schedule.method.name == "round_robin"
-    assert recipes["one"].optimizer.max_gradient_norm == 1
+    for name in ("one", "few"):
+        assert recipes[name].schedule.method.name == "round_robin"
+        assert recipes[name].optimizer.max_gradient_norm == 1
     two = recipes["two"]
     assert two.optimizer.max_gradient_norm == 0.1
     sizes = {name: TaskSize(rows, two.tasks[name].batch_size or 0) for name, rows in (("large", 2160), ("small", 540))}
