@@ -12,7 +12,7 @@ from minbert.machine.allocator import keep_memory
 from minbert.machine.device import available_device
 from minbert.machine.precision import fastest_precision
 from quality.curves import Curve
-from quality.ours import SHORT, frozen_heads, trained
+from quality.ours import ONE_PASS, SHORT, frozen_heads, trained
 from quality.results import Part
 from quality.rows import Course
 from texts import FILES
@@ -118,6 +118,7 @@ _SENTENCE_TRANSFORMERS = Contestant(
 CONTESTANTS = {
     "ours, frozen heads": Contestant(run_frozen_heads),
     "ours, short": Contestant(partial(run_recipe, name="cs224n/multitask", changes=SHORT)),
+    "ours, one pass": Contestant(partial(run_recipe, name="cs224n/multitask", changes=ONE_PASS)),
     "ours, best": Contestant(partial(run_recipe, name="cs224n/best")),
     "ours, multitask": Contestant(partial(run_recipe, name="cs224n/multitask")),
     "logistic regression": Contestant(run_logistic_regression, PENALTIES, needs=("sentence_transformers", "sklearn")),
