@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from scipy.stats import t
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from common import Figures, installed, show, wide_console
 from minbert.encoder.sources import find_encoder
+from paired import ahead, known_results
 from rows_contestants import CONTESTANTS, NEEDS, Labelled
 
 SETS = ("cr", "subj", "ag-news", "sms-spam", "tweet-hate", "cola", "clinc150", "mrpc", "sick-e", "snli")
@@ -102,11 +102,6 @@ def wanted_results(options: argparse.Namespace, console: Console) -> Iterator[Fi
         yield {"set": name, "rows": rows, "seed": seed, "contestant": contestant, "changes": options.set}
 
 
-def known_results(path: Path) -> list[Figures]:
-    """Return the results that a file has."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
-
-
 def summary(results: Sequence[Mapping[str, Any]], rows: str) -> list[Figures]:
     """Return a table's rows: each contestant's mean score on each set, of the draws that all have been scored on."""
     found: dict[tuple[str, int], dict[str, Figures]] = {}
@@ -128,15 +123,6 @@ def summary(results: Sequence[Mapping[str, Any]], rows: str) -> list[Figures]:
             line["ours is ahead by"] = ahead([draw[OURS]["score"] - draw[name]["score"] for draw in whole.values()])
         table.append(line)
     return table
-
-
-def ahead(differences: Sequence[float]) -> str:
-    """Return the mean of differences, a draw each, with Student's 95 % interval where there is more than one."""
-    mean = statistics.mean(differences)
-    if len(set(differences)) < 2:
-        return f"{mean:+.3f}"
-    half = float(t.ppf(0.975, len(differences) - 1)) * statistics.stdev(differences) / len(differences) ** 0.5
-    return f"{mean:+.3f} ({mean - half:+.3f} to {mean + half:+.3f})"
 
 
 def _called(result: Mapping[str, Any]) -> str:
