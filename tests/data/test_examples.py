@@ -129,6 +129,21 @@ def test_json_lines_that_lack_a_key(tmp_path: Path) -> None:
         read_split(path, files, classes)
 
 
+def test_the_first_object_may_lack_a_key_as_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    first, others = '{"id": 0, "text": "z"}\n', '{"id": 1, "text": "a", "label": 1}\n{"id": 2, "label": 1}\n'
+    path.write_text(first + others)
+    with pytest.raises(BadDataError) as caught:
+        read_split(path, files, classes)
+    assert "train.jsonl:1: no label in column 'label'" in str(caught.value)
+    assert "train.jsonl:3: no text in column 'text'" in str(caught.value)
+    path.write_text(first + others.splitlines()[0])
+    assert read_split(path, files.model_copy(update={"skip_unlabelled": True}), classes).ids == ["1"]
+    path.write_text(first * 3)
+    with pytest.raises(UserError, match=r"there is no column 'label'\. The columns are: id, text"):
+        read_split(path, files, classes)
+
+
 @pytest.mark.parametrize("name", ["train.tsv", "train.jsonl"])
 def test_no_rows(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("" if name.endswith("jsonl") else "id\ttext\tlabel\n")

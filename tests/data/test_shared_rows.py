@@ -22,6 +22,7 @@ from minbert.running.prepare import prepare
 from minbert.tasks.kinds import Kind
 from minbert.tasks.kinds.binary import Binary
 from minbert.tasks.kinds.classification import Classification
+from minbert.tasks.kinds.multilabel import Multilabel
 from minbert.tasks.kinds.regression import Regression
 
 FIVE = Classification(classes=["--", "-", "0", "+", "++"])
@@ -57,6 +58,17 @@ def test_a_label_is_read_as_the_one_it_stands_for(
     mapping: dict[str, str], labels: Kind, text: str, value: float
 ) -> None:
     assert Relabelling(mapping, labels).parse(text) == value
+
+
+def test_where_all_is_left_out_the_other_labels_stay() -> None:
+    scores = Relabelling({"nan": None, "-1": None}, SCORE)
+    assert [scores.parse(text) for text in ("nan", "-1.0", "2.5")] == [None, None, 2.5]
+    with pytest.raises(ValueError, match="label 'none' is not a number from 0 to 5"):
+        scores.parse("none")
+    topics = Multilabel(classes=["a", "b"])
+    np.testing.assert_array_equal(Relabelling({"junk": None}, topics).parse('["junk", "b"]'), topics.parse('["b"]'))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="'c' is none of"):
+        Relabelling({"junk": None, "a": "a"}, topics).parse('["c"]')
 
 
 @pytest.mark.parametrize("written", ["1_0", "１０", "0x0a", "١٠"])

@@ -175,7 +175,7 @@ def test_what_does_not_read_back_does_not_take_the_name(tmp_path: Path, monkeypa
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e11, -1e11])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e19, -1e19])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_weights_that_cannot_be_are_seen(value: float, dtype: torch.dtype) -> None:
     tensor = torch.zeros(3, 4, dtype=dtype)

@@ -310,17 +310,35 @@ CASES = [
         },
     ),
     Case(
+        "nan is no score, whether scores have decimals",
+        one({"text": text(), "score": of(0.5, "nan", 4, 2.5, 5)}),
+        "notes",
+        {"kind": "regression", "range": [0, 5], "labels": {"nan": None}},
+    ),
+    Case(
+        "or are whole numbers",
+        one({"text": text(), "score": lambda row: "N/A" if row % 5 == 0 else row % 40}),
+        "notes",
+        {"kind": "regression", "labels": {"N/A": None}},
+    ),
+    Case(
+        "a header can be the name of a class",
+        one({"film": text(), "spam": of("spam", "ham")}),
+        "notes",
+        {"kind": "classification", "classes": ["ham", "spam"], "text": "film"},
+    ),
+    Case(
         "-1 is no label where it is rare",
         one({**PAIR, "label": lambda row: -1 if row == 17 else row % 3}),
         "notes",
-        {"kind": "classification", "classes": 3, "labels": {"-1": None, "0": "0", "1": "1", "2": "2"}},
+        {"kind": "classification", "classes": 3, "labels": {"-1": None}},
         ["-1 is taken for no label"],
     ),
     Case(
         "-1 is no label where it is rare beside 0 and 1",
         one({"text": text(), "label": lambda row: -1 if row == 17 else int(row % 4 == 0)}),
         "notes",
-        {"kind": "binary", "labels": {"-1": None, "0": "0", "1": "1"}, "metric": "f1"},
+        {"kind": "binary", "labels": {"-1": None}, "metric": "f1"},
         ["-1 is taken for no label"],
     ),
     Case(

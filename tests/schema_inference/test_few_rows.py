@@ -39,11 +39,11 @@ def test_all_of_a_few_rows_are_trained_on(tmp_path: Path, tiny_encoder: Path, qu
     assert metrics["examples_per_second"] * metrics["train_seconds"] > 19.9 * 24  # twenty passes over every row
 
 
-def test_rows_without_a_label_do_not_count(tmp_path: Path, tiny_encoder: Path) -> None:
-    some = {"text": text(), "label": lambda row: ("glad", "sad")[row % 2] if row < 24 else ""}
+@each("written", ["", "unlabeled", "nan", "?"])
+def test_rows_without_a_label_do_not_count(written: str, tmp_path: Path, tiny_encoder: Path) -> None:
+    some = {"text": text(), "label": lambda row: ("glad", "sad")[row % 2] if row < 24 else written}
     found = inferred(tmp_path, one(some, 600), tiny_encoder)
-    settings = found.tasks[0].findings.settings
-    assert (settings["skip_unlabelled"], settings["batch_size"], found.training.settings["keep"]) == (True, 16, "last")
+    assert (found.tasks[0].findings.settings["batch_size"], found.training.settings["keep"]) == (16, "last")
 
 
 @each(

@@ -278,6 +278,25 @@ def test_numbers_that_are_not_finite_stop_the_run(
     assert_same_weights(weights(fresh.model), before)
 
 
+def test_weights_that_no_reader_takes_stop_the_run(
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_tasks["training"]["evaluate_every"] = 1
+    loop = loop_of(parse_recipe(two_tasks, "test"), tmp_path, quiet)
+    step = loop.optimizer.step
+
+    def leap() -> None:
+        step()
+        with torch.no_grad():
+            next(iter(loop.model.heads.parameters()))[0] = 1e19
+
+    monkeypatch.setattr(loop.optimizer, "step", leap)
+    with pytest.raises(NotFiniteError, match=r"a weight is beyond 1e\+18 by now, so training stopped"):
+        loop.run(resume=False)
+    fresh = loop_of(parse_recipe(two_tasks, "test"), tmp_path, quiet)
+    assert load_newest(tmp_path, fresh.model, fresh.optimizer, quiet.note)[0].step == 0
+
+
 def test_micro_batches_change_memory_not_gradients(two_tasks: dict[str, Any], quiet: Display) -> None:
     two_tasks["encoder"] |= {"hidden_dropout": 0.0, "attention_dropout": 0.0}
     for task in two_tasks["tasks"].values():

@@ -62,11 +62,13 @@ def recipe_of_folders(folders: Sequence[str], changes: Mapping[str, Any], settin
     Raises:
         UserError: no task can be made of the files, or the changes do not fit.
     """
+    from minbert.recipe.reading import changed
     from minbert.schema_inference.infer import infer_folder
 
     if "data" in changes:
         raise UserError("--data goes with a recipe; a folder is its own.")
-    inferred = infer_folder(folders, changes.get("encoder.name", "minilm"), _asking())
+    encoder = changed(changes, settings, "encoder").get("name", "minilm")
+    inferred = infer_folder(folders, encoder, _asking())
     echo(str(inferred))
     return inferred.recipe(changes, settings)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
@@ -92,9 +92,10 @@ def examined_blocks(
     with_labels, columns_known, empty = labelled is not False, False, True
     for some in batches(rows, ROWS_IN_BLOCK, _characters):
         empty = False
-        usable = next((row for _, row in some if isinstance(row, Row)), None)
-        if usable is not None and not columns_known:
-            with_labels = has_labels(usable, columns, labels.several) if labelled is None else labelled
+        usable = [row for _, row in some if isinstance(row, Row)]
+        if usable and not columns_known:
+            if labelled is None:
+                with_labels = any(has_labels(row, columns, labels.several) for row in usable)
             _require_columns(path, usable, columns, labels if with_labels else None)
             columns_known = True
         examining = _Examining(columns, labels if with_labels else None, first_lines)
@@ -175,9 +176,18 @@ def _characters(numbered: tuple[int, Row | Problem]) -> int:
     return sum(map(len, row.values.values())) if isinstance(row, Row) else 0
 
 
-def _require_columns(path: Path, row: Row, columns: Columns, labels: Labels | None) -> None:
-    lacking = labels is not None and not has_labels(row, columns, labels.several)
-    of_labels = columns.label_columns if lacking else ()
-    wanted = [*columns.text_columns, *of_labels, *([columns.id] if columns.id else [])]
-    if missing := missing_column(row, wanted):
-        raise UserError(f"{path}: {missing}")
+def _require_columns(path: Path, rows: Sequence[Row], columns: Columns, labels: Labels | None) -> None:
+    """Check that one of the first rows has all columns: objects of JSON lines may lack some.
+
+    Raises:
+        UserError: none has.
+    """
+    wanted = [*columns.text_columns, *([columns.id] if columns.id else [])]
+    told = None
+    for row in rows:
+        lacking = labels is not None and not has_labels(row, columns, labels.several)
+        missing = missing_column(row, [*wanted, *(columns.label_columns if lacking else ())])
+        if missing is None:
+            return
+        told = told or missing
+    raise UserError(f"{path}: {told}")

@@ -18,13 +18,15 @@ class Relabelling:
     def __init__(self, mapping: Mapping[str, str | None], kind: Kind) -> None:
         """Translate by ``mapping``: from a label as the file writes it to one of ``kind``, or to None.
 
-        Labels that are numbers are equal as numbers: ``1`` also stands for ``1.0``.
+        Labels that are numbers are equal as numbers: ``1`` also stands for ``1.0``. Where all lead to None, every other
+        label is the task's own.
 
         Raises:
             ValueError: the mapping leads to what is no label of the task, or gives one label of the file twice.
         """
         self.kind = kind
         self.several = kind.several
+        self.only_leaves_out = all(meant is None for meant in mapping.values())
         self.known = ", ".join(mapping)
         self.values: dict[str | Decimal, Label | None] = {}
         self.names: dict[str | Decimal, str | None] = {}
@@ -45,6 +47,8 @@ class Relabelling:
         """
         if self.several:
             return self._set(text)
+        if self.only_leaves_out and _normal(text) not in self.values:
+            return self.kind.parse(text)
         return self.values[self._known(text)]
 
     def _set(self, text: str) -> Label:
@@ -54,8 +58,13 @@ class Relabelling:
             given = None
         if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
             raise ValueError(f"label '{text}' is no JSON list of classes")
-        names = [self.names[self._known(name)] for name in given]
+        names = [self._name(name) for name in given]
         return self.kind.parse(json.dumps(list(dict.fromkeys(name for name in names if name is not None))))
+
+    def _name(self, given: str) -> str | None:
+        if self.only_leaves_out and _normal(given) not in self.values:
+            return given
+        return self.names[self._known(given)]
 
     def _known(self, text: str) -> str | Decimal:
         if _normal(text) not in self.values:

@@ -21,8 +21,8 @@ from minbert.files.paths import to_path
 
 Value = TypeVar("Value")
 
-LARGEST_WEIGHT = 1e10
-"""No weight of a trained model comes near; products of larger ones soon are no numbers."""
+LARGEST_WEIGHT = 1e18
+"""Heads of the largest labels that a regression may have stay below; products of larger ones soon are no numbers."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -12,8 +12,8 @@ from minbert.errors import UserError, printable
 
 Shape = TypeVar("Shape")
 
-Number = Annotated[float, Field(ge=-1e12, le=1e12)]
-"""A number that can be shown and drawn; NaN is none."""
+Number = Annotated[float, Field(ge=-1e39, le=1e39)]
+"""Whatever fp32 holds, a squared error of large labels too; NaN is no number."""
 
 
 def read_json(path: Path) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from minbert.errors import UserError, printable
+from minbert.errors import UserError, did_you_mean, printable, shown
 from minbert.files.paths import to_path
 from minbert.files.strict_yaml import read_settings, read_yaml
 from minbert.methods import Method, Settings, methods_beside
@@ -50,12 +50,33 @@ def lay_over(tree: dict[str, Any], overrides: Mapping[str, Any], settings: Seque
     """Put changes into the tree of a recipe; see ``read_tree``.
 
     Raises:
-        UserError: ``settings`` cannot be read.
+        UserError: ``settings`` cannot be read, or they change a task that is not there.
     """
+    known = list(_mapping_at(tree, "tasks"))
     for key, value in overrides.items():
         put(tree, key, value)
     for key, value in read_settings(settings, "training.epochs=5").items():
         put(tree, key, value)
+    for name, task in _mapping_at(tree, "tasks").items() if known else ():
+        if name not in known and isinstance(task, dict) and "kind" not in task:
+            told = ", ".join(map(shown, known))
+            raise UserError(f"tasks.{name}: there is no such task{did_you_mean(name, known)}. The tasks are: {told}.")
+
+
+def changed(overrides: Mapping[str, Any], settings: Sequence[str], piece: str) -> Mapping[str, Any]:
+    """Return what changes say of one piece of a recipe, by key.
+
+    Raises:
+        UserError: ``settings`` cannot be read.
+    """
+    tree: dict[str, Any] = {}
+    lay_over(tree, overrides, settings)
+    return _mapping_at(tree, piece)
+
+
+def _mapping_at(tree: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    inner = tree.get(key)
+    return inner if isinstance(inner, Mapping) else {}
 
 
 def validate(model: type[Piece], tree: Any, where: str) -> Piece:

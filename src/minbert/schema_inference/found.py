@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minbert.recipe.reading import lay_over
+from minbert.recipe.reading import changed, lay_over
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.schema_inference.commented_recipe import understood
 
@@ -93,10 +93,17 @@ class InferredFolder:
     def recipe(self, changes: Mapping[str, Any] | None = None, settings: Sequence[str] = ()) -> Recipe:
         """Return the recipe, with changes laid over it: dotted keys with values, and ``KEY=VALUE`` words.
 
+        A changed ``schedule.batch_size`` is that of all tasks.
+
         Raises:
             UserError: the changes do not fit.
         """
         tree = self.tree
+        if "batch_size" in changed(changes or {}, settings, "schedule"):
+            tree["tasks"] = {
+                name: {key: value for key, value in task.items() if key != "batch_size"}
+                for name, task in tree["tasks"].items()
+            }
         lay_over(tree, changes or {}, settings)
         return parse_recipe(tree, str(self.data))
 

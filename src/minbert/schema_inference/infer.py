@@ -104,8 +104,10 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     rows = {split: table.rows for split, table in tables.items()}
     rows["train"] += sum(part.rows for part in parts)
     unused = [name for name, column in train.columns.items() if column not in (*texts, *columns, row_id)]
-    skips = findings.settings.get("skip_unlabelled") and len(columns) == 1
-    labelled = labels.names.total() if skips else rows["train"]
+    left_out = {name for name, meant in findings.settings.get("labels", {}).items() if meant is None}
+    labelled = rows["train"]
+    if len(columns) == 1 and (left_out or "skip_unlabelled" in findings.settings):
+        labelled = sum(count for name, count in labels.names.items() if name not in left_out)
     read = list(zip(*(column.values for column in texts), strict=True))
     return InferredTask(task.name, findings, unused, rows, labelled, read)
 

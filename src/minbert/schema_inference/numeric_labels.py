@@ -39,6 +39,7 @@ def read_numbers(labels: Labels, findings: Findings, ask: Ask) -> bool:
             f"column '{shown(labels.headers[0])}' holds numbers beyond {_LARGEST:.0e}; mend them in the file"
         )
     if any(value != int(value) for value in values):
+        _leave_out(labels.missing, findings)
         _scores(values, findings, "numbers with decimals")
         return True
     if not says(labels.headers[0], "score") and not all(map(is_plain, labels.names)):
@@ -49,11 +50,17 @@ def read_numbers(labels: Labels, findings: Findings, ask: Ask) -> bool:
         findings.unsure.append(
             "-1 is taken for no label, and its rows are left out; where it is a class, remove 'labels'"
         )
-        findings.set("labels", {"-1": None} | {str(code): str(code) for code in codes}, "-1 is no label")
-    elif labels.missing:
-        findings.set("labels", {str(value): str(value) for value in whole} | dict.fromkeys(labels.missing))
+        _leave_out(["-1"], findings)
+    else:
+        _leave_out(labels.missing, findings)
     _whole_numbers(labels, whole, findings, ask)
     return True
+
+
+def _leave_out(labels: Sequence[str], findings: Findings) -> None:
+    """Leave out the rows of some labels; every other label stays as it is."""
+    if labels:
+        findings.set("labels", dict.fromkeys(labels), f"{' and '.join(map(shown, labels[:3]))} stands for no label")
 
 
 def _without_minus_one(labels: Labels, whole: Sequence[int]) -> list[int] | None:

@@ -11,6 +11,9 @@ from minbert.schema_inference.tables import Column, Table, count_words, told_col
 from minbert.schema_inference.words import are_a_pair, says, words_of
 from minbert.tasks.numbers import number
 
+_ROLES = ("text", "part", "label", "score", "about")
+"""Of words that headers have and rows seldom."""
+
 
 def find_texts(tables: Mapping[str, Table], findings: Findings, ask: Ask) -> tuple[Column, ...]:
     """Return the column of the text in the train file, or the two of a pair, and set ``text``.
@@ -43,10 +46,15 @@ def _check_header(table: Table) -> None:
     Raises:
         UserError: it is.
     """
-    reads_as_text = any(count_words(name) > 4 for name in table.columns)
+    most_words = max(map(count_words, table.columns))
+    known = any(count_words(name) <= 2 and says(name, *_ROLES) for name in table.columns)
     for name, column in table.columns.items():
         own_value = name in column.counts and len(column.counts) < 50
-        if own_value and (reads_as_text or number(name) is not None):
+        is_number = number(name) is not None
+        tells = most_words > 4 or is_number
+        if (own_value and (tells or (most_words > 1 and not known))) or (
+            is_number and column.numbers > 0.9 and not known
+        ):
             raise UserError(
                 f"its first line seems to be a row ('{shown(name)}'); put one before it that names the columns"
             )

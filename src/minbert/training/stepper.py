@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from minbert.display.progress import Display
+from minbert.encoder.tensor_files import LARGEST_WEIGHT, is_sound
 from minbert.errors import UserError
 from minbert.machine.ranks import ranks
 from minbert.optim.ema import ExponentialMovingAverage
@@ -222,12 +223,14 @@ class Stepper(ABC, Generic[StepT]):
         """Judge the weights or, with an exponential moving average, the averaged weights; write a checkpoint.
 
         Raises:
+            NotFiniteError: a weight is so large that no reader would take the file with it.
             Interrupted: the user asked to stop; by the checkpoint, the evaluation is still due.
         """
         state = self.state
         try:
             # Before the first step there is nothing to average.
             with self.average.swap() if self.average is not None and state.step else nullcontext():
+                self._check_weights()
                 self._judge()
         except Interrupted:
             self._checkpoint()
@@ -237,6 +240,10 @@ class Stepper(ABC, Generic[StepT]):
         self._checkpoint()
         if self.on_evaluation is not None and state.best is not None and state.step and not state.finished:
             self.on_evaluation(len(self.history) - 1, state.best.score)
+
+    def _check_weights(self) -> None:
+        if not all(map(is_sound, self.parameters)):
+            raise self._not_finite(self.state.step, f"a weight is beyond {LARGEST_WEIGHT:g} by now")
 
     def _record(self, said: Mapping[str, Any]) -> None:
         """Write a line of history: what an evaluation has ``said``."""
