@@ -315,7 +315,7 @@ def test_a_signal_saves_and_the_exit_code_tells_it(
         (["train", "quickstart", "--set", "training.epoch=2"], ["did you mean 'epochs'"]),
         (["train", "quickstart", "--encoder", "/no/such/encoder"], ["/no/such/encoder"]),
         (["predict", "/no/such/run", "--task", "sentiment", "x"], ["/no/such/run"]),
-        (["predict", "/no/such/run", "--task", "sentiment"], ["either texts or --input"]),
+        (["predict", "/no/such/run", "--task", "sentiment"], ["either texts, or --input"]),
         (["data", "check", "/no/such/recipe"], ["/no/such/recipe"]),
         (["train"], ["--data DIR"]),
         (["sweep"], ["Missing argument"]),

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ def test_runs_that_begin_at_the_same_moment_get_folders_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    told: list[str] = []
 
     def run(folder: Path) -> str:
         with claimed(folder):
@@ -129,7 +131,7 @@ def test_runs_that_begin_at_the_same_moment_get_folders_of_their_own(
             return folder.name
 
     def folder(resume: bool = False, holds: bool = True) -> str:
-        return run_in_folder(None, "my/r.yaml", resume, lambda _: holds, run)
+        return run_in_folder(None, "my/r.yaml", resume, lambda _: holds, told.append, run)
 
     with claimed(Path("runs/r")):  # has written nothing yet
         assert folder() == "r-2"
@@ -143,7 +145,41 @@ def test_runs_that_begin_at_the_same_moment_get_folders_of_their_own(
     assert folder(resume=True, holds=False) == "r-3"
     (Path("runs/r-3/recipe.yaml")).rename("runs/r-3/.recipe.yaml.123.partial")
     assert folder() == "r-3", "what a killed process has left is nothing"
-    assert run_in_folder(Path("mine"), "r.yaml", False, lambda _: False, run) == "mine"
+    told.clear()
+    assert run_in_folder(Path("mine"), "r.yaml", False, lambda _: False, told.append, run) == "mine"
+    assert told == []
+
+
+def test_an_unfinished_run_is_told_and_comes_before_a_finished_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told: list[str] = []
+
+    def start(resume: bool, holds: Callable[[Path], bool] = lambda _: True) -> str:
+        return run_in_folder(None, "r", resume, holds, told.append, lambda folder: folder.name)
+
+    def damaged(folder: Path) -> bool:
+        raise UserError(f"{folder}: is damaged")
+
+    for name in ("r", "r-2"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "recipe.yaml").touch()
+    (tmp_path / "runs/r-2/metrics.json").touch()
+    assert start(resume=False) == "r-3"
+    assert told == ["runs/r holds an unfinished run of this recipe; --resume goes on with it. A new one begins"]
+    assert start(resume=True) == "r"
+    (tmp_path / "runs/r/metrics.json").touch()
+    assert start(resume=True) == "r-2"
+    told.clear()
+    assert start(resume=False) == "r-3"
+    assert told == []
+    assert start(resume=True, holds=lambda _: False) == "r-3"
+    assert told == ["no run of this recipe as it is now is in runs/r, runs/r-2: a new one begins"]
+    (tmp_path / "runs/r/metrics.json").unlink()
+    assert start(resume=False, holds=damaged) == "r-3"
+    with pytest.raises(UserError, match="is damaged"):
+        start(resume=True, holds=damaged)
 
 
 @pytest.mark.parametrize("resume", [False, True])

@@ -73,6 +73,16 @@ def test_a_run_without_dev_rows_is_scored_once_it_meets_labelled_rows(run: Path)
     assert len(MultitaskModel.from_pretrained(run).predict("mood", ["a text"]).names) == 1
 
 
+def test_rows_that_came_later_are_scored_by_their_name(run: Path, without_dev: dict[str, Any]) -> None:
+    later = without_dev["tasks"]["mood"]["files"]["test"]
+    settings = [f"tasks.mood.files.dev={later}", "tasks.close=null"]
+    assert (
+        evaluate_run(run, split="dev", settings=settings).tasks["mood"] == evaluate_run(run, split="test").tasks["mood"]
+    )
+    with pytest.raises(UserError, match=r"tasks\.mod: there is no such task \(did you mean 'mood'\?\)"):
+        evaluate_run(run, split="dev", settings=[f"tasks.mod.files.dev={later}"])
+
+
 def test_it_goes_on_where_it_was_and_is_summed_up(without_dev: dict[str, Any], run: Path, quiet: Display) -> None:
     recipe = parse_recipe(without_dev, "test")
     before = (run / "model.safetensors").read_bytes()
@@ -92,7 +102,10 @@ def test_the_commands_say_that_nothing_was_scored(without_dev: dict[str, Any], t
     assert f"minbert evaluate {tmp_path / 'run'} --split test" in done.stdout
     done = minbert("evaluate", tmp_path / "run")
     assert done.returncode == 2
-    assert "names no dev file for any task. It names test files: give --split." in done.stderr
+    told = (
+        "names no dev file for any task. Name one: --set tasks.close.files.dev=FILE. For its test rows: --split test."
+    )
+    assert told in done.stderr
     done = minbert("sweep", tmp_path / "recipe.yaml", "--grid", "training.epochs=1,2", "--out", tmp_path / "sweep")
     assert (done.returncode, "a sweep compares dev scores" in done.stderr) == (2, True)
     done = minbert("report", tmp_path / "run", "--out", tmp_path / "report.html")

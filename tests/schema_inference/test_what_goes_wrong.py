@@ -305,3 +305,54 @@ def test_names_that_end_in_a_separator_are_no_sets(tmp_path: Path) -> None:
     (task,) = infer([write(tmp_path, one({"text": text(), "label": of("C", "C++", "Go", "C+")}))]).tasks
     assert task.findings.settings["kind"] == "classification"
     assert task.findings.settings["classes"] == ["C", "C+", "C++", "Go"]
+
+
+def test_a_recipe_beside_the_files_does_not_hide_them_but_a_run_does(tmp_path: Path) -> None:
+    write(tmp_path / "reviews", one(GOOD))
+    write(tmp_path / "run", one(GOOD, file="dev-answers.csv"))
+    write(tmp_path, one(GOOD, file="other.csv"))
+    for folder in ("reviews", "run"):
+        (tmp_path / folder / "recipe.yaml").write_text("{}", encoding="utf-8")
+    (tmp_path / "run" / "history.jsonl").write_text("{}", encoding="utf-8")
+    assert [task.name for task in infer([tmp_path]).tasks] == ["other", "notes"]
+
+
+def test_the_given_folders_own_name_says_no_split(tmp_path: Path) -> None:
+    write(tmp_path / "test", one(GOOD, file="reviews.csv"))
+    (task,) = infer([tmp_path / "test"]).tasks
+    assert task.findings.settings["files"] == {"train": "reviews.csv"}
+    with pytest.raises(UserError, match=r"test/reviews\.csv: left out; no train file"):
+        infer([tmp_path])
+
+
+def test_a_folder_above_is_called_by_its_name(tmp_path: Path) -> None:
+    write(tmp_path / "films", one(GOOD, file="data.csv"))
+    (tmp_path / "films" / "sub").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "films" / "sub")
+    (task,) = infer([tmp_path / "link" / ".."]).tasks  # a link's folder above is that of what it leads to
+    assert task.name == "films"
+
+
+def test_a_part_of_a_train_file_that_lacks_the_label_is_left_out(tmp_path: Path) -> None:
+    parts = {f"r-train-0000{n}-of-00004.csv": table(GOOD, 60, 60 * n) for n in (1, 2)}
+    lacking = {"r-train-00003-of-00004.csv": table({"text": text(), "gold": of("a", "b")}, 20)}
+    write(tmp_path, parts | lacking)
+    (tmp_path / "r-train-00004-of-00004.csv").write_text("text,label\n", encoding="utf-8")
+    (task,) = infer([tmp_path]).tasks
+    assert task.findings.settings["also_train_on"] == [{"file": "r-train-00002-of-00004.csv"}]
+    assert task.labelled == 120
+    assert "r-train-00003-of-00004.csv: left out; it has no column label" in remarks(tmp_path)
+    assert "r-train-00004-of-00004.csv: holds no rows" in remarks(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [table(GOOD, 2), [{"text": f"the film number {row % 2} is long", "label": "ab"[row % 2]} for row in range(300)]],
+)
+def test_a_task_that_can_spare_no_dev_rows_is_left_out_beside_others(tmp_path: Path, rows: Any) -> None:
+    write(tmp_path, {"large.csv": table(GOOD, 600), "tiny.csv": rows})
+    found = infer([tmp_path])
+    assert [task.name for task in found.tasks] == ["large"]
+    assert f"tiny: {len(rows)} labelled rows with 2 different texts are too few" in str(found)
+    (tmp_path / "large.csv").unlink()
+    assert infer([tmp_path]).training.settings["keep"] == "last"

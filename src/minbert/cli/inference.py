@@ -35,6 +35,10 @@ def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", parser=to_path, help="A run's folder.")],
     data: Annotated[str | None, typer.Option(help="Folder of the files; by default the run's own.")] = None,
     split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which labelled split to score.")] = "dev",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: tasks.TASK.files.test=FILE; repeatable."),
+    ] = None,
 ) -> None:
     """Score a run on a labelled split."""
     from minbert.cli import tables
@@ -43,7 +47,7 @@ def evaluate(
     from minbert.running.evaluating import evaluate_run
 
     display = Display(terminal())
-    display.show(tables.scores(evaluate_run(run, data, split, display), split))
+    display.show(tables.scores(evaluate_run(run, data, split, display, settings or []), split))
 
 
 def predict(
@@ -59,7 +63,9 @@ def predict(
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option("--input", parser=to_path, help="A .tsv, .csv, .jsonl or .parquet file, or - for standard input."),
+        typer.Option(
+            "--input", parser=to_path, help="A .tsv, .csv, .jsonl or .parquet file, or - for one from standard input."
+        ),
     ] = None,
     columns: Annotated[
         list[str] | None, typer.Option("--text", help="Column of the text; give it twice for a pair.")
@@ -89,7 +95,7 @@ def predict(
     from minbert.running.evaluating import text_columns
 
     if bool(texts) == (source is not None):
-        raise UserError("give either texts or --input FILE.")
+        raise UserError("give either texts, or --input FILE; --input - reads a file from standard input.")
     if output is not None and source is None:
         raise UserError("--output goes with --input FILE; answers to texts given here are printed.")
     display = Display(terminal(stderr=True))

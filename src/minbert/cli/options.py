@@ -74,18 +74,25 @@ def recipe_changes(data: str | None, encoder: str | None, seed: int | None = Non
 
 
 def run_in_folder(
-    out: Path | None, source: str, resume: bool, holds_this_recipe: Callable[[Path], bool], run: Callable[[Path], Ran]
+    out: Path | None,
+    source: str,
+    resume: bool,
+    holds_this_recipe: Callable[[Path], bool],
+    note: Callable[[str], None],
+    run: Callable[[Path], Ran],
 ) -> Ran:
     """Return what ``run`` returns for the folder ``out``, or for one that is called by the recipe.
 
     That is ``runs/NAME`` or, where that is taken, ``runs/NAME-2`` and so on; of two runs that begin at the same
-    moment each gets its own. To resume, it is the newest that holds the recipe.
+    moment each gets its own. To resume, it is the newest that holds an unfinished run of the recipe, else the newest
+    that holds a finished one.
 
     Args:
         out: the folder that was asked for, if any was.
         source: the recipe's shipped name or path.
         resume: whether to look for a run to go on with.
-        holds_this_recipe: whether a folder that is there holds a run of the recipe.
+        holds_this_recipe: whether a folder that is there holds a run of the recipe; raises UserError if it is damaged.
+        note: told where ``resume`` finds nothing to go on with, and where an unfinished run is left as it is.
         run: what to do in a folder; claims it.
 
     Raises:
@@ -97,10 +104,19 @@ def run_in_folder(
     if launched():
         raise UserError("under torchrun give --out: all ranks of a run work in one folder.")
     name = Path(source).stem if source.endswith((".yaml", ".yml")) else source.replace("/", "-")
+    from minbert.run_folder.folder import is_finished
+
+    there = list(itertools.takewhile(Path.exists, _numbered(name)))
     if resume:
-        there = itertools.takewhile(Path.exists, _numbered(name))
         if held := [folder for folder in there if holds_this_recipe(folder)]:
-            return run(held[-1])
+            return run(max(held, key=lambda folder: (not is_finished(folder), held.index(folder))))
+        if there:
+            note(f"no run of this recipe as it is now is in {', '.join(map(str, there))}: a new one begins")
+    else:
+        for folder in there:
+            with suppress(UserError):  # a damaged run is in nobody's way here
+                if not is_finished(folder) and holds_this_recipe(folder):
+                    note(f"{folder} holds an unfinished run of this recipe; --resume goes on with it. A new one begins")
     for folder in filter(is_vacant, _numbered(name)):
         with suppress(BusyError):
             return run(folder)

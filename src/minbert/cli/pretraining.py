@@ -48,7 +48,7 @@ def pretrain(
             display.note(told_stopped("pretrain", folder / RECIPE, "--out", folder, "--resume"))
             raise typer.Exit(stopped.exit_code) from None
 
-    metrics, folder = run_in_folder(out, recipe, resume, lambda place: _holds(place, loaded), run)
+    metrics, folder = run_in_folder(out, recipe, resume, lambda place: _holds(place, loaded), display.note, run)
     display.show(_summary(metrics))
     tasks = "quickstart" if loaded.data == "sample" else "FOLDER"
     display.note(

@@ -57,6 +57,7 @@ def summary(run: RunSummary, recipe: Recipe) -> Table:
 
 def closing_words(run: RunSummary, recipe: Recipe) -> str:
     """Return where the run is, what it cost, what to know of its encoder, and what to try next."""
+    from minbert.display.commands import command_line
     from minbert.encoder.sources import MINILM_DESCRIPTION
 
     metrics = run.metrics
@@ -66,24 +67,26 @@ def closing_words(run: RunSummary, recipe: Recipe) -> str:
         + f" on {metrics['device']}.",
     ]
     if not metrics["dev"]:
-        lines.append("No rows were kept apart to score the model on. Labelled test rows tell how good it is.")
+        lines.append("No rows were kept apart to score the model on. Labelled test rows tell how good it is:")
+        lines.append(f"  {_to_score(run.folder, recipe)}")
     if recipe.encoder.name == "minilm":
         lines.append(MINILM_DESCRIPTION)
     lines += [
         f"The run is in {run.folder}. Next, for example:",
         f"  {to_predict(run.folder, recipe)}",
-        f"  {_to_look_at(run, recipe)}",
+        f"  {command_line('report', run.folder)}",
     ]
     return "\n".join(lines)
 
 
-def _to_look_at(run: RunSummary, recipe: Recipe) -> str:
-    """Return a command that shows more of a run: its report, or where dev has no rows its scores on test."""
+def _to_score(folder: Path, recipe: Recipe) -> str:
+    """Return the command that scores a run on test rows; where its recipe names none, with a place for their file."""
     from minbert.display.commands import command_line
 
-    if not run.metrics["dev"] and any("test" in task.split_files for task in recipe.tasks.values()):
-        return command_line("evaluate", run.folder, "--split", "test")
-    return command_line("report", run.folder)
+    command = command_line("evaluate", folder, "--split", "test")
+    if any("test" in task.split_files for task in recipe.tasks.values()):
+        return command
+    return f"{command} --set tasks.{next(iter(recipe.tasks))}.files.test=FILE"
 
 
 def to_predict(folder: Path, recipe: Recipe) -> str:

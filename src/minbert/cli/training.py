@@ -60,7 +60,7 @@ def train(
     changes, name = recipe_changes(data, encoder, seed), (sources or ["cs224n/best"])[0]
     if sources and are_folders(sources):
         loaded = recipe_of_folders(sources, changes, settings or [])
-        name = Path(str(loaded.data)).name
+        name = Path(str(loaded.data)).resolve().name
     else:
         loaded = load_recipe(name, changes, settings or [])
     if budget is not None:
@@ -81,7 +81,7 @@ def train(
             display.note(told_stopped("train", folder / RECIPE, "--out", folder, "--resume", *tracked))
             raise typer.Exit(stopped.exit_code) from None
 
-    summary = run_in_folder(out, name, resume, lambda place: _holds(place, loaded), run)
+    summary = run_in_folder(out, name, resume, lambda place: _holds(place, loaded), display.note, run)
     if summary.metrics["dev"]:
         display.show(tables.summary(summary, loaded))
     display.note(tables.closing_words(summary, loaded))

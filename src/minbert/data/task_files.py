@@ -56,8 +56,7 @@ class Columns(Settings):
     labels: dict[LabelText, LabelText | None] | None = Field(
         None,
         min_length=1,
-        description="from labels in the files to labels of the task, {0: 0, 1: 4}; null leaves such rows out; where "
-        "all lead to null, other labels stay as they are",
+        description="from labels in the files to the task's, {0: 0, 1: 4}; null leaves rows out, alone it keeps the rest",
     )
 
     skip_unlabelled: bool = Field(False, description="leave out rows without a complete label; every run says which")

@@ -195,6 +195,8 @@ def _training(card: Card) -> str:
         "training files": ", ".join(map(_training_file, recipe.tasks.values())),
         "schedule": recipe.schedule.method.name,
         "combination of tasks": recipe.combination.name,
+        "learning rate of the encoder": f"{recipe.optimizer.learning_rate:g}",
+        "longest gradient": _longest_gradient(recipe),
         "encoder": recipe.training.encoder,
         "start of heads": recipe.training.head_start,
         "epochs": str(recipe.training.epochs),
@@ -208,4 +210,10 @@ def _training(card: Card) -> str:
 
 def _training_file(task: TaskRecipe) -> str:
     held_out = f" ({task.held_out}{' rows' * isinstance(task.held_out, int)} held out as dev)" if task.held_out else ""
-    return f"`{Path(task.files.train or '').name}`{held_out}"
+    file = Path(task.files.train or "")
+    return f"`{file.name if file.is_absolute() else file}`{held_out}"
+
+
+def _longest_gradient(recipe: Recipe) -> str:
+    limit = recipe.optimizer.max_gradient_norm
+    return "any" if limit is None else f"{limit:g}"

@@ -104,3 +104,8 @@ def drop_weights(folder: Path) -> None:
 def drop_checkpoints(folder: Path) -> None:
     """Delete the checkpoints of a run that has ended."""
     remove(folder / CHECKPOINTS)
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether a run in this folder has come to its end."""
+    return (folder / METRICS).is_file()

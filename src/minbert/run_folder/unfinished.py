@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from minbert.run_folder.folder import BEST_OF, METRICS, RECIPE, SOUP
+from minbert.run_folder.folder import BEST_OF, RECIPE, SOUP, is_finished
 from minbert.tasks.settings import TaskSettings
 from minbert.training.checkpoint_folder import newest_state
 
@@ -16,7 +16,7 @@ def unfinished(folder: Path) -> str | None:
     Raises:
         UserError: all of the run's checkpoints are damaged.
     """
-    if not (folder / RECIPE).is_file() or (folder / METRICS).is_file():
+    if not (folder / RECIPE).is_file() or is_finished(folder):
         return None
     if (folder / SOUP).is_file():
         return f"{folder}: this soup is not finished; make it again by minbert soup"

@@ -14,6 +14,7 @@ from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.predicting import SplitTask, predict_rows
 from minbert.machine.device import available_device
 from minbert.machine.precision import chosen_precision
+from minbert.recipe.recipe import load_recipe
 from minbert.run_folder.folder import RECIPE, read_run
 from minbert.run_folder.model import model_of_run
 from minbert.run_folder.unfinished import undecided, unfinished
@@ -27,8 +28,11 @@ def evaluate_run(
     data: str | None = None,
     split: Literal["train", "dev", "test"] = "dev",
     display: Display | None = None,
+    settings: Sequence[str] = (),
 ) -> DevScores:
     """Return a run's scores on a labelled split of ``data`` (by default the run's own).
+
+    ``settings`` change the recipe: ``tasks.TASK.files.test=FILE`` names a file that was not there in training.
 
     Raises:
         UserError: the folder is no run, or an ensemble's; the model's files are damaged or tell of other labels than
@@ -36,15 +40,16 @@ def evaluate_run(
     """
     folder, display = Path(folder), display or Display(terminal())
     check_has_model(folder, folder)
-    recipe = read_run(folder)
+    recipe = load_recipe(str(folder / RECIPE), settings=settings) if settings else read_run(folder)
     if note := unfinished(folder):
         display.note(note)
     place = resolve_data(recipe.data if data is None else data)
     named = {name: task for name, task in recipe.tasks.items() if split in task.split_files}
     if not named:
         splits = sorted({other for task in recipe.tasks.values() for other in task.split_files} - {"train", split})
-        told = f" It names {' and '.join(splits)} files: give --split." if splits else ""
-        raise UserError(f"{folder}: its recipe names no {split} file for any task.{told}")
+        advice = [f"Name one: --set tasks.{next(iter(recipe.tasks))}.files.{split}=FILE."]
+        advice += [f"For its {other} rows: --split {other}." for other in splits]
+        raise UserError(f"{folder}: its recipe names no {split} file for any task. {' '.join(advice)}")
     if others := [name for name in recipe.tasks if name not in named]:
         display.note(f"without a {split} file, and so not scored and not in overall: {', '.join(others)}")
     model = model_of_run(folder, recipe).to(available_device())

@@ -31,6 +31,7 @@ from minbert.running.agreement import check_same_rows
 from minbert.running.finish import finish
 from minbert.running.inputs import data_files, model_files
 from minbert.running.prepare import check_recipe, make_learner, prepare, resolve
+from minbert.together.members import trained_tasks
 from minbert.together.teachers import teach
 from minbert.tracking import Tracker
 from minbert.training.checkpoint_folder import newest_checkpoint
@@ -39,7 +40,7 @@ from minbert.training.head_tuning import tune_heads
 from minbert.training.history import HISTORY, check_scores, read_history
 from minbert.training.loop import BEST, TrainingLoop
 from minbert.training.plan import Plan, plan_run
-from minbert.training.stepper import OnEvaluation
+from minbert.training.stepper import OnEvaluation, TrainingResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ def _train(
         for tracker in trackers:
             tracker.started(recipe.model_dump(mode="json"))
         result = loop.run(resumed)
+        _tell_of_idle_tasks(recipe, result, display)
         if recipe.training.head_end == "probe":
             start_heads(learner, recipe.seed, display)
             ranks().tell(lambda: save_weights(prepared.model, out))
@@ -140,6 +142,16 @@ def _train(
     for tracker in trackers:
         tracker.finished(summary.metrics)
     return summary
+
+
+def _tell_of_idle_tasks(recipe: Recipe, result: TrainingResult, display: Display) -> None:
+    """Say which tasks should have been trained and by chance had no step."""
+    had_steps = {name for line in result.history for name in line["losses"]}
+    if idle := [name for name in trained_tasks(recipe) if name not in had_steps]:
+        display.note(
+            f"no step was made for {', '.join(idle)}: the schedule draws tasks with few rows seldom. Train for more "
+            "epochs, or with another schedule.method"
+        )
 
 
 def _stand(recipe: Recipe, out: Path, resume: bool) -> tuple[bool, bool]:

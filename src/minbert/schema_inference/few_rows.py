@@ -18,6 +18,8 @@ VERY_FEW_ROWS = 128
 """Of all classes together: small batches, and what was measured with 8 rows a class. More have not been measured so."""
 _TEMPERATURE = 0.5
 """Of the contrastive loss. At 0.1, its default, texts that are told apart already hardly count any more."""
+_LEAST_TEXTS = 5
+"""Different ones, of which one can be dev."""
 _LARGE_FILE = 1000
 """From so many rows on a tenth of them tells enough as dev; of fewer, a fifth."""
 
@@ -49,15 +51,35 @@ def choose_for_few_rows(task: InferredTask) -> None:
         task.findings.set("loss", [own, contrastive], reason)
 
 
-def choose_dev(tasks: Sequence[InferredTask], training: Findings) -> None:
-    """Hold out dev rows for tasks without a dev file. Where no task can spare any, keep the last model instead."""
-    if all("dev" not in task.rows and (has_few_rows(task) or task.labelled <= _MOST_ROWS) for task in tasks):
+def choose_dev(tasks: Sequence[InferredTask], training: Findings, remarks: list[str]) -> list[InferredTask]:
+    """Hold out dev rows for tasks without a dev file. Where no task can spare any, keep the last model instead.
+
+    Returns:
+        The tasks that are left: one that can spare none is left out beside others that can.
+    """
+    if all("dev" not in task.rows and (_is_small(task) or not _can_spare(task)) for task in tasks):
         reason = "no dev file is there, and so few rows are all trained on: dev rows among them would choose by chance"
         training.set("keep", "last", reason)
         training.set("head_end", "probe", "the encoder has moved, so the heads are solved once more")
-        return
+        return list(tasks)
+    kept = []
     for task in tasks:
+        if "dev" not in task.rows and not _can_spare(task):
+            told = f"{task.labelled:,} labelled rows with {len(set(task.texts)):,} different texts"
+            remarks.append(f"{task.name}: {told} are too few to hold some out as dev; left out. Train it by itself")
+            continue
+        kept.append(task)
         if "dev" not in task.rows:
             share = "10%" if task.labelled >= _LARGE_FILE else "20%"
             reason = "no dev file is there, so a part of the train file is dev, the same in every run"
             task.findings.set("held_out", share, reason)
+    return kept
+
+
+def _is_small(task: InferredTask) -> bool:
+    return has_few_rows(task) or task.labelled <= _MOST_ROWS
+
+
+def _can_spare(task: InferredTask) -> bool:
+    """Return whether a fifth of a task's texts can be held out: a class with a single text is trained on."""
+    return task.labelled >= 2 * task.classes and len(set(task.texts)) >= _LEAST_TEXTS

@@ -82,13 +82,16 @@ def find_files(folders: Sequence[Path]) -> FoundFiles:
     """
     for folder in folders:
         _check(folder)
-    data = Path(os.path.commonpath([folder.absolute() for folder in folders]))
+    # Without '..', which is another folder's name where a link comes before it.
+    whole = [Path(os.path.realpath(folder)) if ".." in folder.parts else folder.absolute() for folder in folders]
+    data = Path(os.path.commonpath(whole))
     remarks: list[str] = []
-    paths = _each_once([path for folder in folders for path in _tables(folder.absolute(), remarks)], remarks)
+    paths = _each_once([path for folder in whole for path in _tables(folder, remarks)], remarks)
     by_task: dict[tuple[Path, str], list[_Part]] = {}
     for path in paths:
-        part = _part(path)
-        place = path.parent.parent if path.parent.name.lower() in _SPLITS else path.parent
+        in_split = path.parent not in whole and path.parent.name.lower() in _SPLITS  # not where somebody put all
+        part = _part(path, in_split)
+        place = path.parent.parent if in_split else path.parent
         by_task.setdefault((place, part.task.casefold()), []).append(part)
     tasks = []
     for (place, _), parts in sorted(by_task.items()):
@@ -114,8 +117,12 @@ def find_files(folders: Sequence[Path]) -> FoundFiles:
 def _check(folder: Path) -> None:
     if not folder.is_dir():
         raise UserError(f"{folder}: is no folder. Give the folder that holds the files of your tasks.")
-    if (folder / RECIPE).is_file() and ((folder / METRICS).is_file() or (folder / HISTORY).is_file()):
+    if _is_of_a_run(folder):
         raise UserError(f"{folder}: is the folder of a run. Give the folder that holds the files of your tasks.")
+
+
+def _is_of_a_run(folder: Path) -> bool:
+    return (folder / RECIPE).is_file() and ((folder / METRICS).is_file() or (folder / HISTORY).is_file())
 
 
 def _tables(folder: Path, remarks: list[str]) -> Iterator[Path]:
@@ -125,7 +132,7 @@ def _tables(folder: Path, remarks: list[str]) -> Iterator[Path]:
         for path in sorted(folder.glob(depth)):
             folders = [part for part in path.relative_to(folder).parents if part.name]
             hidden = any(part.name.startswith(".") for part in (path, *folders))
-            of_a_run = any((folder / part / RECIPE).is_file() for part in folders)
+            of_a_run = any(_is_of_a_run(folder / part) for part in folders)
             if hidden or of_a_run or not os.path.isfile(path):  # noqa: PTH113  (False where it may not be looked at)
                 continue
             if _suffix(path) in FORMATS:
@@ -161,12 +168,12 @@ def _suffix(path: Path) -> str:
     return Path(path.stem if path.suffix.lower() == PACKED else path.name).suffix.lower()
 
 
-def _part(path: Path) -> _Part:
+def _part(path: Path, in_split: bool) -> _Part:
     stem = path.name[: -len(path.suffix)] if path.suffix.lower() != PACKED else Path(path.stem).stem
     pieces = re.split(r"([-_. ]+)", stem)
     folder = path.parent.name
     at = next((number for number, piece in enumerate(pieces) if piece.lower() in _SPLITS), None)
-    if at is None and folder.lower() in _SPLITS:
+    if at is None and in_split:
         return _Part(path, _named(stem, path.parent.parent), _SPLITS[folder.lower()], "")
     if at is None:
         return _Part(path, _named(stem, path.parent), "train", "", said=False)

@@ -58,10 +58,10 @@ def infer_folder(
     remarks += [f"{fault}; left out" for fault in faults]
     settings, schedule, optimizer, training = Findings(), Findings(), Findings(), Findings()
     settings.set("name", encoder)
+    tasks = choose_dev(tasks, training, remarks)
     choose_length(tasks, encoder, settings)
     for few in filter(has_few_rows, tasks):
         choose_for_few_rows(few)
-    choose_dev(tasks, training)
     choose_thresholds(tasks, training)
     choose_rate(tasks, encoder, optimizer)
     choose_turns(tasks, schedule, optimizer)
@@ -95,14 +95,14 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     columns = find_labels(tables, texts, row_id, findings, ask_of_task)
     _tell_unusable(tables, [*texts, *columns], findings)
     listed = _listed(task.class_list)
-    parts = [read_table(data / file) for file in task.more_train]
-    labels = gather_labels(tables, parts, columns, listed)
+    parts = _further_parts(task, data, [*texts, *columns], remarks)
+    labels = gather_labels(tables, [*parts.values()], columns, listed)
     infer_kind(labels, findings, ask_of_task)
     choose_metric(labels, findings)
-    if task.more_train:
-        findings.set("also_train_on", [{"file": file} for file in task.more_train], "further parts of the train file")
+    if parts:
+        findings.set("also_train_on", [{"file": file} for file in parts], "further parts of the train file")
     rows = {split: table.rows for split, table in tables.items()}
-    rows["train"] += sum(part.rows for part in parts)
+    rows["train"] += sum(part.rows for part in parts.values())
     unused = [name for name, column in train.columns.items() if column not in (*texts, *columns, row_id)]
     left_out = {name for name, meant in findings.settings.get("labels", {}).items() if meant is None}
     labelled = rows["train"]
@@ -110,6 +110,22 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
         labelled = sum(count for name, count in labels.names.items() if name not in left_out)
     read = list(zip(*(column.values for column in texts), strict=True))
     return InferredTask(task.name, findings, unused, rows, labelled, read)
+
+
+def _further_parts(task: FoundTask, data: Path, columns: Sequence[Column], remarks: list[str]) -> dict[str, Table]:
+    """Return the further parts of the train file that can be read and have these columns, by their names."""
+    parts = {}
+    for file in task.more_train:
+        try:
+            part = read_table(data / file)
+        except UserError as error:
+            remarks.append(f"{str(error).removesuffix('.')}; left out")
+            continue
+        if lacking := [shown(column.name) for column in columns if column.name not in part.columns]:
+            remarks.append(f"{printable(file)}: left out; it has no column {', '.join(lacking)}")
+        else:
+            parts[file] = part
+    return parts
 
 
 def _tell_unusable(tables: Mapping[str, Table], columns: Sequence[Column], findings: Findings) -> None:

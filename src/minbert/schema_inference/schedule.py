@@ -41,27 +41,36 @@ def choose_turns(tasks: Sequence[InferredTask], schedule: Findings, optimizer: F
     turn, by steps of one length".
     """
     if len(tasks) > 1 and not all(map(has_few_rows, tasks)):
-        schedule.set("method", {"name": "alternating", "epoch": "longest"}, "a batch of one task a step, in turn")
+        schedule.set(
+            "method",
+            {"name": "alternating", "epoch": "longest"},
+            "a batch of one task a step, in turn, and as many of each",
+        )
         optimizer.set(
             "max_gradient_norm",
             _STEP_LENGTH,
-            "scales every step to one length, so that all tasks count alike, whatever their losses and weights",
+            "scales longer gradients down to it, nearly all: so tasks count alike, whatever their losses and weights",
         )
 
 
 def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
     """Set each task's ``batch_size``, and the number of epochs."""
-    most = max(task.labelled for task in tasks)
+    trained = {task.name: _trained_rows(task) for task in tasks}
+    most = max(trained.values())
     few = all(map(has_few_rows, tasks))
     contrasted = all(map(contrasts_rows, tasks))
     batches = _BATCHES_OF_CONTRASTED if contrasted else _BATCHES_OF_FEW
     largest = next((batch for rows, batch in batches if few and most <= rows), _BATCHES[0])
     steps = 1
     for task in tasks:
-        rows = task.labelled
+        rows = trained[task.name]
         wanted = largest * rows / most
         batch = next((size for size in _BATCHES if size <= 1.2 * wanted), _BATCHES[-1])
-        reason = f"{rows:,} rows beside {most:,}, and as many batches of each" if batch < largest else ""
+        reason = (
+            f"of {rows:,} rows beside {most:,}: so their batches are as many, or nearer to it"
+            if batch < largest
+            else ""
+        )
         task.findings.set("batch_size", batch, reason)
         steps = max(steps, -(-rows // batch))
     counted = f"{steps:,} steps{' of each task' if len(tasks) > 1 else ''} an epoch"
@@ -76,3 +85,9 @@ def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
     epochs = min(_MOST_EPOCHS, max(least, -(-_LEAST_STEPS // steps)))
     reason = f"{counted}; dev is scored after each, and the best model is kept, be it that before training"
     training.set("epochs", epochs, reason)
+
+
+def _trained_rows(task: InferredTask) -> int:
+    """Return how many rows of a task are trained on, those that are held out aside."""
+    share = float(task.findings.settings.get("held_out", "0%").removesuffix("%")) / 100
+    return round(task.labelled * (1 - share))
