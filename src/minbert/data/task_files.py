@@ -56,7 +56,7 @@ class Columns(Settings):
     labels: dict[LabelText, LabelText | None] | None = Field(
         None,
         min_length=1,
-        description="from labels in the files to the task's, {0: 0, 1: 4}; null leaves rows out, alone it keeps the rest",
+        description="from labels in the files to the task's, {0: 0, 1: 4}; null leaves rows out, alone no others",
     )
 
     skip_unlabelled: bool = Field(False, description="leave out rows without a complete label; every run says which")
