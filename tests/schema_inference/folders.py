@@ -466,6 +466,12 @@ CASES = [
         {"kind": "multilabel", "classes": ["anger", "fear", "joy"]},
     ),
     Case(
+        "lists in a Parquet file, some of them null",
+        one({"text": text(), "label": of(["a"], None, ["b", "a"])}, file="notes.parquet"),
+        "notes",
+        {"kind": "multilabel", "classes": ["a", "b"], "skip_unlabelled": True},
+    ),
+    Case(
         "the label twice, as a number and as a name",
         one({"text": text(), "label": of(0, 1, 2), "label_text": of("low", "medium", "high")}, file="notes.parquet"),
         "notes",

@@ -119,7 +119,7 @@ def read_table(path: Path) -> Table:
             bad += 1
             continue
         rows.append({name: value for name, value in (row.values | dict(row.lists)).items() if name not in row.nulls})
-        unusable.update(row.unusable.keys() - row.lists.keys())
+        unusable.update(row.unusable.keys() - row.lists.keys() - set(row.nulls))
         characters += sum(map(len, row.values.values()))
         names |= {name: names.get(name, False) for name in row.values} | dict.fromkeys(row.lists, True)
     if not rows:
