@@ -11,6 +11,7 @@ import typer
 
 from command_line import minbert
 from minbert.cli import understanding
+from minbert.errors import UserError
 from minbert.recipe.recipe import load_recipe
 from minbert.schema_inference.found import Question
 from schema_inference.folders import of, one, splits, table, text, write
@@ -70,6 +71,18 @@ def test_train_a_folder(work: Path, tiny_encoder: Path) -> None:
     assert "runs/mine is finished: nothing is trained" in again.stdout
     evaluated = minbert("evaluate", "runs/mine", cwd=work)
     assert evaluated.returncode == 0, evaluated.stderr
+
+
+def test_an_encoder_that_is_set_is_the_one_whose_tokens_count(
+    work: Path, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = understanding.recipe_of_folders([str(work / "mine")], {}, [f"encoder.name={tiny_encoder}"])
+    assert recipe.encoder.name == str(tiny_encoder)
+    assert f"encoder: {tiny_encoder}" in capsys.readouterr().out
+    with pytest.raises(
+        UserError, match=r"tasks\.mood: there is no such task \(did you mean 'moods'\?\). The tasks are: "
+    ):
+        understanding.recipe_of_folders([str(work / "mine")], {}, ["tasks.mood.weight=2"])
 
 
 def test_several_folders_are_one_recipe(work: Path, tiny_encoder: Path) -> None:

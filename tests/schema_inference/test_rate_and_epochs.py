@@ -62,3 +62,15 @@ def test_several_tasks_take_turns_by_steps_of_one_length(tmp_path: Path, tiny_en
     for name, size in sizes.items():  # a pass over each, beside as many batches of the other
         assert len(set(chain.from_iterable(step[name] for step in steps if name in step))) == size.rows
     assert len(steps) == 2 * sizes["large"].batches
+
+
+def test_what_is_set_for_all_tasks_takes_the_place_of_what_was_found_for_each(
+    tmp_path: Path, tiny_encoder: Path
+) -> None:
+    files = {"large.csv": table(MOOD, 2400), "small.csv": table({"text": text(7), "label": of("a", "b")}, 600)}
+    found = infer_folder(write(tmp_path / "two", files), str(tiny_encoder))
+    recipe = found.recipe(settings=["schedule.batch_size=4", "tasks.small.batch_size=2"])
+    assert (recipe.schedule.batch_size, [task.batch_size for task in recipe.tasks.values()]) == (4, [None, 2])
+    few = infer_folder(write(tmp_path / "few", one(MOOD, 40)), str(tiny_encoder))
+    changes = ["training.keep=best", "tasks.notes.held_out=20%"]
+    assert few.recipe(settings=changes).training.head_end == "trained"

@@ -14,7 +14,7 @@ from minbert.errors import UserError
 from minbert.schema_inference import tables
 from minbert.schema_inference.found import InferredFolder
 from minbert.schema_inference.infer import infer_folder
-from schema_inference.folders import code, of, one, splits, table, text, write
+from schema_inference.folders import code, of, one, splits, table, text, word, write
 
 ENCODER = ""
 GOOD = {"text": text(), "label": of("a", "b")}
@@ -42,6 +42,15 @@ def remarks(folder: Path) -> str:
         ({"a.csv": table({"text": text(), "id": code})}, "a.csv: no column holds labels"),
         ({"a.csv": table({"label": of("a", "b")})}, "a.csv: no column holds texts"),
         ({"a.csv": table({"text": text(), "note": text(9)})}, "a.csv: no column holds labels"),
+        (
+            {"a.csv": table({"text": of("so it was"), "label": of("a", "b")})},
+            "'text' has one value; 'label' repeats",
+        ),
+        (
+            {"a.csv": table({"text": lambda row: row, "label": of("a", "b")})},
+            "'text' holds numbers or dates; 'label'",
+        ),
+        ({"a.csv": table({"url": word, "label": of("a", "b")})}, "'url' tells about a row by its name; call it 'text'"),
         (
             {"a.csv": table({"text": text(), "label": lambda row: f"no {row % 40}"})},
             "another label in nearly every row",
@@ -211,12 +220,17 @@ def test_further_training_files_are_left_out_and_told(tmp_path: Path) -> None:
     assert "quips-train-large.csv: left out" in remarks(tmp_path)
 
 
-def test_of_a_huge_file_the_start_is_read_and_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("file", ["notes.csv", "notes.jsonl", "notes.csv.gz", "notes.parquet"])
+def test_of_a_huge_file_the_start_is_read_and_all_rows_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
     monkeypatch.setattr(tables, "MOST_ROWS", 30)
-    (task,) = infer([write(tmp_path, one({"id": code, **GOOD}))]).tasks
+    monkeypatch.setattr(tables, "_BYTES_AT_A_TIME", 100)
+    (task,) = infer([write(tmp_path, one({"id": code, **GOOD}, 600, file))]).tasks
     assert task.rows == {"train": 30}
     assert "id" not in task.findings.settings
-    assert "only the first 30 rows of the train file were looked at" in task.findings.unsure
+    assert task.labelled == pytest.approx(600, rel=0.05)
+    assert f"only the first 30 of about {task.labelled} rows of the train file were looked at" in task.findings.unsure
 
 
 def test_an_id_that_repeats_is_not_used(tmp_path: Path) -> None:

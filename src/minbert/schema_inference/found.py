@@ -93,7 +93,8 @@ class InferredFolder:
     def recipe(self, changes: Mapping[str, Any] | None = None, settings: Sequence[str] = ()) -> Recipe:
         """Return the recipe, with changes laid over it: dotted keys with values, and ``KEY=VALUE`` words.
 
-        A changed ``schedule.batch_size`` is that of all tasks.
+        A changed ``schedule.batch_size`` is that of all tasks. Heads are solved at the end only where the last model is
+        kept.
 
         Raises:
             UserError: the changes do not fit.
@@ -104,6 +105,8 @@ class InferredFolder:
                 name: {key: value for key, value in task.items() if key != "batch_size"}
                 for name, task in tree["tasks"].items()
             }
+        if changed(changes or {}, settings, "training").get("keep") == "best":
+            tree["training"] = {key: value for key, value in tree["training"].items() if key != "head_end"}
         lay_over(tree, changes or {}, settings)
         return parse_recipe(tree, str(self.data))
 

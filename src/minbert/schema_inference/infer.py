@@ -85,7 +85,8 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     train = tables["train"]
     for split, table in tables.items():
         if not table.whole:
-            findings.unsure.append(f"only the first {table.rows:,} rows of the {split} file were looked at")
+            told = f"the first {table.rows:,} of about {table.rows_in_all:,} rows of the {split} file"
+            findings.unsure.append(f"only {told} were looked at")
         if table.bad:
             findings.unsure.append(
                 f"{table.bad:,} rows of the {split} file cannot be read; 'minbert data check' shows them"
@@ -108,8 +109,10 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     labelled = rows["train"]
     if len(columns) == 1 and (left_out or "skip_unlabelled" in findings.settings):
         labelled = sum(count for name, count in labels.names.items() if name not in left_out)
+    trained = (train, *parts.values())
+    read_share = sum(part.rows + part.bad for part in trained) / sum(part.rows_in_all for part in trained)
     read = list(zip(*(column.values for column in texts), strict=True))
-    return InferredTask(task.name, findings, unused, rows, labelled, read)
+    return InferredTask(task.name, findings, unused, rows, round(labelled / read_share), read)
 
 
 def _further_parts(task: FoundTask, data: Path, columns: Sequence[Column], remarks: list[str]) -> dict[str, Table]:

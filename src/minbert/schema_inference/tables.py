@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
+from minbert.data.opened import PARQUET, opened
 from minbert.data.rows import Problem, read_rows, told_empty
 from minbert.errors import UserError, printable, shown
 from minbert.tasks.numbers import number
@@ -17,6 +18,7 @@ MOST_ROWS = 100_000
 """More rows tell nothing new of a column, and reading so many takes three seconds."""
 MOST_CHARACTERS = 200_000_000
 
+_BYTES_AT_A_TIME = 1 << 20
 _SOME = 2000
 """Values that words are counted of: so many give a mean to a few percent."""
 _TRUTHS = frozenset(["0", "1", "true", "false"])
@@ -94,10 +96,15 @@ class Table:
     columns: dict[str, Column]
     bad: int
     """How many rows cannot be used."""
-    whole: bool
-    """Whether the file has no more rows."""
+    rows_in_all: int
+    """How many the file has; an estimate where it has more than were read."""
     unusable: Counter[str]
     """How many rows hold in a column what is neither a text nor a list of texts."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the file has no more rows."""
+        return self.rows_in_all == self.rows + self.bad
 
 
 def read_table(path: Path) -> Table:
@@ -109,12 +116,13 @@ def read_table(path: Path) -> Table:
     rows: list[dict[str, str]] = []
     names: dict[str, bool] = {}
     unusable: Counter[str] = Counter()
-    bad = characters = 0
-    whole = True
+    bad = characters = last_line = 0
+    rows_in_all = None
     for row in read_rows(path):
         if len(rows) + bad >= MOST_ROWS or characters > MOST_CHARACTERS:
-            whole = False
+            rows_in_all = max(len(rows) + bad + 1, round((len(rows) + bad) * _count_lines(path) / last_line))
             break
+        last_line = row.line
         if isinstance(row, Problem):
             bad += 1
             continue
@@ -128,7 +136,17 @@ def read_table(path: Path) -> Table:
         name: Column(name, [row.get(name, "").strip() for row in rows], lists, sum(name not in row for row in rows))
         for name, lists in names.items()
     }
-    return Table(path, len(rows), columns, bad, whole, unusable)
+    return Table(path, len(rows), columns, bad, rows_in_all or len(rows) + bad, unusable)
+
+
+def _count_lines(path: Path) -> int:
+    """Return how many lines a file has, or a Parquet file rows, which are its lines."""
+    with opened(path) as (stream, suffix):
+        if suffix == PARQUET:
+            from pyarrow.parquet import ParquetFile
+
+            return int(ParquetFile(stream).metadata.num_rows)
+        return sum(part.count(b"\n") for part in iter(partial(stream.read, _BYTES_AT_A_TIME), b""))
 
 
 def told_columns(tables: Mapping[str, Table]) -> str:

@@ -28,7 +28,9 @@ def find_texts(tables: Mapping[str, Table], findings: Findings, ask: Ask) -> tup
     if not texts:
         several = "of all its files " if len(tables) > 1 else ""
         remedy = "; a column needs the same name in each of them" if len(common) < len(train.columns) else ""
-        raise UserError(f"no column {several}holds texts ({told_columns(tables)}){remedy}")
+        why = "; ".join(f"'{shown(column.name)}' {_why_no_texts(column)}" for column in common[:5])
+        told = f": {why}" if why else ""
+        raise UserError(f"no column {several}holds texts ({told_columns(tables)}){told}{remedy}")
     taken, left = _chosen(texts, findings, ask)
     lengths = " and ".join(f"{column.words:.0f}" for column in taken)
     if len(taken) == 1:
@@ -38,6 +40,20 @@ def find_texts(tables: Mapping[str, Table], findings: Findings, ask: Ask) -> tup
     for column in left:
         findings.unsure.append(f"column '{shown(column.name)}' holds texts, too, and is left out")
     return taken
+
+
+def _why_no_texts(column: Column) -> str:
+    if not column.counts:
+        return "is empty"
+    if len(column.counts) == 1:
+        return "has one value"
+    if column.lists:
+        return "holds lists"
+    if max(column.numbers, column.dates) >= 0.5:
+        return "holds numbers or dates"
+    if says(column.name, "about") and not says(column.name, "text"):
+        return "tells about a row by its name; call it 'text' if it is one"
+    return "repeats or is short, as names of classes are; call it 'text' if it is one"
 
 
 def _check_header(table: Table) -> None:
