@@ -74,14 +74,14 @@ def frozen_heads(course: Course) -> Curve:
     return [curve_of(course, "cs224n/multitask", FROZEN, share)[0] for share in SHARES]
 
 
-def trained(course: Course, name: str, changes: Mapping[str, Any]) -> Curve:
+def trained(course: Course, name: str, changes: Mapping[str, Any], share: float = 1.0) -> Curve:
     """Return the curve of a shipped recipe with some changes: dev is scored at the start and ``LOOKS`` times an epoch.
 
     The start counts only where heads are solved: nobody would call random heads a model.
     """
-    recipe = course.recipe(name, changes=changes)
+    recipe = course.recipe(name, share, changes)
     steps = recipe.schedule.method.steps_per_epoch(task_sizes(recipe, rows_of(recipe)))
-    curve = curve_of(course, name, {**changes, "training.evaluate_every": max(1, steps // LOOKS)})
+    curve = curve_of(course, name, {**changes, "training.evaluate_every": max(1, steps // LOOKS)}, share)
     return curve if recipe.training.head_start == "probe" else curve[1:]
 
 
