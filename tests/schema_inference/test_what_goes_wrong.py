@@ -186,7 +186,7 @@ def test_bad_rows_are_counted_and_the_others_used(tmp_path: Path) -> None:
         file.write("one field\n")
     (task,) = infer([tmp_path]).tasks
     assert task.rows == {"train": 60}
-    assert "1 rows of the train file cannot be read" in "\n".join(task.findings.unsure)
+    assert "1 row of the train file cannot be read" in "\n".join(task.findings.unsure)
 
 
 def test_two_files_of_one_name(tmp_path: Path) -> None:

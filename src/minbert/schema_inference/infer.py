@@ -16,7 +16,7 @@ from minbert.schema_inference.finding_files import FoundTask, find_files
 from minbert.schema_inference.found import Ask, Findings, InferredFolder, InferredTask, Question, nobody
 from minbert.schema_inference.label_columns import find_id, find_labels
 from minbert.schema_inference.label_kinds import infer_kind
-from minbert.schema_inference.labels import gather_labels
+from minbert.schema_inference.labels import Labels, gather_labels
 from minbert.schema_inference.lengths import choose_length
 from minbert.schema_inference.metrics import choose_metric, choose_thresholds
 from minbert.schema_inference.pairs import choose_pair
@@ -83,14 +83,7 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     findings = Findings()
     findings.set("files", {split: task.files[split] for split in tables})
     train = tables["train"]
-    for split, table in tables.items():
-        if not table.whole:
-            told = f"the first {table.rows:,} of about {table.rows_in_all:,} rows of the {split} file"
-            findings.unsure.append(f"only {told} were looked at")
-        if table.bad:
-            findings.unsure.append(
-                f"{table.bad:,} rows of the {split} file cannot be read; 'minbert data check' shows them"
-            )
+    _tell_unread(tables, findings)
     texts = find_texts(tables, findings, ask_of_task)
     row_id = find_id(tables, texts, findings)
     columns = find_labels(tables, texts, row_id, findings, ask_of_task)
@@ -105,14 +98,9 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     rows = {split: table.rows for split, table in tables.items()}
     rows["train"] += sum(part.rows for part in parts.values())
     unused = [name for name, column in train.columns.items() if column not in (*texts, *columns, row_id)]
-    left_out = {name for name, meant in findings.settings.get("labels", {}).items() if meant is None}
-    labelled = rows["train"]
-    if len(columns) == 1 and (left_out or "skip_unlabelled" in findings.settings):
-        labelled = sum(count for name, count in labels.names.items() if name not in left_out)
-    trained = (train, *parts.values())
-    read_share = sum(part.rows + part.bad for part in trained) / sum(part.rows_in_all for part in trained)
+    labelled = _labelled_rows([train, *parts.values()], labels, findings)
     read = list(zip(*(column.values for column in texts), strict=True))
-    return InferredTask(task.name, findings, unused, rows, round(labelled / read_share), read)
+    return InferredTask(task.name, findings, unused, rows, labelled, read)
 
 
 def _further_parts(task: FoundTask, data: Path, columns: Sequence[Column], remarks: list[str]) -> dict[str, Table]:
@@ -129,6 +117,26 @@ def _further_parts(task: FoundTask, data: Path, columns: Sequence[Column], remar
         else:
             parts[file] = part
     return parts
+
+
+def _labelled_rows(tables: Sequence[Table], labels: Labels, findings: Findings) -> int:
+    """Return about how many rows of the train file and its parts have a label, those beyond what was read too."""
+    left_out = {name for name, meant in findings.settings.get("labels", {}).items() if meant is None}
+    labelled = sum(table.rows for table in tables)
+    if len(labels.headers) == 1 and (left_out or "skip_unlabelled" in findings.settings):
+        labelled = sum(count for name, count in labels.names.items() if name not in left_out)
+    read = sum(table.rows + table.bad for table in tables)
+    return round(labelled * sum(table.rows_in_all for table in tables) / read)
+
+
+def _tell_unread(tables: Mapping[str, Table], findings: Findings) -> None:
+    for split, table in tables.items():
+        if not table.whole:
+            told = f"the first {table.rows:,} of about {table.rows_in_all:,} rows of the {split} file"
+            findings.unsure.append(f"only {told} were looked at")
+        if table.bad:
+            rows = "1 row" if table.bad == 1 else f"{table.bad:,} rows"
+            findings.unsure.append(f"{rows} of the {split} file cannot be read; 'minbert data check' shows which")
 
 
 def _tell_unusable(tables: Mapping[str, Table], columns: Sequence[Column], findings: Findings) -> None:
