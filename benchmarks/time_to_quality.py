@@ -27,6 +27,8 @@ from quality.results import Part, Result, read_results, standings, write_results
 from quality.rows import Course
 from quality.tables import ENDS, RATIO, TOP, end_rows, ratio_rows, top_rows
 
+FIGURE = "the figure"
+
 
 def main() -> None:
     """Measure what is missing and show all there is, or with ``--one`` train one part."""
@@ -37,6 +39,8 @@ def main() -> None:
         print(json.dumps([asdict(point) for point in CONTESTANTS[part.contestant].run(course(part, options), part)]))
         return
     console = wide_console()
+    if options.figure is not None and not installed(FIGURE, {FIGURE: ["matplotlib"]}, console):
+        sys.exit(2)
     try:
         results = measure(options, console)
         report(results, options, console)
@@ -55,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--rows", type=int, help="at most so many training and dev rows of each task: a trial")
     options.add_argument("--only", nargs="+", choices=CONTESTANTS, metavar="NAME", help="; ".join(CONTESTANTS))
     options.add_argument("--figure", type=Path, help="draw the curves there, as SVG")
+    options.add_argument("--show", action="store_true", help="only show what --results has")
     options.add_argument("--one", help=argparse.SUPPRESS)
     return options
 
@@ -90,13 +95,13 @@ def measure(options: argparse.Namespace, console: Console) -> list[Result]:
     known = {result.part: result for result in read_results(options.results)}
     wanted = parts_wanted(options, console)
     for number, part in enumerate(wanted):
-        if part in known:
+        if part in known or options.show:
             continue
         told = " ".join([part.contestant, *part.tasks, part.setting])
         with console.status(f"{number + 1} of {len(wanted)}: {told}"):
             known[part] = trained(part, options)
         write_results(options.results, known.values())
-    return [known[part] for part in wanted]
+    return [known[part] for part in wanted if part in known]
 
 
 def trained(part: Part, options: argparse.Namespace) -> Result:

@@ -143,6 +143,9 @@ def test_a_second_start_trains_only_what_is_missing(tmp_path: Path, monkeypatch:
     options.seeds = [11711, 2]
     time_to_quality.measure(options, Console(quiet=True))
     assert trained[3:] == ["ours, short 2", "ours, best 2"]
+    shown = time_to_quality.parser().parse_args([*arguments, "--seeds", "2", "3", "--show"])
+    assert {one.part.seed for one in time_to_quality.measure(shown, Console(quiet=True))} == {2}
+    assert len(trained) == 5
     assert len(read_results(options.results)) == 4
 
 

@@ -19,12 +19,14 @@ from schema_inference.folders import of, one, table, text, write
 MOOD = {"text": text(), "label": of("glad", "sad")}
 
 
-@each(("rows", "epochs"), [(24, 20), (800, 5), (1422, 3), (1424, 2), (2222, 2), (2224, 1)])  # a fifth or a tenth is dev
+# Of them a fifth is dev, and a tenth from 1,000 on.
+@each(("rows", "epochs"), [(24, 20), (400, 10), (780, 5), (800, 3), (1422, 3), (1424, 2), (2222, 2), (2224, 1)])
 def test_more_rows_are_read_less_often(
     rows: int, epochs: int, tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedule, "_LEAST_EPOCHS", ((1280, 3), (2000, 2)))
-    monkeypatch.setattr(schedule, "_LEAST_STEPS", 99 if rows <= 1422 else 0)
+    monkeypatch.setattr(schedule, "_SMALL", 630)
+    monkeypatch.setattr(schedule, "_LEAST_STEPS", 95 if rows == 400 else 0)
     found = infer_folder(write(tmp_path / f"{rows}", one(MOOD, rows)), str(tiny_encoder))
     assert found.training.settings["epochs"] == epochs
 
@@ -55,6 +57,7 @@ def test_several_tasks_take_turns_by_steps_of_one_length(tmp_path: Path, tiny_en
         assert recipes[name].optimizer.max_gradient_norm == 1
     two = recipes["two"]
     assert two.optimizer.max_gradient_norm == 0.1
+    assert (recipes["one"].training.epochs, two.training.epochs) == (5, 3)  # five passes were measured alone
     sizes = {name: TaskSize(rows, two.tasks[name].batch_size or 0) for name, rows in (("large", 2160), ("small", 540))}
     assert sizes["small"].batch_size == 8
     steps = [step for _, step in two.schedule.method.steps(sizes, 1, 1)]

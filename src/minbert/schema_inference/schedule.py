@@ -18,6 +18,8 @@ _TEXTS_OF_CONTRASTED, _MOST_EPOCHS_OF_CONTRASTED = 640, 20
 """Rows that are drawn to each other are read more often: until they were so many in all, but at most so often."""
 _LEAST_EPOCHS = ((20_000, 3), (100_000, 2))
 """Of at most so many rows, epochs at least. Three were ahead of two with 2,000 rows, more gave nothing with 64,000."""
+_SMALL, _EPOCHS_OF_SMALL = 3_000, 5
+"""Of one task alone with so many rows: with 2,000 rows five were ahead of three. Several tasks were not measured."""
 _LEAST_STEPS = 100
 """Of single texts, 63 steps (two passes) were still better than 31. The best evaluation is kept, so more cost time."""
 _STEP_LENGTH = 0.1
@@ -82,6 +84,8 @@ def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
         training.set("epochs", epochs, f"{counted}; {told}")
         return
     least = next((epochs for rows, epochs in _LEAST_EPOCHS if most <= rows), 1)  # beyond, one is thousands of steps
+    if len(tasks) == 1 and most <= _SMALL:
+        least = _EPOCHS_OF_SMALL
     epochs = min(_MOST_EPOCHS, max(least, -(-_LEAST_STEPS // steps)))
     reason = f"{counted}; dev is scored after each, and the best model is kept, be it that before training"
     training.set("epochs", epochs, reason)
