@@ -134,9 +134,9 @@ def drawn_lines(path: Path) -> tuple[str, list[str]]:
 
 
 def summary(results: Sequence[Figures]) -> list[Figures]:
-    """Return a table's rows, a change each: means over the seeds, of sets and seeds that all changes have.
+    """Return a table's rows: of each set the scores by change, means over the seeds; below, what they come to.
 
-    The interval of a difference is over sets, each the mean of its seeds.
+    Seeds and sets count that all changes have. The interval of a difference is over sets, each the mean of its seeds.
     """
     found: dict[str, dict[tuple[str, int], float]] = {}
     seconds: dict[str, list[float]] = {}
@@ -145,15 +145,21 @@ def summary(results: Sequence[Figures]) -> list[Figures]:
         found.setdefault(called, {}).update({(task, result["seed"]): s for task, s in result["scores"].items()})
         seconds.setdefault(called, []).append(result["seconds"])
     common = [key for key in next(iter(found.values()), {}) if all(key in scores for scores in found.values())]
-    tasks = list(dict.fromkeys(task for task, _ in common))
-    table: list[Figures] = []
-    for called, scores in found.items() if tasks else ():
-        means = {task: statistics.mean(scores[key] for key in common if key[0] == task) for task in tasks}
-        line = {"change": called, **means, "mean": statistics.mean(means.values())}
-        first = table[0] if table else line
-        line["to the first"] = ahead([means[task] - first[task] for task in tasks])
-        table.append({**line, "seconds": statistics.mean(seconds[called]), "seeds": len({seed for _, seed in common})})
-    return table
+    by_set: dict[str, dict[str, float]] = {}
+    for task in dict.fromkeys(task for task, _ in common):
+        seeds = [key for key in common if key[0] == task]
+        by_set[task] = {called: statistics.mean(scores[key] for key in seeds) for called, scores in found.items()}
+    if not by_set:
+        return []
+    first, *others = found
+    means = {called: statistics.mean(scores[called] for scores in by_set.values()) for called in found}
+    ahead_of_first = {c: ahead([scores[c] - scores[first] for scores in by_set.values()]) for c in others}
+    return [
+        *({"set": task, "seeds": sum(key[0] == task for key in common), **scores} for task, scores in by_set.items()),
+        {"set": "mean", **means},
+        {"set": "ahead of the first", **ahead_of_first},
+        {"set": "seconds of a training", **{called: statistics.mean(each) for called, each in seconds.items()}},
+    ]
 
 
 def told(change: Sequence[str]) -> str:
