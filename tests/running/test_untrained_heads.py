@@ -104,6 +104,14 @@ def test_heads_that_a_schedule_leaves_untrained_are_told_of_where_they_count(
     assert (f"leaves the heads of close untrained, and training.select={select} counts" in said) == told
 
 
+@pytest.mark.parametrize(("steps", "told"), [(1, True), (2, False)])
+def test_a_task_without_a_step_is_told(two_tasks: dict[str, Any], tmp_path: Path, steps: int, told: bool) -> None:
+    two_tasks["schedule"]["method"] = {"name": "alternating", "epoch": steps}
+    two_tasks["training"]["epochs"] = 1
+    said = told_by(lambda display: train_recipe(parse_recipe(two_tasks, "test"), tmp_path / "run", display=display))
+    assert ("no step was made for close: the schedule gave" in said) == told
+
+
 @each("name", recipe_names())
 def test_every_shipped_recipe_trains_its_heads(name: str) -> None:
     check_heads_learn(load_recipe(name), {})
