@@ -149,8 +149,8 @@ def _tell_of_idle_tasks(recipe: Recipe, result: TrainingResult, display: Display
     had_steps = {name for line in result.history for name in line["losses"]}
     if idle := [name for name in trained_tasks(recipe) if name not in had_steps]:
         display.note(
-            f"no step was made for {', '.join(idle)}: the schedule gave all of them to other tasks. Train for more epochs, "
-            "or with another schedule.method"
+            f"no step was made for {', '.join(idle)}: the schedule gave all steps to other tasks. Train for more "
+            "epochs, or with another schedule.method"
         )
 
 
