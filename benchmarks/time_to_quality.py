@@ -72,7 +72,7 @@ def course(part: Part, options: argparse.Namespace) -> Course:
 def parts_wanted(options: argparse.Namespace, console: Console) -> list[Part]:
     """Return all parts in the order of their worth: of all contestants the likeliest settings first."""
     needs = {name: contestant.needs for name, contestant in CONTESTANTS.items()}
-    names = [name for name in options.only or CONTESTANTS if installed(name, needs, console)]
+    names = [name for name in options.only or CONTESTANTS if options.show or installed(name, needs, console)]
     same = {"rows": options.rows, "encoder": options.encoder, "threads": options.threads}
     wanted = []
     for seed in options.seeds:
