@@ -129,7 +129,7 @@ def write_drawn(source: Path, target: Path, rows: int, dev: int, scored: int) ->
 def drawn_lines(path: Path) -> tuple[str, list[str]]:
     """Return a file's header, and its other lines in drawn order."""
     header, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    random.Random(DRAW).shuffle(lines)  # no secret
+    random.Random(DRAW).shuffle(lines)
     return header, lines
 
 

@@ -370,3 +370,9 @@ def test_a_task_that_can_spare_no_dev_rows_is_left_out_beside_others(tmp_path: P
     assert f"tiny: {len(rows)} labelled rows with 2 different texts are too few" in str(found)
     (tmp_path / "large.csv").unlink()
     assert infer([tmp_path]).training.settings["keep"] == "last"
+
+
+def test_rows_of_several_classes_can_be_spared_whatever_the_classes(tmp_path: Path) -> None:
+    topics = {"text": text(), "label": lambda row: [f"c{row % 40}", f"c{row % 7}"]}
+    write(tmp_path, {"large.csv": table(GOOD, 600), "topics.jsonl": table(topics, 50)})
+    assert [task.findings.settings["held_out"] for task in infer([tmp_path]).tasks] == ["20%", "20%"]

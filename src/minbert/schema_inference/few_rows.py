@@ -26,8 +26,7 @@ _LARGE_FILE = 1000
 
 def has_few_rows(task: InferredTask) -> bool:
     """Return whether classes are told apart by a few rows each."""
-    one_of_several = task.findings.settings["kind"] in ("classification", "binary", "ordinal")
-    return one_of_several and task.labelled <= MOST_ROWS_A_CLASS * task.classes
+    return _has_one_class_a_row(task) and task.labelled <= MOST_ROWS_A_CLASS * task.classes
 
 
 def contrasts_rows(task: InferredTask) -> bool:
@@ -82,4 +81,9 @@ def _is_small(task: InferredTask) -> bool:
 
 def _can_spare(task: InferredTask) -> bool:
     """Return whether a fifth of a task's texts can be held out: a class with a single text is trained on."""
-    return task.labelled >= 2 * task.classes and len(set(task.texts)) >= _LEAST_TEXTS
+    single = task.classes - 1 if _has_one_class_a_row(task) else 0  # at most
+    return task.labelled - single >= task.labelled / 5 and len(set(task.texts)) >= _LEAST_TEXTS
+
+
+def _has_one_class_a_row(task: InferredTask) -> bool:
+    return task.findings.settings["kind"] in ("classification", "binary", "ordinal")
