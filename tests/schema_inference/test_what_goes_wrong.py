@@ -373,6 +373,6 @@ def test_a_task_that_can_spare_no_dev_rows_is_left_out_beside_others(tmp_path: P
 
 
 def test_rows_of_several_classes_can_be_spared_whatever_the_classes(tmp_path: Path) -> None:
-    topics = {"text": text(), "label": lambda row: [f"c{row % 40}", f"c{row % 7}"]}
+    topics = {"text": text(), "label": lambda row: [f"c{row % 50}", f"c{row % 7}"]}
     write(tmp_path, {"large.csv": table(GOOD, 600), "topics.jsonl": table(topics, 50)})
     assert [task.findings.settings["held_out"] for task in infer([tmp_path]).tasks] == ["20%", "20%"]
