@@ -24,7 +24,7 @@ from minbert.display.progress import Display
 from minbert.encoder.architectures import Architecture
 from minbert.errors import UserError
 from minbert.methods import families
-from minbert.multitask.combination import Combination, Surgeon
+from minbert.multitask.combination import Combination
 from minbert.recipe.recipe import Recipe, parse_recipe
 from minbert.running.prepare import make_learner, prepare
 from minbert.tasks.losses import Loss
@@ -104,8 +104,8 @@ def rules() -> Iterator[Rule]:
     )
     yield Rule(
         ("combination", "training.encoder"),
-        lambda combination, encoder: encoder == "frozen" and reads_shared_gradients(combination),
-        "the encoder is frozen",
+        lambda combination, encoder: encoder == "frozen" and Combination.model_validate(combination).looks_at_gradients,
+        "a frozen encoder has none",
     )
     yield Rule(
         ("encoder.adapters", "training.encoder"),
@@ -236,11 +236,6 @@ def losses(value: str) -> list[type[Loss]]:
     key, several, _ = value.partition(": several")
     names = OTHER_VALUES[key][0] if several else [value]
     return [Loss.members[name if isinstance(name, str) else name["name"]] for name in names]  # type: ignore[misc]
-
-
-def reads_shared_gradients(name: str) -> bool:
-    combination = Combination.model_validate(name)
-    return combination.norm_layer is not None or isinstance(combination.start(2), Surgeon)
 
 
 CHOICES = choices()

@@ -15,7 +15,7 @@ from minbert.display.progress import Display
 from minbert.evaluation.answers import read_answers
 from minbert.evaluation.intervals import score_interval
 from minbert.multitask.model import MultitaskModel
-from minbert.recipe.recipe import Recipe, load_recipe, parse_recipe
+from minbert.recipe.recipe import Recipe, ScheduleChoice, load_recipe, parse_recipe
 from minbert.run_folder.card import write_model_card
 from minbert.run_folder.folder import read_run
 from minbert.running.run import train_recipe
@@ -178,3 +178,13 @@ def test_what_is_known_of_encoder_and_data_is_told(run: Path) -> None:
         assert ("1.17 billion pairs" in (run / "README.md").read_text()) == (encoder == "minilm")
         types = {result["task"]["name"]: result["task"]["type"] for result in data["model-index"][0]["results"]}
         assert types == {"mood": "text-classification", "close": "sentence-similarity"}
+
+
+def test_how_losses_are_combined_is_told_where_steps_have_several_tasks(run: Path) -> None:
+    dev = json.loads((run / "metrics.json").read_text())["dev"]
+    own = read_run(run)
+    alone = own.model_copy(update={"tasks": {"mood": own.tasks["mood"]}})
+    in_turn = own.model_copy(update={"schedule": ScheduleChoice.model_validate({"method": "alternating"})})
+    for recipe, told in ((own, True), (in_turn, False), (alone, False)):
+        write_model_card(run, "my-run", recipe, {task: dev[task] for task in recipe.tasks}, "")
+        assert ("| combination of tasks | sum |" in (run / "README.md").read_text()) == told

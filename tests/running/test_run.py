@@ -16,7 +16,7 @@ from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe, load_recipe, parse_recipe
 from minbert.run_folder.folder import read_run
 from minbert.running.evaluating import evaluate_run, text_columns
-from minbert.running.prepare import resolve
+from minbert.running.prepare import check_recipe, resolve
 from minbert.running.run import plan_recipe, train_recipe
 from minbert.tasks.settings import TaskSettings
 
@@ -165,13 +165,16 @@ def test_baselines() -> None:
     assert baseline(score, np.array([1.0, 4.0]), np.array([0.0, 1.0])) == ("mean", 0.0)
 
 
+@pytest.mark.parametrize("combination", ["pcgrad", "gradnorm"])
 def test_a_combination_that_a_frozen_encoder_refuses_leaves_no_folder(
-    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display
+    two_tasks: dict[str, Any], tmp_path: Path, quiet: Display, combination: str
 ) -> None:
     two_tasks["training"]["encoder"] = "frozen"
     out = tmp_path / "run"
-    with pytest.raises(UserError, match="the encoder is frozen"):
-        train_recipe(parse_recipe(two_tasks | {"combination": "pcgrad"}, "test"), out, False, quiet)
+    refused = parse_recipe(two_tasks | {"combination": combination}, "test")
+    for check in (lambda: check_recipe(refused, quiet), lambda: train_recipe(refused, out, False, quiet)):
+        with pytest.raises(UserError, match="a frozen encoder has none"):
+            check()
     assert not out.exists()
     train_recipe(parse_recipe(two_tasks, "test"), out, False, quiet)  # the corrected recipe goes to the same place
 

@@ -15,7 +15,7 @@ from minbert.errors import UserError, did_you_mean
 from minbert.evaluation.answers import Answers, read_answers
 from minbert.recipe.recipe import Recipe
 from minbert.run_folder.differences import leaves
-from minbert.run_folder.folder import METRICS, RECIPE, SOUP
+from minbert.run_folder.folder import RECIPE, SOUP, is_finished
 from minbert.tasks.kinds import Label
 from minbert.together.ensemble_file import ENSEMBLE
 from minbert.together.members import (
@@ -68,7 +68,7 @@ def find_systems(folders: Sequence[Path]) -> tuple[list[System], list[Path]]:
     unfinished = []
     for folder in folders:
         inside = _run_folders(folder)
-        ready = [path for path in inside if path == folder or (path / METRICS).is_file()]
+        ready = [path for path in inside if path == folder or is_finished(path)]
         if not ready:
             what = "no finished run in it" if inside else "neither a run nor a folder with runs in it"
             raise UserError(f"{folder}: {what}; give folders that minbert train, sweep or reproduce left.")

@@ -26,7 +26,7 @@ from minbert.pretraining.metrics import read_pretraining_metrics
 from minbert.pretraining.prepare import Pretraining, prepare_pretraining
 from minbert.pretraining.recipe import PretrainingRecipe, parse_pretraining_recipe
 from minbert.pretraining.texts import PretrainingTexts
-from minbert.run_folder.folder import METRICS, NEW_ROWS, RECIPE, check_run_folder, read_run_yaml
+from minbert.run_folder.folder import METRICS, NEW_ROWS, RECIPE, check_run_folder, is_finished, read_run_yaml
 from minbert.run_folder.inputs import RunInputs
 from minbert.run_folder.whole import check_whole, describing_files
 from minbert.training.checkpoint_folder import newest_checkpoint
@@ -96,7 +96,7 @@ def _stand(recipe: PretrainingRecipe, out: Path, resume: bool) -> tuple[bool, bo
         UserError: it may not go on; or it has finished, and a file of it is not what was written.
     """
     check_run_folder(out, recipe, resume, command="pretrain", read=read_pretraining_run)
-    if finished := resume and (out / METRICS).is_file():
+    if finished := resume and is_finished(out):
         check_whole(out)
     return finished, newest_checkpoint(out) is not None
 

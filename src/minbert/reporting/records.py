@@ -11,7 +11,7 @@ from minbert.errors import UserError
 from minbert.evaluation.answers import Answers, answers_path, read_answers
 from minbert.recipe.recipe import Recipe
 from minbert.reproduction.runs import FAILURE, read_failure
-from minbert.run_folder.folder import METRICS, RECIPE, SOUP, read_run
+from minbert.run_folder.folder import RECIPE, SOUP, is_finished, read_run
 from minbert.run_folder.metrics import read_metrics
 from minbert.sweeping.records import score_at, score_name
 from minbert.tasks.kinds import KINDS
@@ -124,7 +124,7 @@ def read_records(folder: Path, remarks: list[str]) -> RunRecords:
 
 
 def _metrics(folder: Path, remarks: list[str]) -> dict[str, Any]:
-    if not (folder / METRICS).is_file():
+    if not is_finished(folder):
         return {}
     try:
         return read_metrics(folder)

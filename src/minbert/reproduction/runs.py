@@ -18,7 +18,14 @@ from minbert.recipe.recipe import Recipe, load_recipe
 from minbert.recipe.seeds import read_seeds
 from minbert.reproduction.budgets import Budget
 from minbert.reproduction.papers import Paper
-from minbert.run_folder.folder import METRICS, PRETRAINING, check_run_folder, drop_checkpoints, drop_weights, read_run
+from minbert.run_folder.folder import (
+    PRETRAINING,
+    check_run_folder,
+    drop_checkpoints,
+    drop_weights,
+    is_finished,
+    read_run,
+)
 from minbert.run_folder.inputs import RunInputs
 from minbert.run_folder.metrics import read_run_metrics
 from minbert.run_folder.whole import check_whole
@@ -121,7 +128,7 @@ def carry_out(run: PlannedRun, keep_models: bool, display: Display) -> Outcome:
         Interrupted: the user asked to stop; the same call goes on.
     """
     folder = run.folder
-    ended = (folder / METRICS).is_file() or (folder / FAILURE).is_file()
+    ended = is_finished(folder) or (folder / FAILURE).is_file()
     if not ended:
         try:
             train_recipe(run.recipe, folder, resume=True, display=display)
@@ -137,7 +144,7 @@ def carry_out(run: PlannedRun, keep_models: bool, display: Display) -> Outcome:
         return Outcome({}, 0.0, read_failure(folder))
     metrics = read_run_metrics(folder, run.recipe.tasks)
     seconds = metrics["train_seconds"]
-    if (folder / PRETRAINING / METRICS).is_file():
+    if is_finished(folder / PRETRAINING):
         seconds += read_pretraining_metrics(folder / PRETRAINING)["train_seconds"]
     return Outcome(metrics["dev"], seconds, None)
 

@@ -11,7 +11,7 @@ from minbert.encoder.file_names import SAFETENSORS
 from minbert.errors import UserError
 from minbert.reproduction.papers import Paper, PaperRow
 from minbert.reproduction.runs import Outcome, PlannedRun
-from minbert.run_folder.folder import METRICS, SOUP
+from minbert.run_folder.folder import SOUP, is_finished
 from minbert.run_folder.metrics import read_metrics
 from minbert.run_folder.whole import check_whole
 from minbert.tasks.settings import TaskSettings
@@ -80,7 +80,7 @@ def take_together(
     if failures := [outcome.failure for outcome in behind if outcome.failure is not None]:
         return Outcome({}, 0.0, f"one of its runs failed: {failures[0]}")
     folder = planned.folder
-    if (folder / METRICS).is_file():
+    if is_finished(folder):
         check_whole(folder, f"remove {folder}: it is made again")
     else:
         folders = [run.folder for run in planned.runs]
@@ -93,13 +93,13 @@ def take_together(
 
 def _check_folders(planned: PlannedTogether) -> None:
     folder, members = planned.folder, [run.folder for run in planned.runs]
-    if (folder / METRICS).is_file():
+    if is_finished(folder):
         if _ends(_made_of(folder)) != _ends(members):
             raise UserError(f"{folder}: is made of other runs; remove it, and it is made anew.")
         return
     check_new_folder(folder, SOUP if planned.row.together == "soup" else ENSEMBLE)
     for run in members:
-        if (run / METRICS).is_file() and not (run / SAFETENSORS).is_file():
+        if is_finished(run) and not (run / SAFETENSORS).is_file():
             raise UserError(
                 f"{run}: was run without --keep-models, and {folder.name} needs its model; remove it: it runs again."
             )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from minbert.data.schedules.round_robin import RoundRobin
 from minbert.display.columns import escaped
 from minbert.encoder.sources import MINILM, MINILM_DESCRIPTION
 from minbert.evaluation.intervals import Interval
@@ -194,7 +195,7 @@ def _training(card: Card) -> str:
     facts = {
         "training files": ", ".join(map(_training_file, recipe.tasks.values())),
         "schedule": recipe.schedule.method.name,
-        "combination of tasks": recipe.combination.name,
+        **_combination(recipe),
         "learning rate of the encoder": f"{recipe.optimizer.learning_rate:g}",
         "longest gradient": _longest_gradient(recipe),
         "encoder": recipe.training.encoder,
@@ -206,6 +207,12 @@ def _training(card: Card) -> str:
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
     told = "`recipe.yaml` holds every setting: `minbert train recipe.yaml` repeats the run."
     return f"{told}\n\n| what | |\n|---|---|\n{rows}"
+
+
+def _combination(recipe: Recipe) -> dict[str, str]:
+    """Return how tasks share a step, where steps have several."""
+    shared = len(recipe.tasks) > 1 and isinstance(recipe.schedule.method, RoundRobin)
+    return {"combination of tasks": recipe.combination.name} if shared else {}
 
 
 def _training_file(task: TaskRecipe) -> str:

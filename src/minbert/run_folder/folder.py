@@ -75,7 +75,7 @@ def check_run_folder(
         raise UserError(
             f"{out}: holds a run of another recipe ({differ}). Choose another --out, or go on with that one: {go_on}"
         )
-    if not resume and (out / METRICS).is_file():
+    if not resume and is_finished(out):
         raise UserError(
             f"{out}: holds a finished run of this recipe. Choose another --out to train anew, or add --resume to see "
             "its results again."
@@ -107,5 +107,5 @@ def drop_checkpoints(folder: Path) -> None:
 
 
 def is_finished(folder: Path) -> bool:
-    """Return whether a run in this folder has come to its end."""
+    """Return whether the run, soup or ensemble in this folder has come to its end."""
     return (folder / METRICS).is_file()

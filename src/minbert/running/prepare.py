@@ -154,7 +154,7 @@ def _check_weights(recipe: Recipe, texts: Texts) -> None:
 
 
 def _check_sharing(recipe: Recipe) -> None:
-    """Refuse a frozen encoder whose output changes all the same."""
+    """Refuse a frozen encoder whose output changes all the same, or whose gradients are asked for."""
     for key, name in (("adapters", recipe.encoder.adapters.name), ("shared_layer", recipe.encoder.shared_layer.name)):
         if recipe.training.encoder == "frozen" and name != "none":
             raise UserError(
@@ -163,6 +163,11 @@ def _check_sharing(recipe: Recipe) -> None:
                 "Use training.encoder=finetuned."
                 + (" Adapters leave the encoder's own weights alone if train_encoder is false." * (key == "adapters"))
             )
+    if recipe.training.encoder == "frozen" and recipe.combination.looks_at_gradients:
+        raise UserError(
+            f"combination: '{recipe.combination.name}' works on the encoder's gradients, and a frozen encoder has "
+            "none. Use training.encoder=finetuned, or combination=sum."
+        )
 
 
 def _build(recipe: Recipe) -> MultitaskModel:

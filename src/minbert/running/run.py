@@ -23,7 +23,7 @@ from minbert.multitask.model_files import save_weights
 from minbert.pretraining.recipe import load_pretraining_recipe
 from minbert.pretraining.run import pretrain_recipe
 from minbert.recipe.recipe import Recipe
-from minbert.run_folder.folder import BEST_OF, METRICS, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, read_run
+from minbert.run_folder.folder import BEST_OF, NEW_ROWS, PRETRAINING, RECIPE, check_run_folder, is_finished, read_run
 from minbert.run_folder.inputs import RunInputs
 from minbert.run_folder.metrics import read_run_metrics
 from minbert.run_folder.whole import check_whole
@@ -161,7 +161,7 @@ def _stand(recipe: Recipe, out: Path, resume: bool) -> tuple[bool, bool]:
         UserError: it may not go on; or it has finished, and a file of it is not what was written.
     """
     check_run_folder(out, recipe, resume, command="train", read=read_run)
-    if finished := resume and (out / METRICS).is_file():
+    if finished := resume and is_finished(out):
         check_whole(out)
     return finished, newest_checkpoint(out) is not None
 

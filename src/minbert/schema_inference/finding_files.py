@@ -13,7 +13,7 @@ from torch import nn
 from minbert.data.opened import PACKED
 from minbert.data.rows import FORMATS
 from minbert.errors import UserError, printable
-from minbert.run_folder.folder import METRICS, RECIPE
+from minbert.run_folder.folder import RECIPE, is_finished
 from minbert.training.history import HISTORY
 
 _SPLITS = {
@@ -122,7 +122,7 @@ def _check(folder: Path) -> None:
 
 
 def _is_of_a_run(folder: Path) -> bool:
-    return (folder / RECIPE).is_file() and ((folder / METRICS).is_file() or (folder / HISTORY).is_file())
+    return (folder / RECIPE).is_file() and (is_finished(folder) or (folder / HISTORY).is_file())
 
 
 def _tables(folder: Path, remarks: list[str]) -> Iterator[Path]:

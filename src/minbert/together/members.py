@@ -17,7 +17,7 @@ from minbert.display.progress import Display
 from minbert.errors import UserError
 from minbert.files.outputs import is_vacant
 from minbert.recipe.recipe import Recipe, ScheduleChoice
-from minbert.run_folder.folder import METRICS, RECIPE, read_run
+from minbert.run_folder.folder import RECIPE, is_finished, read_run
 from minbert.tasks.kinds import Kind
 from minbert.together.ensemble_file import ENSEMBLE, read_ensemble
 
@@ -58,7 +58,7 @@ def find_member(folder: Path) -> Member:
     if (folder / ENSEMBLE).is_file():
         raise UserError(f"{folder}: is an ensemble, not a run; name its members instead.")
     recipe = read_run(folder)
-    if not (folder / METRICS).is_file():
+    if not is_finished(folder):
         again = command_line("train", folder / RECIPE, "--out", folder, "--resume")
         raise UserError(f"{folder}: this run is not finished; go on with it first: {again}")
     return Member(folder.resolve(), recipe)
@@ -95,7 +95,7 @@ def weighted_runs(folder: Path) -> dict[str, dict[Path, float]]:
         UserError: ``folder`` is neither, or a run is not finished.
     """
     if (folder / ENSEMBLE).is_file():
-        if not (folder / METRICS).is_file():
+        if not is_finished(folder):
             raise UserError(f"{folder}: this ensemble is not finished; make it again by minbert ensemble.")
         tasks = read_ensemble(folder).tasks
         return {task: {Path(member.run): member.weight for member in members} for task, members in tasks.items()}
@@ -199,5 +199,5 @@ def check_new_folder(out: Path, first: str) -> None:
     Raises:
         UserError: something else is there already.
     """
-    if not is_vacant(out) and ((out / METRICS).is_file() or not (out / first).is_file()):
+    if not is_vacant(out) and (is_finished(out) or not (out / first).is_file()):
         raise UserError(f"{out}: exists and is not empty; choose another --out.")

@@ -25,7 +25,7 @@ class StepCombination:
         """Start ``combination`` for the tasks of ``learner``; what ranks have computed is added up by ``reduction``.
 
         Raises:
-            UserError: it works on shared gradients, and the encoder is frozen or has no such layer.
+            UserError: it looks at shared gradients, and nothing is trained by all tasks, or there is no such layer.
         """
         self.learner = learner
         self.tasks = list(learner.train)
@@ -36,10 +36,10 @@ class StepCombination:
         self.shared = learner.model.shared_parameters()
         self.weather = Weather(self.tasks)
         layer = combination.norm_layer
-        if not self.shared and (layer is not None or isinstance(self.combiner, Surgeon)):
+        if not self.shared and combination.looks_at_gradients:
             raise UserError(
-                f"combination '{combination.name}' works on gradients that tasks share. Here they share none: the "
-                "encoder is frozen, and nothing else is trained by all of them."
+                f"combination: '{combination.name}' works on gradients that tasks share. Here they share none: no "
+                "weights are trained by all of them. Use combination=sum."
             )
         self.norm_places = None if layer is None else self._places(layer)
 

@@ -75,6 +75,11 @@ class Combination(Method):
         """
         return None
 
+    @property
+    def looks_at_gradients(self) -> bool:
+        """Whether it looks at the tasks' own gradients over the parameters that they share."""
+        return self.norm_layer is not None or isinstance(self.start(2), Surgeon)
+
     @abstractmethod
     def start(self, tasks: int) -> Combiner:
         """Return a combiner for a run of ``tasks`` tasks."""
