@@ -127,7 +127,7 @@ def test_a_test_file_whose_columns_say_nothing_has_its_labels_withheld(tmp_path:
     [
         (["x\tjoy||love"], {"labels_separator": "|"}, "label 'joy||love' is no list of classes: there is nothing"),
         (["x\tjoy|hate"], {"labels_separator": "|"}, "label 'hate' is none of: joy, anger, love"),
-        (["x\tjoy"], {}, "label 'joy' is no JSON list of classes"),
+        (["x\tjoy"], {}, "label 'joy' is no list of classes"),
         (["x\t"], {}, "no label in column 'label'"),
         (["x\t2"], {"label": ["label"]}, "column 'label' is neither 0 nor 1: '2'"),
         (["x\t1"], {"label": ["label", "anger"]}, "there is no column 'anger'"),

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minbert.data.row import missing_column
-from minbert.data.rows import Problem, Row, read_rows
+from minbert.data.rows import Problem, Row, holds_rows, read_rows
 from minbert.data.text_rows import TextRows
 from minbert.errors import UserError
 
@@ -242,7 +242,9 @@ def test_a_damaged_gzip_file_gives_rows_or_a_user_error(folder: Path, position: 
         ("rows.parquet", b"a,b\n1,2\n", "is no Parquet file; give it a name that tells what it is"),
         ("rows.parquet.gz", b"", "unpack the file"),
         ("rows.csv.gz", b"a,b\n1,2\n", "not a whole gzip file"),
-        ("rows.json", b"[]", "JSON goes in a .jsonl file, one object a line"),
+        ("rows.json", b'[{"a": 1},\n{"a": 2}]\n', "the JSON is one array; write one object a line: jq -c '.[]'"),
+        ("notes.txt", b"a text\nanother\n", "no table, as its first line has no tab. If each line is one text, put"),
+        ("rows.xlsx", b"", "the name must end in one of: .csv, .tsv, .jsonl, .parquet"),
         ("rows.csv.gz.gz", b"", "the name must end in one of"),
     ],
 )
@@ -251,6 +253,38 @@ def test_a_name_that_does_not_tell_the_format(tmp_path: Path, name: str, content
     with pytest.raises(UserError) as caught:
         list(read_rows(tmp_path / name))
     assert str(caught.value).startswith(str(tmp_path / name)) and message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "like", "content"),
+    [
+        ("rows.ndjson", "rows.jsonl", b'{"a": "1", "b": "x\\ty"}\n{"a": "2", "b": null}\n'),
+        ("rows.json", "rows.jsonl", b'\xef\xbb\xbf{"a": "1"}\r\n{"a": "2"}\r\n'),
+        ("rows.JSON.gz", "rows.jsonl.gz", gzip.compress(b'{"a": "1"}\n{"a": "2"}\n', mtime=0)),
+        ("rows.tab", "rows.tsv", b'a\tb\n"1"\t2\n'),
+        ("rows.txt", "rows.tsv", b'a\tb\nsaid "no"\t2,5\n'),
+    ],
+)
+def test_other_names_of_the_same_formats(tmp_path: Path, name: str, like: str, content: bytes) -> None:
+    for each in (name, like):
+        (tmp_path / each).write_bytes(content)
+    assert holds_rows(tmp_path / name) and values(tmp_path / name)
+    assert values(tmp_path / name) == values(tmp_path / like)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("notes.txt", b"one text\n"),
+        ("settings.json", b'{\n  "a": 1\n}\n'),
+        ("infos.json", b'{"a": {"b": 1}}\n'),
+        ("empty.txt", b""),
+        ("rows.xlsx", b""),
+    ],
+)
+def test_files_that_are_no_rows(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert not holds_rows(tmp_path / name)
 
 
 def test_a_parquet_file_of_another_name(tmp_path: Path) -> None:

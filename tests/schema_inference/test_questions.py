@@ -13,7 +13,7 @@ from schema_inference.folders import of, one, text, write
 
 GRADES = {"text": text(), "label": of(0, 1, 2, 3, 4)}
 TWO_TEXTS = {"erstens": text(), "zweitens": text(11), "label": of("a", "b")}
-TWO_LABELS = {"text": text(), "category": of("sea", "sky"), "verdict": of("x", "y", "z"), "end": of(1)}
+TWO_LABELS = {"text": text(), "intent": of("sea", "sky"), "verdict": of("x", "y", "z"), "end": of(1)}
 
 
 def settings(
@@ -33,7 +33,7 @@ def settings(
     ("columns", "key", "choices"),
     [
         (TWO_TEXTS, "text", [["erstens", "zweitens"], "erstens", "zweitens"]),
-        (TWO_LABELS, "label", ["category", "verdict"]),
+        (TWO_LABELS, "label", ["intent", "verdict"]),
         (GRADES, "kind", ["classification", "ordinal"]),
     ],
 )

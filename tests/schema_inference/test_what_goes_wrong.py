@@ -71,8 +71,8 @@ def remarks(folder: Path) -> str:
         ({"a.csv": table({"a great film": text(), "4.5": lambda row: row / 10})}, r"seems to be a row \('4.5'\)"),
         ({"a.csv": table({"a great film": text(), "3": lambda row: row % 101})}, r"seems to be a row \('3'\)"),
         (
-            {"a.csv": table({"text": text(), "label": of("['a']", "['a', 'b']", "[]")})},
-            r"seems to hold lists, but \[.* JSON",
+            {"a.csv": table({"text": text(), "label": of("[a]", "[a, b]", "[]")})},
+            r"seems to hold lists, but \[.* is none",
         ),
         (
             {"a.csv": table({"text": text(), "label": of("a")})},
@@ -221,16 +221,51 @@ def test_further_training_files_are_left_out_and_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["notes.csv", "notes.jsonl", "notes.csv.gz", "notes.parquet"])
-def test_of_a_huge_file_the_start_is_read_and_all_rows_count(
+def test_of_a_huge_file_a_part_is_read_and_all_rows_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     monkeypatch.setattr(tables, "MOST_ROWS", 30)
+    monkeypatch.setattr(tables, "MOST_READ", 60)
     monkeypatch.setattr(tables, "_BYTES_AT_A_TIME", 100)
     (task,) = infer([write(tmp_path, one({"id": code, **GOOD}, 600, file))]).tasks
     assert task.rows == {"train": 30}
     assert "id" not in task.findings.settings
     assert task.labelled == pytest.approx(600, rel=0.05)
-    assert f"only the first 30 of about {task.labelled} rows of the train file were looked at" in task.findings.unsure
+    assert f"only 30 of about {task.labelled} rows of the train file were looked at" in task.findings.unsure
+
+
+def test_a_large_file_that_is_sorted_by_its_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MOST_ROWS", 30)
+    columns = {"text": text(), "label": lambda row: "early" if row < 200 else "late" if row < 270 else "last"}
+    (task,) = infer([write(tmp_path, one(columns, 300))]).tasks
+    assert task.findings.settings["classes"] == ["early", "last", "late"]
+    assert task.labelled == 300
+    assert "only 19 of about 300 rows of the train file were looked at" in task.findings.unsure
+
+
+@pytest.mark.parametrize(("values", "told"), [(("train", "dev", "test"), True), (("train", "boat"), False)])
+def test_a_column_that_says_the_split_is_told(tmp_path: Path, values: tuple[str, ...], told: bool) -> None:
+    (task,) = infer([write(tmp_path, one({"split": of(*values), **GOOD}))]).tasks
+    assert any("'split' says which split a row is of" in doubt for doubt in task.findings.unsure) == told
+
+
+def test_tables_by_other_names_are_tasks_and_what_stands_beside_them_is_none(tmp_path: Path) -> None:
+    """As MRPC, SICK (.txt) and the reviews of Amazon and Yelp (.json) come."""
+    write(tmp_path, splits(GOOD, "quips/{}.tsv") | splits(GOOD, "jokes/{}.jsonl"))
+    for name, suffix in (("quips", ".txt"), ("jokes", ".json")):
+        for path in sorted((tmp_path / name).iterdir()):
+            path.rename(path.with_suffix(suffix))
+    write(tmp_path, {"jokes/infos.jsonl": [{"jokes": 60}]})
+    (tmp_path / "jokes" / "infos.jsonl").rename(tmp_path / "jokes" / "dataset_infos.json")
+    (tmp_path / "quips" / "readme.txt").write_text("a\ttab\n", encoding="utf-8")
+    assert {task.name: task.rows["train"] for task in infer([tmp_path]).tasks} == {"quips": 60, "jokes": 60}
+
+
+def test_a_dev_file_of_ids_alone_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path, {"train.csv": table(GOOD), "dev_ids.csv": table({"id": code}, 20)})
+    (task,) = infer([tmp_path]).tasks
+    assert task.rows == {"train": 60}
+    assert "dev_ids.csv: left out; it has one column" in remarks(tmp_path)
 
 
 def test_an_id_that_repeats_is_not_used(tmp_path: Path) -> None:

@@ -43,12 +43,12 @@ def test_a_label_is_a_json_list_of_names(text: str, label: list[int]) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("joy", """label 'joy' is no JSON list of classes, such as ["joy", "anger"]"""),
+        ("joy", """label 'joy' is no list of classes, such as ["joy", "anger"]"""),
         ('["joys"]', "label 'joys' is none of: joy, anger, 2"),
         ('["joy", "joy"]', "is no set: it names 'joy' twice"),
         ('["2", 2.0]', "is no set: it names '2.0' twice"),
-        ('{"joy": 1}', "is no JSON list"),
-        ("[null]", "is no JSON list"),
+        ('{"joy": 1}', "is no list of classes"),
+        ("[null]", "is no list of classes"),
     ],
 )
 def test_what_is_no_set_of_classes_is_told(text: str, told: str) -> None:

@@ -10,6 +10,7 @@ from minbert.data.examined import Labels
 from minbert.data.task_files import Columns
 from minbert.tasks.kinds import Kind, Label
 from minbert.tasks.numbers import number
+from minbert.tasks.written_lists import read_list
 
 
 class Relabelling:
@@ -52,12 +53,9 @@ class Relabelling:
         return self.values[self._known(text)]
 
     def _set(self, text: str) -> Label:
-        try:
-            given = json.loads(text, parse_int=str, parse_float=str)
-        except (ValueError, RecursionError):
-            given = None
-        if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
-            raise ValueError(f"label '{text}' is no JSON list of classes")
+        given = read_list(text)
+        if given is None or not all(isinstance(name, str) for name in given):
+            raise ValueError(f"label '{text}' is no list of classes")
         names = [self._name(name) for name in given]
         return self.kind.parse(json.dumps(list(dict.fromkeys(name for name in names if name is not None))))
 

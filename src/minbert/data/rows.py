@@ -6,6 +6,7 @@ its place, so a caller may stop at the first one or collect them all.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -32,13 +33,18 @@ _readers: dict[str, Callable[[BinaryIO, Path], Iterator[Row | Problem]]] = {
 
 FORMATS = tuple(_readers)
 """The suffixes of files of rows."""
+_SAME_AS = {".ndjson": ".jsonl", ".json": ".jsonl", ".tab": ".tsv", ".txt": ".tsv"}
+"""Further suffixes, and the format that such files have if they hold rows."""
+_MOST_OF_A_LINE = 1 << 20
+"""Bytes."""
 
 
 def read_rows(path: Path) -> Iterator[Row | Problem]:
     """Yield the rows of ``path``, whose suffix tells its format (``.gz`` may follow it); ``-`` is standard input.
 
-    A ``.csv`` file is separated by what its header holds: see ``read_delimited``. Standard input holds JSON lines if
-    it begins so, and otherwise rows that are separated by what its header holds, or by tabs; gzip is unpacked.
+    A ``.csv`` file is separated by what its header holds: see ``read_delimited``. ``.json`` is read as JSON lines, and
+    ``.txt`` as separated by tabs. Standard input holds JSON lines if it begins so, and otherwise rows that are
+    separated by what its header holds, or by tabs; gzip is unpacked.
 
     Raises:
         UserError: there is no such file, it cannot be read, its format is unknown, or it cannot be used as a whole
@@ -49,11 +55,32 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
             yield from _read_standard_input(stream, stdin)
         return
     with opened(path) as (stream, suffix):
-        if suffix not in _readers:
+        reader = _readers.get(_SAME_AS.get(suffix, suffix))
+        if reader is None:
             known = ", ".join(_readers)
-            hint = " JSON goes in a .jsonl file, one object a line." if suffix == ".json" else ""
-            raise UserError(f"{path}: the name must end in one of: {known}, which say the file's format.{hint}")
-        yield from _readers[suffix](stream, path)
+            raise UserError(f"{path}: the name must end in one of: {known}, which say the file's format.")
+        if suffix == ".txt" and not holds_rows(path):
+            raise UserError(
+                f"{path}: no table, as its first line has no tab. If each line is one text, put a line before them "
+                "that names their column ('text'), and give the file a name that ends in .tsv."
+            )
+        yield from reader(stream, path)
+
+
+def holds_rows(path: Path) -> bool:
+    """Return whether a file is one of rows, by its suffix; of ``.txt`` and ``.json``, which tell little, by its start.
+
+    Raises:
+        UserError: its start counts and cannot be read.
+    """
+    suffix = Path(path.name.lower().removesuffix(PACKED)).suffix
+    if suffix not in (".txt", ".json"):
+        return suffix in _readers or suffix in _SAME_AS
+    with opened(path) as (stream, _):
+        first, second = (stream.readline(_MOST_OF_A_LINE).removeprefix(BOM_UTF8).strip() for _ in range(2))
+    if suffix == ".txt":
+        return b"\t" in first
+    return first.startswith(b"[") or (first.startswith(b"{") and first.endswith(b"}") and second.startswith(b"{"))
 
 
 def told_path(path: Path) -> str:
@@ -63,7 +90,8 @@ def told_path(path: Path) -> str:
 
 def told_empty(path: Path) -> str:
     """Return what is wrong with a file in which no row was read."""
-    only = "" if path.name.lower().removesuffix(PACKED).endswith(".jsonl") else ", only the names of its columns"
+    suffix = Path(path.name.lower().removesuffix(PACKED)).suffix
+    only = "" if _SAME_AS.get(suffix, suffix) == ".jsonl" else ", only the names of its columns"
     return f"{path}: holds no rows{only}."
 
 

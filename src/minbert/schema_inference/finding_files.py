@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -10,31 +11,16 @@ from pathlib import Path
 
 from torch import nn
 
-from minbert.data.opened import PACKED
 from minbert.data.rows import FORMATS
-from minbert.errors import UserError, printable
-from minbert.run_folder.folder import RECIPE, is_finished
-from minbert.training.history import HISTORY
+from minbert.errors import UserError
+from minbert.schema_inference.row_files import CLASS_LISTS, check_folder, each_once, stem, tables_in
+from minbert.schema_inference.split_names import read_name, split_of_folder
 
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "dev": "dev",
-    "devel": "dev",
-    "development": "dev",
-    "val": "dev",
-    "valid": "dev",
-    "validation": "dev",
-    "test": "test",
-    "testing": "test",
-}
 _MEANS_NOTHING = frozenset(["data", "dataset", "datasets", "raw", "files", "csv", "tsv", "jsonl", "parquet", "default"])
 """Names of folders and files that say nothing of a task."""
-_OTHER_TABLES = frozenset([".json", ".xlsx", ".xls", ".ods", ".arrow", ".txt", ".zip", ".feather", ".db", ".sqlite"])
-"""Suffixes of files that may hold rows, but that no reader here takes."""
 _MOST_TASKS = 100
 """More are somebody's disk."""
-_CLASS_LISTS = ("labels.txt", "classes.txt")
+_NO_TRAIN = "no train file of the same name is there"
 _RESERVED = ("overall", "overall_leaderboard")
 
 
@@ -64,12 +50,21 @@ class _Part:
     """A file, and what its name says."""
 
     path: Path
+    place: Path
+    """The folder whose files can be of the same task."""
     task: str
     split: str
-    rest: str
-    """What follows the split's word: ``large`` of ``quora-train-large``."""
+    """``train``, ``dev``, ``test``, ``eval`` or ``trial``."""
+    beside: str
+    """What else the name says: ``quora large`` of ``quora-train-large``."""
+    number: str
     said: bool = True
     """Whether the name says the split."""
+
+    @property
+    def key(self) -> tuple[Path, str]:
+        """Parts with the same one are of one task."""
+        return self.place, self.task.casefold()
 
 
 def find_files(folders: Sequence[Path]) -> FoundFiles:
@@ -81,112 +76,88 @@ def find_files(folders: Sequence[Path]) -> FoundFiles:
         UserError: a folder is not there or is a run's, or holds no file to train a task on.
     """
     for folder in folders:
-        _check(folder)
+        check_folder(folder)
     # Without '..', which is another folder's name where a link comes before it.
     whole = [Path(os.path.realpath(folder)) if ".." in folder.parts else folder.absolute() for folder in folders]
     data = Path(os.path.commonpath(whole))
     remarks: list[str] = []
-    paths = _each_once([path for folder in whole for path in _tables(folder, remarks)], remarks)
-    by_task: dict[tuple[Path, str], list[_Part]] = {}
-    for path in paths:
-        in_split = path.parent not in whole and path.parent.name.lower() in _SPLITS  # not where somebody put all
-        part = _part(path, in_split)
-        place = path.parent.parent if in_split else path.parent
-        by_task.setdefault((place, part.task.casefold()), []).append(part)
+    paths = each_once([path for folder in whole for path in tables_in(folder, remarks)], remarks)
     tasks = []
-    for (place, _), parts in sorted(by_task.items()):
-        task = _task(parts, data, remarks)
-        if "train" not in task.files:
-            remarks.append(f"{', '.join(task.files.values())}: left out; no train file of the same name is there")
+    for parts in _by_task(_parts(paths, whole)):
+        if not any(part.split == "train" for part in parts):
+            left = ", ".join(_from(data, part.path) for part in parts)
+            remarks.append(f"{left}: left out; {_NO_TRAIN}")
             continue
-        task.class_list = next((place / name for name in _CLASS_LISTS if (place / name).is_file()), None)
+        task = _task(parts, data, remarks)
+        place = parts[0].place
+        task.class_list = next((place / name for name in CLASS_LISTS if (place / name).is_file()), None)
         tasks.append(task)
     if not tasks:
-        where = ", ".join(str(folder) for folder in folders)
-        why = f" {remarks[0]}." if remarks else ""
-        raise UserError(
-            f"{where}: holds no file to train on.{why} A task is a file of rows ({', '.join(FORMATS)}) with a text and "
-            "a label, for example reviews.csv, or reviews-train.csv and reviews-dev.csv, or reviews/train.csv."
-        )
+        raise UserError(_nothing_to_train_on(folders, remarks))
     if len(tasks) > _MOST_TASKS:
         raise UserError(f"{data}: holds files for {len(tasks):,} tasks. Give the folders of those to train on.")
     _name_apart(tasks)
     return FoundFiles(data, tasks, remarks)
 
 
-def _check(folder: Path) -> None:
-    if not folder.is_dir():
-        raise UserError(f"{folder}: is no folder. Give the folder that holds the files of your tasks.")
-    if _is_of_a_run(folder):
-        raise UserError(f"{folder}: is the folder of a run. Give the folder that holds the files of your tasks.")
+def _nothing_to_train_on(folders: Sequence[Path], remarks: Sequence[str]) -> str:
+    """Return why these folders make no task, and what to do."""
+    where = ", ".join(str(folder) for folder in folders)
+    why = "".join(f" {remark}." for remark in remarks[:3])
+    rename = " Rename the file that is for training, so that its name holds the word train."
+    return (
+        f"{where}: holds no file to train on.{why}{rename if _NO_TRAIN in why else ''} A task is a file of rows "
+        f"({', '.join(FORMATS)}) with a text and a label, for example reviews.csv, or reviews-train.csv and "
+        "reviews-dev.csv, or reviews/train.csv."
+    )
 
 
-def _is_of_a_run(folder: Path) -> bool:
-    return (folder / RECIPE).is_file() and (is_finished(folder) or (folder / HISTORY).is_file())
+def _parts(paths: Sequence[Path], whole: Sequence[Path]) -> list[_Part]:
+    """Return what each name says.
+
+    A word that can mean something else (``trial``, or ``Test`` in ``drugsTest``) says a split only beside another
+    split of the same task: ``drugsTrain``. So ``UnitTest.csv`` alone stays a task.
+    """
+    strictly = [_part(path, whole, loosely=False) for path in paths]
+    loosely = [_part(path, whole, loosely=True) for path in paths]
+    train = {part.key for part in loosely if part.said and part.split == "train"}
+    held_out = {part.key for part in loosely if part.split != "train"}
+    return [
+        loose if loose.key in (held_out if loose.split == "train" else train) else strict
+        for strict, loose in zip(strictly, loosely, strict=True)
+    ]
 
 
-def _tables(folder: Path, remarks: list[str]) -> Iterator[Path]:
-    """Yield the files of rows in a folder and up to two folders deep, in order of their names."""
-    others = []
-    for depth in ("*", "*/*", "*/*/*"):
-        for path in sorted(folder.glob(depth)):
-            folders = [part for part in path.relative_to(folder).parents if part.name]
-            hidden = any(part.name.startswith(".") for part in (path, *folders))
-            of_a_run = any(_is_of_a_run(folder / part) for part in folders)
-            if hidden or of_a_run or not os.path.isfile(path):  # noqa: PTH113  (False where it may not be looked at)
-                continue
-            if _suffix(path) in FORMATS:
-                if path.suffix == PACKED and path.with_suffix("").is_file():
-                    remarks.append(f"{path.name}: left out; the unpacked file stands beside it")
-                else:
-                    yield path
-            elif path.suffix.lower() in _OTHER_TABLES and path.name not in _CLASS_LISTS:
-                others.append(str(path.relative_to(folder)))
-    if others:
-        remarks.append(f"{_first(others)}: not read; rows go in {', '.join(FORMATS)} files")
+def _part(path: Path, whole: Sequence[Path], *, loosely: bool) -> _Part:
+    """Return what a file's name says, or else its folder's."""
+    folder = path.parent
+    given = folder in whole  # somebody put all files there, whatever it is called
+    of_folder = "" if given else split_of_folder(folder.name)
+    name = read_name(stem(path), loosely=loosely and not of_folder)
+    if loosely and not (name.split or of_folder or given):
+        of_folder = split_of_folder(folder.name, loosely=True)
+    place = folder.parent if of_folder else folder
+    split = name.split or of_folder
+    return _Part(path, place, _named(name.task, place), split or "train", name.beside, name.number, said=bool(split))
 
 
-def _first(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"{printable(', '.join(names[:5]))}{more}"
+def _by_task(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
+    """Yield the parts of each task, first those that go by its name.
 
-
-def _each_once(paths: Sequence[Path], remarks: list[str]) -> list[Path]:
-    """Return the paths without links that lead to a file that stands among them."""
-    by_file: dict[str, Path] = {}
-    links: list[str] = []
-    for path in sorted(paths, key=lambda path: os.path.realpath(path) != str(path)):
-        file = os.path.realpath(path)
-        if by_file.setdefault(file, path) != path:
-            links.append(f"{path.name} in {path.parent.name}")
-    if links:
-        remarks.append(f"{_first(links)}: left out; a link to a file that is read already")
-    return [path for path in dict.fromkeys(paths) if by_file[os.path.realpath(path)] == path]
-
-
-def _suffix(path: Path) -> str:
-    return Path(path.stem if path.suffix.lower() == PACKED else path.name).suffix.lower()
-
-
-def _part(path: Path, in_split: bool) -> _Part:
-    stem = path.name[: -len(path.suffix)] if path.suffix.lower() != PACKED else Path(path.stem).stem
-    pieces = re.split(r"([-_. ]+)", stem)
-    folder = path.parent.name
-    at = next((number for number, piece in enumerate(pieces) if piece.lower() in _SPLITS), None)
-    if at is None and in_split:
-        return _Part(path, _named(stem, path.parent.parent), _SPLITS[folder.lower()], "")
-    if at is None:
-        return _Part(path, _named(stem, path.parent), "train", "", said=False)
-    before, after = "".join(pieces[:at]).strip("-_. "), "".join(pieces[at + 1 :]).strip("-_. ")
-    split = _SPLITS[pieces[at].lower()]
-    if before or _is_number(after):
-        return _Part(path, _named(before, path.parent), split, after)
-    return _Part(path, _named(after, path.parent), split, "")
-
-
-def _is_number(rest: str) -> bool:
-    """Return whether this is how a part of a file is numbered: ``00000-of-00002``, ``3``, or not at all."""
-    return re.fullmatch(r"(part-?)?\d*(-?of-?\d+)?", rest) is not None
+    Where one task alone has a train file, and that says so, the dev and test files beside it belong to it, whatever
+    else their names say: ``translated_train.tsv`` and ``dev_2k.tsv``.
+    """
+    by_key: dict[tuple[Path, str], list[_Part]] = {}
+    for part in parts:
+        by_key.setdefault(part.key, []).append(part)
+    for _, keys in itertools.groupby(sorted(by_key), key=lambda key: key[0]):
+        tasks = [by_key[key] for key in keys]
+        to_train = [task for task in tasks if any(part.split == "train" for part in task)]
+        if len(to_train) == 1 and any(part.said and part.split == "train" for part in to_train[0]):
+            others = (part for task in tasks if task is not to_train[0] for part in task)
+            yield [*to_train[0], *others]
+        else:
+            yield from tasks
 
 
 def _named(name: str, folder: Path) -> str:
@@ -198,23 +169,47 @@ def _named(name: str, folder: Path) -> str:
 
 
 def _task(parts: Sequence[_Part], data: Path, remarks: list[str]) -> FoundTask:
-    """Return the task of files that go by one name."""
+    """Return the task of files that belong together."""
     task = FoundTask(parts[0].task)
-    for split in ("train", "dev", "test"):
-        of_split = (part for part in parts if part.split == split)
-        own = sorted(of_split, key=lambda part: (not part.said, len(part.rest), part.path))
-        names = [_from(data, part.path) for part in own]
+    for split, words in _words(parts).items():
+        of_split = (part for part in parts if part.split in words)
+        own = sorted(
+            of_split,
+            key=lambda part: (
+                not part.said,
+                words.index(part.split),
+                part.key != parts[0].key,
+                len(part.beside) + len(part.number),
+                part.path,
+            ),
+        )
         if not own:
             continue
-        task.files[split] = names[0]
-        numbered = len(own) > 1 and bool(own[0].rest) and all(part.rest and _is_number(part.rest) for part in own)
-        if numbered and split == "train":
-            task.more_train = names[1:]
-        elif len(own) > 1:
-            left = ", ".join(names[1:])
+        first, *others = own
+        task.files[split] = _from(data, first.path)
+        if split == "train":
+            task.more_train = [_from(data, part.path) for part in others if _goes_on(first, part)]
+            others = [part for part in others if not _goes_on(first, part)]
+        if others:
+            left = ", ".join(_from(data, part.path) for part in others)
             more = "; 'also_train_on' takes further training files" if split == "train" else ""
-            remarks.append(f"{left}: left out; {names[0]} is taken as the {split} file of {task.name}{more}")
+            taken = f"{task.files[split]} is taken as the {split} file of {task.name}"
+            remarks.append(f"{left}: left out; {taken}{more}")
     return task
+
+
+def _words(parts: Sequence[_Part]) -> dict[str, list[str]]:
+    """Return which words stand for each split beside these files, the surest first."""
+    said = {part.split for part in parts}
+    if "test" not in said and said & {"dev", "trial"}:
+        return {"train": ["train"], "dev": ["dev", "trial"], "test": ["eval"]}
+    return {"train": ["train"], "dev": ["dev", "eval", "trial"], "test": ["test"]}
+
+
+def _goes_on(first: _Part, part: _Part) -> bool:
+    """Return whether these are numbered parts of one file."""
+    numbered = bool(first.number and part.number)
+    return numbered and (first.beside, first.said, first.key) == (part.beside, part.said, part.key)
 
 
 def _from(data: Path, path: Path) -> str:

@@ -21,6 +21,7 @@ from minbert.schema_inference.lengths import choose_length
 from minbert.schema_inference.metrics import choose_metric, choose_thresholds
 from minbert.schema_inference.pairs import choose_pair
 from minbert.schema_inference.schedule import choose_rate, choose_schedule, choose_turns
+from minbert.schema_inference.split_names import split_of_folder
 from minbert.schema_inference.tables import Column, Table, read_table
 from minbert.schema_inference.text_columns import find_texts
 
@@ -98,6 +99,7 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     rows = {split: table.rows for split, table in tables.items()}
     rows["train"] += sum(part.rows for part in parts.values())
     unused = [name for name, column in train.columns.items() if column not in (*texts, *columns, row_id)]
+    _tell_splits_within(train, unused, findings)
     labelled = _labelled_rows([train, *parts.values()], labels, findings)
     read = list(zip(*(column.values for column in texts), strict=True))
     return InferredTask(task.name, findings, unused, rows, labelled, read)
@@ -132,11 +134,22 @@ def _labelled_rows(tables: Sequence[Table], labels: Labels, findings: Findings) 
 def _tell_unread(tables: Mapping[str, Table], findings: Findings) -> None:
     for split, table in tables.items():
         if not table.whole:
-            told = f"the first {table.rows:,} of about {table.rows_in_all:,} rows of the {split} file"
+            told = f"{table.rows:,} of about {table.rows_in_all:,} rows of the {split} file"
             findings.unsure.append(f"only {told} were looked at")
         if table.bad:
             rows = "1 row" if table.bad == 1 else f"{table.bad:,} rows"
             findings.unsure.append(f"{rows} of the {split} file cannot be read; 'minbert data check' shows which")
+
+
+def _tell_splits_within(train: Table, unused: Sequence[str], findings: Findings) -> None:
+    """Tell of a column by which one file holds the rows of several splits, as STS Benchmark's does."""
+    for name in unused:
+        values = train.columns[name].counts
+        if len(values) > 1 and all(split_of_folder(value, loosely=True) for value in values):
+            findings.unsure.append(
+                f"'{shown(name)}' says which split a row is of, but all rows of the train file are trained on: write "
+                "the rows of each split into a file of their own"
+            )
 
 
 def _tell_unusable(tables: Mapping[str, Table], columns: Sequence[Column], findings: Findings) -> None:
@@ -171,9 +184,14 @@ def _read(task: FoundTask, data: Path, remarks: list[str]) -> dict[str, Table]:
     for split in ("dev", "test"):
         if split in task.files:
             try:
-                tables[split] = read_table(data / task.files[split])
+                table = read_table(data / task.files[split])
             except UserError as error:
                 remarks.append(f"{str(error).removesuffix('.')}; left out")
+                continue
+            if split == "dev" and len(table.columns) == 1:
+                remarks.append(f"{printable(task.files[split])}: left out; it has one column, so no text with a label")
+            else:
+                tables[split] = table
     return tables
 
 

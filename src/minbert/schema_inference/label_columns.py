@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from minbert.errors import UserError, shown
 from minbert.schema_inference.found import Ask, Findings, Question
+from minbert.schema_inference.labels import MISSING
 from minbert.schema_inference.tables import Column, Table, told_columns
 from minbert.schema_inference.words import known_words, says, words_of
 from minbert.tasks.numbers import number
@@ -13,6 +14,8 @@ from minbert.tasks.numbers import number
 _WITHHELD = frozenset(["", "-1", "-1.0"])
 _SAID = 3
 """The points of a column whose header says that it holds labels."""
+_ALL = 0.9
+"""Of the rows with a label in one of several columns of 0 and 1, so many have one in each."""
 _FEW = 50
 """So many classes are few: codes and dates have more."""
 
@@ -51,7 +54,9 @@ def find_labels(
         for column in columns
         if column not in texts and column is not row_id and _may_be_labels(column, column.name in withheld)
     }
-    candidates = sorted((train.columns[name] for name in points), key=lambda column: -points[column.name])
+    candidates = sorted(
+        (train.columns[name] for name in points), key=lambda c: (-points[c.name], not says(c.name, "score"))
+    )
     candidates = _without_twins(candidates, findings)
     if not candidates:
         others = [c for c in train.columns.values() if c not in texts and c is not row_id]
@@ -95,7 +100,7 @@ def _is_withheld(test: Table, name: str) -> bool:
 
 def _may_be_labels(column: Column, withheld: bool) -> bool:
     if column.lists:
-        return True
+        return len(column.counts.keys() - {"[]"}) > 1
     tells_rows_apart = says(column.name, "identity") and not says(column.name, "label")
     if len(column.counts) < 2 or column.dates >= 0.5 or tells_rows_apart:
         return False
@@ -124,15 +129,29 @@ def _why_no_labels(column: Column, everywhere: bool) -> str:
 def _points(column: Column, withheld: bool, last: bool) -> int:
     """Return how much speaks for a column of labels."""
     words = words_of(column.name)
-    points = 4 * withheld + last
-    if says(column.name, "label"):
-        points += 4
-    elif says(column.name, "score"):
-        points += 3
-    elif says(column.name, "about"):
-        points -= 4
+    points = 4 * withheld + _points_of_words(column.name, words, withheld)
     points += 2 * (words[:1] != [] and words[0] in known_words("statement"))
-    return points + (len(column.counts) <= _FEW and (column.distinct_share <= 0.2 or len(column.counts) <= 5))
+    points += len(column.counts) <= _FEW and (column.distinct_share <= 0.2 or len(column.counts) <= 5)
+    return points + (last if _labelled(column) >= 0.5 * len(column.values) else -2)
+
+
+def _labelled(column: Column) -> int:
+    """Return how many rows have more in a column than a word for a missing label."""
+    return column.filled - sum(times for value, times in column.counts.items() if value.lower() in MISSING)
+
+
+def _points_of_words(header: str, words: Sequence[str], withheld: bool) -> int:
+    """Return what a header's words say for a column of labels: what the test file lacks is not about a row."""
+    if says(header, "beside"):
+        return -4
+    if words and all(word in known_words("exactly") for word in words):
+        return 6
+    if says(header, "label"):
+        only_category = not any(word in known_words("label") - known_words("category") for word in words)
+        return 4 - only_category - (only_category and len(words) > 1)
+    if says(header, "score"):
+        return 3
+    return -4 * (says(header, "about") and not withheld)
 
 
 def _without_twins(candidates: Sequence[Column], findings: Findings) -> list[Column]:
@@ -157,9 +176,11 @@ def _say_the_same(one: Column, other: Column) -> bool:
 
 def _truth_columns(columns: Sequence[Column], candidates: Sequence[Column]) -> list[Column]:
     """Return the columns of 0 and 1, or of true and false, in the file's order, where there are at least two."""
-    truths = [column for column in candidates if column.is_truth and not says(column.name, "about")]
+    truths = [column for column in candidates if column.is_truth and not says(column.name, "about", "beside")]
     if not truths:
         return []
+    most = max(map(_labelled, truths))  # what a part of the rows have is asked of rows of one class alone
+    truths = [column for column in truths if _labelled(column) >= _ALL * most]
     in_digits = [c for c in truths if c.numbers == 1]
     kept = in_digits if len(in_digits) * 2 > len(truths) else [c for c in truths if c.numbers < 1]
     never = [c for c in columns if len(kept) > 2 and len(c.counts) == 1 and number(min(c.counts)) == 0]

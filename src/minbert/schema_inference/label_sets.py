@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from minbert.errors import UserError, shown
 from minbert.schema_inference.found import Ask, Findings, Question
 from minbert.schema_inference.labels import Labels
 from minbert.tasks.numbers import number
+from minbert.tasks.written_lists import read_list
 
 _SEPARATORS = ("|", ";", ",", "/", "+", " ")
 """The likelier first. A space separates numbers alone: names may hold it."""
@@ -38,7 +38,7 @@ def read_lists(labels: Labels, findings: Findings) -> bool:
     """Set ``kind: multilabel`` where labels are lists; return whether it is so.
 
     Raises:
-        UserError: they are lists, but not as JSON writes them.
+        UserError: they are lists, but written in a way that nothing here reads.
     """
     if not labels.all or not (labels.lists or all(value[0] + value[-1] == "[]" for value in labels.known)):
         return False
@@ -48,7 +48,7 @@ def read_lists(labels: Labels, findings: Findings) -> bool:
         names = _of_list(value)
         if names is None:
             raise UserError(
-                f"column '{shown(labels.headers[0])}' seems to hold lists, but {shown(value)} is no JSON; "
+                f"column '{shown(labels.headers[0])}' seems to hold lists, but {shown(value)} is none; "
                 'write ["a", "b"], or a|b'
             )
         named = dict.fromkeys(name for name in names if name)
@@ -193,12 +193,9 @@ def _classes(counts: Mapping[str, int], labels: Labels, findings: Findings) -> N
 
 
 def _of_list(value: str) -> list[str] | None:
-    """Return the names in a list that is written as JSON, an empty one for null; None where it is none."""
-    try:
-        names = json.loads(value)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(names, list) or any(isinstance(name, list | dict) for name in names):
+    """Return the names in a list (see ``read_list``), an empty one for null; None where it is none."""
+    names = read_list(value)
+    if names is None or any(isinstance(name, list | dict) for name in names):
         return None
     return [
         "" if name is None else (str(name).lower() if isinstance(name, bool) else str(name).strip()) for name in names

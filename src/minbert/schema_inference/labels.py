@@ -14,6 +14,8 @@ from minbert.tasks.numbers import number
 
 MISSING = frozenset(["na", "n/a", "nan", "null", "?", "#n/a", "unlabeled", "unlabelled"])
 """What files write where they have no label."""
+_DASH, _MOST_DASHES = "-", 0.05
+"""A label is missing where so few rows have a dash: of SNLI's, those whose annotators did not agree."""
 _PLAIN = re.compile(r"[-+]?(0|[1-9]\d*)?(\.\d*)?", re.ASCII)
 
 
@@ -38,7 +40,14 @@ class Labels:
     @cached_property
     def known(self) -> dict[str, str]:
         """Every value but those that stand for a missing label, by how it is shown: ``1`` for ``1`` and ``1.0``."""
-        return {value: canonical(value) for value in self.all if value.lower() not in MISSING}
+        missing = {*MISSING, _DASH} if self._dash_is_missing else MISSING
+        return {value: canonical(value) for value in self.all if value.lower() not in missing}
+
+    @property
+    def _dash_is_missing(self) -> bool:
+        """Whether a dash is no class: no class is a single sign, as ``+`` is, and few rows have it."""
+        signs = any(len(value) == 1 for value in self.all.keys() - {_DASH})
+        return not signs and self.all[_DASH] <= _MOST_DASHES * self.all.total()
 
     @cached_property
     def missing(self) -> list[str]:

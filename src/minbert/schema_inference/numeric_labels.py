@@ -13,8 +13,8 @@ from minbert.schema_inference.words import says
 
 _SCALES = ((0, 1), (-1, 1), (1, 5), (0, 5), (1, 10), (0, 10), (0, 100))
 """Scales that people use, the narrower first."""
-_STARS = frozenset([3, 5, 6, 7, 10])
-"""Where scales from 1 end."""
+_STARS = frozenset([5, 6, 7, 10])
+"""Where scales from 1 end; one to three are codes as often."""
 _MOST_GRADES = 11
 """As many grades as 0 to 10; more are a scale of numbers."""
 
@@ -78,7 +78,7 @@ def _whole_numbers(labels: Labels, whole: Sequence[int], findings: Findings, ask
     gapless = high - low + 1 == count
     if list(whole) == [0, 1]:
         findings.set("kind", "binary", "labels are 0 and 1")
-    elif is_score:
+    elif is_score and count > 2:
         if count <= _MOST_GRADES:
             _ordinal(whole, findings, f"{told} of a header that says score")
         else:
@@ -98,6 +98,8 @@ def _whole_numbers(labels: Labels, whole: Sequence[int], findings: Findings, ask
         or (gapless and count > 3 and _decide(labels, told, "in order, as grades are (kind: ordinal)", findings, ask))
     ):
         _ordinal(whole, findings, f"{told} in order")
+        if low == 1:
+            findings.unsure.append(f"{told} are taken for grades; where they are codes, set 'kind: classification'")
     else:
         _codes(whole, findings, told)
 

@@ -16,6 +16,7 @@ from minbert.tasks.kinds.over_classes import by_class, class_number, numbers_of_
 from minbert.tasks.metrics import Values
 from minbert.tasks.predictions import Predictions
 from minbert.tasks.thresholds import DEV, HALF, chosen_thresholds, one_threshold
+from minbert.tasks.written_lists import read_list
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -120,18 +121,15 @@ class Multilabel(NamedClasses):
         return f"a class is to be answered from its threshold on: {shown}"
 
     def parse(self, text: str) -> Label:
-        """Return the classes (classes,), 1 for those that ``text``, a JSON list of their names, holds.
+        """Return the classes (classes,), 1 for those that ``text``, a list of their names (see ``read_list``), holds.
 
         Raises:
             ValueError: it is no such list, or names a class twice.
         """
         text = text.strip()
-        try:
-            given = json.loads(text, parse_int=str, parse_float=str)
-        except (ValueError, RecursionError):
-            given = None
-        if not isinstance(given, list) or not all(isinstance(name, str | bool) for name in given):
-            raise ValueError(f"label '{text}' is no JSON list of classes, such as {self._example}")
+        given = read_list(text)
+        if given is None or not all(isinstance(name, str | bool) for name in given):
+            raise ValueError(f"label '{text}' is no list of classes, such as {self._example}")
         label = np.zeros(len(self.class_names))
         for name in given:
             place = class_number(str(name).lower() if isinstance(name, bool) else name, self.class_names)
