@@ -87,6 +87,13 @@ def some(labels: Any, every: int, otherwise: str) -> Any:
             id="what the test file lacks",
         ),
         pytest.param(
+            one(
+                {"Tweet": text(), "Target": of("sea", "sky"), "Stance": of("for", "against"), "Sentiment": of("+", "-")}
+            ),
+            {"label": "Stance"},
+            id="what the stance is about",
+        ),
+        pytest.param(
             one({"text": text(), "is_humor": of(0, 1, 1), "humor_controversy": some(of(0, 1), 2, "")}),
             {"label": "is_humor", "kind": "binary"},
             id="a question about the rows of one class",
