@@ -255,17 +255,20 @@ def test_tables_by_other_names_are_tasks_and_what_stands_beside_them_is_none(tmp
     for name, suffix in (("quips", ".txt"), ("jokes", ".json")):
         for path in sorted((tmp_path / name).iterdir()):
             path.rename(path.with_suffix(suffix))
-    write(tmp_path, {"jokes/infos.jsonl": [{"jokes": 60}]})
+    write(tmp_path, {"jokes/infos.jsonl": [{"jokes": 60}], "jokes/labels.jsonl": [{"label": 1}, {"label": 2}]})
+    (tmp_path / "jokes" / "labels.jsonl").rename(tmp_path / "jokes" / "labels.json")
     (tmp_path / "jokes" / "infos.jsonl").rename(tmp_path / "jokes" / "dataset_infos.json")
     (tmp_path / "quips" / "readme.txt").write_text("a\ttab\n", encoding="utf-8")
     assert {task.name: task.rows["train"] for task in infer([tmp_path]).tasks} == {"quips": 60, "jokes": 60}
 
 
-def test_a_dev_file_of_ids_alone_is_left_out(tmp_path: Path) -> None:
-    write(tmp_path, {"train.csv": table(GOOD), "dev_ids.csv": table({"id": code}, 20)})
+@pytest.mark.parametrize("columns", [{"id": code}, {"id": code, "text": text(), "essay_set": of(1, 2)}])
+def test_a_dev_file_without_labels_is_left_out(columns: dict[str, Any], tmp_path: Path) -> None:
+    write(tmp_path, {"train.csv": table({"essay_set": of(1, 2), **GOOD}), "dev_ids.csv": table(columns, 20)})
     (task,) = infer([tmp_path]).tasks
     assert task.rows == {"train": 60}
-    assert "dev_ids.csv: left out; it has one column" in remarks(tmp_path)
+    assert task.findings.settings["label"] == "label"
+    assert "dev_ids.csv: left out; it seems to have no labels" in remarks(tmp_path)
 
 
 def test_an_id_that_repeats_is_not_used(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from minbert.recipe.recipe import TaskRecipe
 from minbert.schema_inference.few_rows import choose_dev, choose_for_few_rows, has_few_rows
 from minbert.schema_inference.finding_files import FoundTask, find_files
 from minbert.schema_inference.found import Ask, Findings, InferredFolder, InferredTask, Question, nobody
-from minbert.schema_inference.label_columns import find_id, find_labels
+from minbert.schema_inference.label_columns import find_id, find_labels, lacks_labels
 from minbert.schema_inference.label_kinds import infer_kind
 from minbert.schema_inference.labels import Labels, gather_labels
 from minbert.schema_inference.lengths import choose_length
@@ -188,8 +188,8 @@ def _read(task: FoundTask, data: Path, remarks: list[str]) -> dict[str, Table]:
             except UserError as error:
                 remarks.append(f"{str(error).removesuffix('.')}; left out")
                 continue
-            if split == "dev" and len(table.columns) == 1:
-                remarks.append(f"{printable(task.files[split])}: left out; it has one column, so no text with a label")
+            if split == "dev" and (len(table.columns) == 1 or lacks_labels(table, tables["train"])):
+                remarks.append(f"{printable(task.files[split])}: left out; it seems to have no labels")
             else:
                 tables[split] = table
     return tables

@@ -16,6 +16,8 @@ _SAID = 3
 """The points of a column whose header says that it holds labels."""
 _ALL = 0.9
 """Of the rows with a label in one of several columns of 0 and 1, so many have one in each."""
+_MOST_WORDS_OF_A_LIST = 30
+"""More are texts, as paragraphs are, and no names of classes."""
 _FEW = 50
 """So many classes are few: codes and dates have more."""
 
@@ -93,6 +95,16 @@ def find_labels(
     return [best]
 
 
+def lacks_labels(table: Table, train: Table) -> bool:
+    """Return whether headers of the train file say that columns hold labels, and none of another file does."""
+    say_so = {
+        name
+        for name in (*train.columns, *table.columns)
+        if says(name, "label", "score") and not says(name, "beside", "category")
+    }
+    return bool(say_so) and not say_so & table.columns.keys()
+
+
 def _is_withheld(test: Table, name: str) -> bool:
     """Return whether the test file has no labels in this column."""
     return name not in test.columns or test.columns[name].counts.keys() <= _WITHHELD
@@ -100,7 +112,7 @@ def _is_withheld(test: Table, name: str) -> bool:
 
 def _may_be_labels(column: Column, withheld: bool) -> bool:
     if column.lists:
-        return len(column.counts.keys() - {"[]"}) > 1
+        return len(column.counts.keys() - {"[]"}) > 1 and column.words <= _MOST_WORDS_OF_A_LIST
     tells_rows_apart = says(column.name, "identity") and not says(column.name, "label")
     if len(column.counts) < 2 or column.dates >= 0.5 or tells_rows_apart:
         return False

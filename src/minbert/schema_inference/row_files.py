@@ -13,7 +13,8 @@ from minbert.errors import UserError, printable
 from minbert.run_folder.folder import RECIPE, is_finished
 from minbert.training.history import HISTORY
 
-CLASS_LISTS = ("labels.txt", "classes.txt")
+_OF_CLASSES = ("labels", "classes")
+CLASS_LISTS = tuple(f"{name}.txt" for name in _OF_CLASSES)
 _OTHER_TABLES = frozenset([".json", ".xlsx", ".xls", ".ods", ".arrow", ".txt", ".zip", ".feather", ".db", ".sqlite"])
 """Suffixes of files that may hold rows, but that no reader here takes, or not always."""
 _NO_TABLES = frozenset(
@@ -90,7 +91,8 @@ def stem(path: Path) -> str:
 
 
 def _holds_rows(path: Path) -> bool:
-    if path.name in CLASS_LISTS or (path.suffix.lower() == ".txt" and _ABOUT.match(path.name)):
+    suffix = path.suffix.lower()
+    if (suffix == ".txt" and _ABOUT.match(path.name)) or (suffix in (".txt", ".json") and path.stem in _OF_CLASSES):
         return False
     try:
         return holds_rows(path)
