@@ -57,6 +57,11 @@ def some(labels: Any, every: int, otherwise: str) -> Any:
             id="what kind of product",
         ),
         pytest.param(
+            one({"user_rating": of(1, 2, 3, 4, 5), "user": of("ann", "bo"), "review": text(), "type": of("a", "b")}),
+            {"label": "user_rating"},
+            id="whose rating",
+        ),
+        pytest.param(
             one({"cat": of("toys", "books", "food"), "label": of(0, 1), "review": text()}),
             {"label": "label", "kind": "binary"},
             id="the very word",

@@ -8,7 +8,7 @@ from minbert.errors import UserError, shown
 from minbert.schema_inference.found import Ask, Findings, Question
 from minbert.schema_inference.labels import MISSING
 from minbert.schema_inference.tables import Column, Table, told_columns
-from minbert.schema_inference.words import known_words, says, words_of
+from minbert.schema_inference.words import is_beside_labels, known_words, says, words_of
 from minbert.tasks.numbers import number
 
 _WITHHELD = frozenset(["", "-1", "-1.0"])
@@ -100,7 +100,7 @@ def lacks_labels(table: Table, train: Table) -> bool:
     say_so = {
         name
         for name in (*train.columns, *table.columns)
-        if says(name, "label", "score") and not says(name, "beside", "category")
+        if says(name, "label", "score") and not says(name, "category") and not is_beside_labels(name)
     }
     return bool(say_so) and not say_so & table.columns.keys()
 
@@ -154,7 +154,7 @@ def _labelled(column: Column) -> int:
 
 def _points_of_words(header: str, words: Sequence[str], withheld: bool) -> int:
     """Return what a header's words say for a column of labels: what the test file lacks is not about a row."""
-    if says(header, "beside"):
+    if is_beside_labels(header):
         return -4
     if words and all(word in known_words("exactly") for word in words):
         return 6
@@ -188,7 +188,11 @@ def _say_the_same(one: Column, other: Column) -> bool:
 
 def _truth_columns(columns: Sequence[Column], candidates: Sequence[Column]) -> list[Column]:
     """Return the columns of 0 and 1, or of true and false, in the file's order, where there are at least two."""
-    truths = [column for column in candidates if column.is_truth and not says(column.name, "about", "beside")]
+    truths = [
+        column
+        for column in candidates
+        if column.is_truth and not says(column.name, "about") and not is_beside_labels(column.name)
+    ]
     if not truths:
         return []
     most = max(map(_labelled, truths))  # what a part of the rows have is asked of rows of one class alone

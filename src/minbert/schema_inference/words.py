@@ -30,6 +30,11 @@ def says(header: str, *roles: str) -> bool:
     return any(words & known_words(role) for role in roles)
 
 
+def is_beside_labels(header: str) -> bool:
+    """Return whether a header names what stands beside a label: ``helpfulness_numerator``, but not ``user_rating``."""
+    return says(header, "beside") or says(" ".join(words_of(header)[-1:]), "behind")
+
+
 def pairing(one: str, other: str) -> int:
     """Return how surely two headers name the two sides of a pair, in this order.
 
