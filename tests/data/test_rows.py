@@ -244,7 +244,7 @@ def test_a_damaged_gzip_file_gives_rows_or_a_user_error(folder: Path, position: 
         ("rows.csv.gz", b"a,b\n1,2\n", "not a whole gzip file"),
         ("rows.json", b'[{"a": 1},\n{"a": 2}]\n', "the JSON is one array; write one object a line: jq -c '.[]'"),
         ("notes.txt", b"a text\nanother\n", "no table, as its first line has no tab. If each line is one text, put"),
-        ("rows.xlsx", b"", "the name must end in one of: .csv, .tsv, .jsonl, .parquet"),
+        ("rows.xlsx", b"", "the name must end in one of: .csv, .tsv, .jsonl, .parquet, .ndjson"),
         ("rows.csv.gz.gz", b"", "the name must end in one of"),
     ],
 )
@@ -278,6 +278,7 @@ def test_other_names_of_the_same_formats(tmp_path: Path, name: str, like: str, c
         ("notes.txt", b"one text\n"),
         ("settings.json", b'{\n  "a": 1\n}\n'),
         ("infos.json", b'{"a": {"b": 1}}\n'),
+        ("array.json", b'[{"a": "1"}, {"a": "2"}]\n'),
         ("empty.txt", b""),
         ("rows.xlsx", b""),
     ],

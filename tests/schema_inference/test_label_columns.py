@@ -62,6 +62,30 @@ def some(labels: Any, every: int, otherwise: str) -> Any:
             id="whose rating",
         ),
         pytest.param(
+            one({"question": text(), "category": of("sea", "sky"), "difficulty": of(1, 2, 3)}),
+            {"label": "category"},
+            id="a category alone",
+        ),
+        pytest.param(
+            one({"text": text(), "humour": of("dry", "none"), "set": of("train", "dev", "test")}),
+            {"label": "humour"},
+            id="a column that says the split",
+        ),
+        pytest.param(
+            {
+                "bait.jsonl": [
+                    {
+                        "post": text()(row),
+                        "mood": of("dull", "glad")(row),
+                        "targetParagraphs": [text(n)(row) for n in range(4)],
+                    }
+                    for row in range(60)
+                ]
+            },
+            {"label": "mood"},
+            id="paragraphs",
+        ),
+        pytest.param(
             one({"cat": of("toys", "books", "food"), "label": of(0, 1), "review": text()}),
             {"label": "label", "kind": "binary"},
             id="the very word",

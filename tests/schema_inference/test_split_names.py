@@ -64,10 +64,9 @@ def splits(names: FoundFiles) -> dict[str, str]:
         ("translated_train.tsv dev_2k.tsv test_2k.tsv", "translated", "translated_train.tsv dev_2k.tsv test_2k.tsv"),
         ("train.csv dev.csv test_labeled.csv", "hub", "train.csv dev.csv test_labeled.csv"),
         ("train.csv trial.csv test-public.csv", "hub", "train.csv trial.csv test-public.csv"),
-        ("C_Train.csv C_Val.csv en_test_with_labels.csv", "C", "C_Train.csv C_Val.csv en_test_with_labels.csv"),
         ("EI-anger-train.tsv 2018-EI-anger-dev.tsv", "EI-anger", "EI-anger-train.tsv 2018-EI-anger-dev.tsv -"),
         ("training.160.csv testdata.manual.csv", "hub", "training.160.csv - testdata.manual.csv"),
-        ("train/a.csv dev/b.csv", "a", "train/a.csv dev/b.csv -"),
+        ("train.csv dev.csv a_test_data.csv", "hub", "train.csv dev.csv a_test_data.csv"),
     ],
 )
 def test_a_folder_is_one_task_of_these_files(names: str, task: str, files: str, tmp_path: Path) -> None:
@@ -206,6 +205,10 @@ def test_a_part_goes_on_only_with_its_own_kind(tmp_path: Path) -> None:
         ("train.csv notes.csv test_x.csv", {"hub": "train.csv - -", "notes": "notes.csv - -"}, "test_x.csv"),
         ("reviews.csv dev.csv test.csv", {"reviews": "reviews.csv - -"}, "dev.csv, test.csv"),
         ("x/train.csv dev_a.csv", {"x": "x/train.csv - -"}, "dev_a.csv"),
+        ("sst-train.csv sst-dev.csv mrpc-test.csv", {"sst": "sst-train.csv sst-dev.csv -"}, "mrpc-test.csv"),
+        ("train/a.csv dev/b.csv", {"a": "train/a.csv - -"}, "dev/b.csv"),
+        ("train.csv eval/sts.csv", {"hub": "train.csv - -"}, "eval/sts.csv"),
+        ("C_Train.csv en_test_with_labels.csv", {"C": "C_Train.csv - -"}, "en_test_with_labels.csv"),
     ],
 )
 def test_where_it_is_open_whose_a_file_is_it_is_left_out_and_told(

@@ -260,6 +260,7 @@ def test_tables_by_other_names_are_tasks_and_what_stands_beside_them_is_none(tmp
     (tmp_path / "jokes" / "infos.jsonl").rename(tmp_path / "jokes" / "dataset_infos.json")
     (tmp_path / "quips" / "readme.txt").write_text("a\ttab\n", encoding="utf-8")
     assert {task.name: task.rows["train"] for task in infer([tmp_path]).tasks} == {"quips": 60, "jokes": 60}
+    assert "jokes/dataset_infos.json, jokes/labels.json, quips/readme.txt: not read" in remarks(tmp_path)
 
 
 @pytest.mark.parametrize("columns", [{"id": code}, {"id": code, "text": text(), "essay_set": of(1, 2)}])
@@ -269,6 +270,22 @@ def test_a_dev_file_without_labels_is_left_out(columns: dict[str, Any], tmp_path
     assert task.rows == {"train": 60}
     assert task.findings.settings["label"] == "label"
     assert "dev_ids.csv: left out; it seems to have no labels" in remarks(tmp_path)
+
+
+def test_a_dev_file_with_the_likelier_label_is_kept(tmp_path: Path) -> None:
+    both = {"text": text(), "category": of("a", "b"), "quality": of(1, 2, 3)}
+    write(tmp_path, {"train.csv": table(both), "dev.csv": table({**GOOD, "category": of("a", "b")}, 20)})
+    (task,) = infer([tmp_path]).tasks
+    assert (task.findings.settings["label"], task.rows) == ("category", {"train": 60, "dev": 20})
+
+
+def test_the_same_rows_in_json_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path, {"train.tsv": table(GOOD), "train.jsonl": table(GOOD)})
+    (tmp_path / "train.jsonl").rename(tmp_path / "train.json")
+    (tmp_path / "array.json").write_text('[{"text": "a", "label": "b"}]', encoding="utf-8")
+    (task,) = infer([tmp_path]).tasks
+    assert task.findings.settings["files"] == {"train": "train.tsv"}
+    assert "train.json: left out" in remarks(tmp_path) and "array.json: not read" in remarks(tmp_path)
 
 
 def test_an_id_that_repeats_is_not_used(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
     with opened(path) as (stream, suffix):
         reader = _readers.get(_SAME_AS.get(suffix, suffix))
         if reader is None:
-            known = ", ".join(_readers)
+            known = ", ".join([*_readers, *_SAME_AS])
             raise UserError(f"{path}: the name must end in one of: {known}, which say the file's format.")
         if suffix == ".txt" and not holds_rows(path):
             raise UserError(
@@ -80,7 +80,7 @@ def holds_rows(path: Path) -> bool:
         first, second = (stream.readline(_MOST_OF_A_LINE).removeprefix(BOM_UTF8).strip() for _ in range(2))
     if suffix == ".txt":
         return b"\t" in first
-    return first.startswith(b"[") or (first.startswith(b"{") and first.endswith(b"}") and second.startswith(b"{"))
+    return first.startswith(b"{") and first.endswith(b"}") and second.startswith(b"{")
 
 
 def told_path(path: Path) -> str:

@@ -58,6 +58,8 @@ class _Part:
     beside: str
     """What else the name says: ``quora large`` of ``quora-train-large``."""
     number: str
+    before: str
+    """What stands before the split's word, or the whole name where none says a split."""
     said: bool = True
     """Whether the name says the split."""
 
@@ -138,14 +140,16 @@ def _part(path: Path, whole: Sequence[Path], *, loosely: bool) -> _Part:
         of_folder = split_of_folder(folder.name, loosely=True)
     place = folder.parent if of_folder else folder
     split = name.split or of_folder
-    return _Part(path, place, _named(name.task, place), split or "train", name.beside, name.number, said=bool(split))
+    return _Part(
+        path, place, _named(name.task, place), split or "train", name.beside, name.number, name.before, said=bool(split)
+    )
 
 
 def _by_task(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
     """Yield the parts of each task, first those that go by its name.
 
-    Where one task alone has a train file, and that says so, the dev and test files beside it belong to it, whatever
-    else their names say: ``translated_train.tsv`` and ``dev_2k.tsv``.
+    Where one task alone has a train file, and that says so, the dev and test files beside it belong to it if no other
+    task's name stands before the split's word: ``translated_train.tsv`` and ``dev_2k.tsv``, but not ``sts-test.tsv``.
     """
     by_key: dict[tuple[Path, str], list[_Part]] = {}
     for part in parts:
@@ -154,10 +158,23 @@ def _by_task(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
         tasks = [by_key[key] for key in keys]
         to_train = [task for task in tasks if any(part.split == "train" for part in task)]
         if len(to_train) == 1 and any(part.said and part.split == "train" for part in to_train[0]):
-            others = (part for task in tasks if task is not to_train[0] for part in task)
-            yield [*to_train[0], *others]
+            others = [task for task in tasks if task is not to_train[0]]
+            joining = [task for task in others if all(_may_join(part, to_train[0]) for part in task)]
+            yield [*to_train[0], *itertools.chain(*joining)]
+            yield from (task for task in others if task not in joining)
         else:
             yield from tasks
+
+
+def _may_join(part: _Part, task: Sequence[_Part]) -> bool:
+    """Return whether a name tells of no other task: beside ``moods-train``, ``2018-moods-dev`` and ``dev_2k`` do not.
+
+    Beside ``train`` alone, only a name that a folder of a split holds (``eval/sts``) does.
+    """
+    own, names = part.before.casefold(), {each.before.casefold() for each in task}
+    if "" in names:
+        return own != stem(part.path).casefold()
+    return any(own in name or name in own for name in names)
 
 
 def _named(name: str, folder: Path) -> str:
@@ -179,6 +196,7 @@ def _task(parts: Sequence[_Part], data: Path, remarks: list[str]) -> FoundTask:
                 not part.said,
                 words.index(part.split),
                 part.key != parts[0].key,
+                part.path.suffix.lower() in (".json", ".txt"),  # often the same rows once more
                 len(part.beside) + len(part.number),
                 part.path,
             ),

@@ -14,14 +14,13 @@ from minbert.recipe.recipe import TaskRecipe
 from minbert.schema_inference.few_rows import choose_dev, choose_for_few_rows, has_few_rows
 from minbert.schema_inference.finding_files import FoundTask, find_files
 from minbert.schema_inference.found import Ask, Findings, InferredFolder, InferredTask, Question, nobody
-from minbert.schema_inference.label_columns import find_id, find_labels, lacks_labels
+from minbert.schema_inference.label_columns import find_id, find_labels, lacks_labels, says_splits
 from minbert.schema_inference.label_kinds import infer_kind
 from minbert.schema_inference.labels import Labels, gather_labels
 from minbert.schema_inference.lengths import choose_length
 from minbert.schema_inference.metrics import choose_metric, choose_thresholds
 from minbert.schema_inference.pairs import choose_pair
 from minbert.schema_inference.schedule import choose_rate, choose_schedule, choose_turns
-from minbert.schema_inference.split_names import split_of_folder
 from minbert.schema_inference.tables import Column, Table, read_table
 from minbert.schema_inference.text_columns import find_texts
 
@@ -82,11 +81,15 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
 
     tables = _read(task, data, remarks)
     findings = Findings()
-    findings.set("files", {split: task.files[split] for split in tables})
+    findings.set("files", {})  # the first key of a task
     train = tables["train"]
-    _tell_unread(tables, findings)
     texts = find_texts(tables, findings, ask_of_task)
     row_id = find_id(tables, texts, findings)
+    if "dev" in tables and lacks_labels(tables, texts, row_id):
+        del tables["dev"]
+        remarks.append(_told_unlabelled(task))
+    findings.set("files", {split: task.files[split] for split in tables})
+    _tell_unread(tables, findings)
     columns = find_labels(tables, texts, row_id, findings, ask_of_task)
     _tell_unusable(tables, [*texts, *columns], findings)
     listed = _listed(task.class_list)
@@ -144,8 +147,7 @@ def _tell_unread(tables: Mapping[str, Table], findings: Findings) -> None:
 def _tell_splits_within(train: Table, unused: Sequence[str], findings: Findings) -> None:
     """Tell of a column by which one file holds the rows of several splits, as STS Benchmark's does."""
     for name in unused:
-        values = train.columns[name].counts
-        if len(values) > 1 and all(split_of_folder(value, loosely=True) for value in values):
+        if says_splits(train.columns[name]):
             findings.unsure.append(
                 f"'{shown(name)}' says which split a row is of, but all rows of the train file are trained on: write "
                 "the rows of each split into a file of their own"
@@ -188,11 +190,15 @@ def _read(task: FoundTask, data: Path, remarks: list[str]) -> dict[str, Table]:
             except UserError as error:
                 remarks.append(f"{str(error).removesuffix('.')}; left out")
                 continue
-            if split == "dev" and (len(table.columns) == 1 or lacks_labels(table, tables["train"])):
-                remarks.append(f"{printable(task.files[split])}: left out; it seems to have no labels")
+            if split == "dev" and len(table.columns) == 1:
+                remarks.append(_told_unlabelled(task))
             else:
                 tables[split] = table
     return tables
+
+
+def _told_unlabelled(task: FoundTask) -> str:
+    return f"{printable(task.files['dev'])}: left out; it seems to have no labels"
 
 
 def _listed(path: Path | None) -> list[str]:

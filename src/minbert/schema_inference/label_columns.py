@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from minbert.errors import UserError, shown
 from minbert.schema_inference.found import Ask, Findings, Question
 from minbert.schema_inference.labels import MISSING
+from minbert.schema_inference.split_names import split_of_folder
 from minbert.schema_inference.tables import Column, Table, told_columns
 from minbert.schema_inference.words import is_beside_labels, known_words, says, words_of
 from minbert.tasks.numbers import number
@@ -18,6 +19,8 @@ _ALL = 0.9
 """Of the rows with a label in one of several columns of 0 and 1, so many have one in each."""
 _MOST_WORDS_OF_A_LIST = 30
 """More are texts, as paragraphs are, and no names of classes."""
+_OF_A_CATEGORY = 3
+"""The rank of a header such as ``product_category``."""
 _FEW = 50
 """So many classes are few: codes and dates have more."""
 
@@ -54,10 +57,13 @@ def find_labels(
     points = {
         column.name: _points(column, column.name in withheld, column is last)
         for column in columns
-        if column not in texts and column is not row_id and _may_be_labels(column, column.name in withheld)
+        if column not in texts
+        and column is not row_id
+        and _may_be_labels(column, column.name in withheld)
+        and not says_splits(column)
     }
     candidates = sorted(
-        (train.columns[name] for name in points), key=lambda c: (-points[c.name], not says(c.name, "score"))
+        (train.columns[name] for name in points), key=lambda column: (-points[column.name], _rank(column.name))
     )
     candidates = _without_twins(candidates, findings)
     if not candidates:
@@ -95,19 +101,23 @@ def find_labels(
     return [best]
 
 
-def lacks_labels(table: Table, train: Table) -> bool:
-    """Return whether headers of the train file say that columns hold labels, and none of another file does."""
-    say_so = {
-        name
-        for name in (*train.columns, *table.columns)
-        if says(name, "label", "score") and not says(name, "category") and not is_beside_labels(name)
-    }
-    return bool(say_so) and not say_so & table.columns.keys()
+def lacks_labels(tables: Mapping[str, Table], texts: Sequence[Column], row_id: Column | None) -> bool:
+    """Return whether headers of the train file say that columns hold labels, and none of the dev file does."""
+    train, dev = tables["train"], tables["dev"]
+    others = [c for c in train.columns.values() if c not in texts and c is not row_id and _may_be_labels(c, False)]
+    said = {column.name for column in others if _points(column, False, False) >= _SAID}
+    renamed = any(says(name, "label", "score") for name in dev.columns.keys() - train.columns.keys())
+    return bool(said) and not said & dev.columns.keys() and not renamed
 
 
 def _is_withheld(test: Table, name: str) -> bool:
     """Return whether the test file has no labels in this column."""
     return name not in test.columns or test.columns[name].counts.keys() <= _WITHHELD
+
+
+def says_splits(column: Column) -> bool:
+    """Return whether a column says of each row whether it is for training, dev or test."""
+    return len(column.counts) > 1 and all(split_of_folder(value, loosely=True) for value in column.counts)
 
 
 def _may_be_labels(column: Column, withheld: bool) -> bool:
@@ -159,11 +169,20 @@ def _points_of_words(header: str, words: Sequence[str], withheld: bool) -> int:
     if words and all(word in known_words("exactly") for word in words):
         return 6
     if says(header, "label"):
-        only_category = not any(word in known_words("label") - known_words("category") for word in words)
-        return 4 - only_category - (only_category and len(words) > 1)
+        return 2 if _rank(header) == _OF_A_CATEGORY else 4
     if says(header, "score"):
         return 3
     return -4 * (says(header, "about") and not withheld)
+
+
+def _rank(header: str) -> int:
+    """Return which of headers with as many points comes first."""
+    words = words_of(header)
+    if any(word in known_words("label") - known_words("category") for word in words):
+        return 0
+    if says(header, "label"):
+        return 1 if len(words) == 1 else _OF_A_CATEGORY
+    return 2 if says(header, "score") else _OF_A_CATEGORY
 
 
 def _without_twins(candidates: Sequence[Column], findings: Findings) -> list[Column]:

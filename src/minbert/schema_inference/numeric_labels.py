@@ -92,14 +92,13 @@ def _whole_numbers(labels: Labels, whole: Sequence[int], findings: Findings, ask
             _scores(whole, findings, told)
         else:
             _codes(whole, findings, told)
-    elif (
-        low == -high
-        or (low == 1 and gapless and high in _STARS)
-        or (gapless and count > 3 and _decide(labels, told, "in order, as grades are (kind: ordinal)", findings, ask))
+    elif low == 1 and gapless and high in _STARS:
+        _ordinal(whole, findings, f"{told} in order")
+        findings.unsure.append(f"{told} are taken for grades; where they are codes, set 'kind: classification'")
+    elif low == -high or (
+        gapless and count > 3 and _decide(labels, told, "in order, as grades are (kind: ordinal)", findings, ask)
     ):
         _ordinal(whole, findings, f"{told} in order")
-        if low == 1:
-            findings.unsure.append(f"{told} are taken for grades; where they are codes, set 'kind: classification'")
     else:
         _codes(whole, findings, told)
 

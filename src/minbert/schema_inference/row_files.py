@@ -21,7 +21,7 @@ _NO_TABLES = frozenset(
     [".md", ".rst", ".html", ".pdf", ".py", ".ipynb", ".sh", ".yaml", ".yml", ".toml", ".log", ".png"]
 )
 """Suffixes of files that tell about a data set, or work with it."""
-_ABOUT = re.compile(r"(readme|licen[cs]e|notice|changelog|citation|authors|makefile)\b", re.IGNORECASE)
+_ABOUT = re.compile(r"(readme|licen[cs]e|notice|changelog|citation|authors|makefile)\d*", re.IGNORECASE)
 
 
 def check_folder(folder: Path) -> None:
@@ -59,12 +59,15 @@ def tables_in(folder: Path, remarks: list[str]) -> Iterator[Path]:
                     yield path
             elif path.suffix.lower() in _OTHER_TABLES and path.name not in CLASS_LISTS:
                 others.append(str(path.relative_to(folder)))
-            elif path.suffix.lower() not in (*_NO_TABLES, *_OTHER_TABLES) and not _ABOUT.match(path.name):
+            elif path.suffix.lower() not in (*_NO_TABLES, *_OTHER_TABLES) and not _ABOUT.fullmatch(path.stem):
                 unknown.append(str(path.relative_to(folder)))
     if not any_table:  # else they are what stands beside the tables of anybody
         others += unknown
     if others:
-        remarks.append(f"{_first(others)}: not read; rows go in {', '.join(FORMATS)} files")
+        remarks.append(
+            f"{_first(others)}: not read; rows go in {', '.join(FORMATS)} files, or .txt with tabs, or .json with an "
+            "object a line"
+        )
 
 
 def _first(names: Sequence[str]) -> str:
@@ -92,7 +95,7 @@ def stem(path: Path) -> str:
 
 def _holds_rows(path: Path) -> bool:
     suffix = path.suffix.lower()
-    if (suffix == ".txt" and _ABOUT.match(path.name)) or (suffix in (".txt", ".json") and path.stem in _OF_CLASSES):
+    if (suffix == ".txt" and _ABOUT.fullmatch(path.stem)) or (suffix in (".txt", ".json") and path.stem in _OF_CLASSES):
         return False
     try:
         return holds_rows(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _PLAIN = {
     "train": "train",
@@ -55,6 +55,8 @@ class SplitName:
     """All that stands beside the split's word: ``quora large``."""
     number: str
     """Which part of a file it is: ``00000-of-00002``, ``3``, or ``""``."""
+    before: str = field(default="", compare=False)
+    """What stands before the split's word: ``quora`` of ``quora-train-large``, nothing of ``train_large``."""
 
 
 def read_name(stem: str, *, loosely: bool = False) -> SplitName:
@@ -68,11 +70,11 @@ def read_name(stem: str, *, loosely: bool = False) -> SplitName:
     name, number = (stem[: counted.start()], counted[1]) if counted else (stem, "")
     split, before, after = _parted(name, loosely)
     if not split:
-        return SplitName(name, "", name, number)
+        return SplitName(name, "", name, number, name)
     if not number and re.fullmatch(r"(part-?)?\d*", after):
         number, after = after, ""
     of_task = "" if after.lower() in _GENRES else after
-    return SplitName(before or of_task, split, f"{before} {after}".strip(), number)
+    return SplitName(before or of_task, split, f"{before} {after}".strip(), number, before)
 
 
 def split_of_folder(name: str, *, loosely: bool = False) -> str:
@@ -101,8 +103,8 @@ def _pattern(words: Mapping[str, str], end: str = "") -> re.Pattern[str]:
     return re.compile(rf"(?:^|(?<={_BETWEEN}))(?P<word>{either}){end}(?={_BETWEEN}|$)", re.IGNORECASE)
 
 
-_OR_A_SET = rf"(?:{_BREAK}?(?:set|data))?"
-"""``trainset`` and ``testdata`` are like ``train`` and ``test``."""
+_OR_A_SET = rf"(?:{_BETWEEN}?(?:set|data))?"
+"""``trainset`` and ``test_data`` are like ``train`` and ``test``."""
 _PLAIN_WORD = _pattern(_PLAIN)
 _WORD = _pattern(_PLAIN | _RARE, _OR_A_SET)
 _LOOSE_WORD = _pattern(_ALSO_NO_SPLIT, _OR_A_SET)

@@ -97,7 +97,7 @@ class Table:
     rows: int
     columns: dict[str, Column]
     bad: int
-    """How many rows cannot be used."""
+    """How many of those that were looked at cannot be used."""
     rows_in_all: int
     """How many the file has; an estimate where it has more than ``MOST_READ``."""
     unusable: Counter[str]
@@ -127,13 +127,13 @@ def read_table(path: Path) -> Table:
             rows_in_all = max(read + 1, round(read * _count_lines(path) / last_line))
             break
         read, last_line = read + 1, row.line
+        if (read - 1) % every:
+            continue
         if isinstance(row, Problem):
             bad += 1
             continue
-        if (read - 1) % every:
-            continue
         if len(rows) >= MOST_ROWS or characters > MOST_CHARACTERS:
-            rows, every, characters = rows[::2], 2 * every, characters // 2
+            rows, bad, every, characters = rows[::2], bad // 2, 2 * every, characters // 2
         rows.append({name: value for name, value in (row.values | dict(row.lists)).items() if name not in row.nulls})
         unusable.update(row.unusable.keys() - row.lists.keys() - set(row.nulls))
         characters += sum(map(len, row.values.values()))

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import re
+import warnings
 from typing import Any
+
+_NAME = r"""(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")"""
+_OF_NAMES = re.compile(rf"\[\s*{_NAME}(?:\s*,\s*{_NAME})*\s*,?\s*\]")
+"""With commas between them: Python would join names that have none, as numpy writes them."""
 
 
 def read_list(text: str) -> list[Any] | None:
@@ -20,10 +26,11 @@ def read_list(text: str) -> list[Any] | None:
 
 
 def _pythons_list(text: str) -> Any:
-    if not (text.startswith("[") and text.endswith("]")):
+    if not _OF_NAMES.fullmatch(text):
         return None
-    try:
-        items = ast.literal_eval(text)  # evaluates nothing but literals
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-    return items if isinstance(items, list) and all(isinstance(item, str) for item in items) else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of backslashes that mean nothing
+        try:
+            return ast.literal_eval(text)  # evaluates nothing but literals
+        except (ValueError, SyntaxError, MemoryError):
+            return None
