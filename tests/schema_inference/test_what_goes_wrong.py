@@ -243,7 +243,9 @@ def test_a_large_file_that_is_sorted_by_its_labels(tmp_path: Path, monkeypatch: 
     assert "only 19 of about 300 rows of the train file were looked at" in task.findings.unsure
 
 
-@pytest.mark.parametrize(("values", "told"), [(("train", "dev", "test"), True), (("train", "boat"), False)])
+@pytest.mark.parametrize(
+    ("values", "told"), [(("train", "dev", "test"), True), (("train", "boat"), False), (("trial", "test"), False)]
+)
 def test_a_column_that_says_the_split_is_told(tmp_path: Path, values: tuple[str, ...], told: bool) -> None:
     (task,) = infer([write(tmp_path, one({"split": of(*values), **GOOD}))]).tasks
     assert any("'split' says which split a row is of" in doubt for doubt in task.findings.unsure) == told

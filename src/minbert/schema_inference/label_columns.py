@@ -19,6 +19,7 @@ _ALL = 0.9
 """Of the rows with a label in one of several columns of 0 and 1, so many have one in each."""
 _MOST_WORDS_OF_A_LIST = 30
 """More are texts, as paragraphs are, and no names of classes."""
+_MOST_SPLITS = 10
 _OF_A_CATEGORY = 3
 """The rank of a header such as ``product_category``."""
 _FEW = 50
@@ -117,7 +118,10 @@ def _is_withheld(test: Table, name: str) -> bool:
 
 def says_splits(column: Column) -> bool:
     """Return whether a column says of each row whether it is for training, dev or test."""
-    return len(column.counts) > 1 and all(split_of_folder(value, loosely=True) for value in column.counts)
+    if not 1 < len(column.counts) <= _MOST_SPLITS:
+        return False
+    splits = {split_of_folder(value) for value in column.counts}
+    return "train" in splits and "" not in splits and len(splits) > 1
 
 
 def _may_be_labels(column: Column, withheld: bool) -> bool:
