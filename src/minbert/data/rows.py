@@ -55,7 +55,7 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
             yield from _read_standard_input(stream, stdin)
         return
     with opened(path) as (stream, suffix):
-        reader = _readers.get(_SAME_AS.get(suffix, suffix))
+        reader = _readers.get(format_of(path))
         if reader is None:
             known = ", ".join([*_readers, *_SAME_AS])
             raise UserError(f"{path}: the name must end in one of: {known}, which say the file's format.")
@@ -73,14 +73,23 @@ def holds_rows(path: Path) -> bool:
     Raises:
         UserError: its start counts and cannot be read.
     """
-    suffix = Path(path.name.lower().removesuffix(PACKED)).suffix
+    suffix = _suffix(path)
     if suffix not in (".txt", ".json"):
-        return suffix in _readers or suffix in _SAME_AS
+        return format_of(path) in _readers
     with opened(path) as (stream, _):
         first, second = (stream.readline(_MOST_OF_A_LINE).removeprefix(BOM_UTF8).strip() for _ in range(2))
     if suffix == ".txt":
         return b"\t" in first
     return first.startswith(b"{") and first.endswith(b"}") and second.startswith(b"{")
+
+
+def format_of(path: Path) -> str:
+    """Return a file's format as its suffix tells it: ``.jsonl`` of ``rows.json.gz``."""
+    return _SAME_AS.get(_suffix(path), _suffix(path))
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(PACKED)).suffix
 
 
 def told_path(path: Path) -> str:
@@ -90,8 +99,7 @@ def told_path(path: Path) -> str:
 
 def told_empty(path: Path) -> str:
     """Return what is wrong with a file in which no row was read."""
-    suffix = Path(path.name.lower().removesuffix(PACKED)).suffix
-    only = "" if _SAME_AS.get(suffix, suffix) == ".jsonl" else ", only the names of its columns"
+    only = "" if format_of(path) == ".jsonl" else ", only the names of its columns"
     return f"{path}: holds no rows{only}."
 
 

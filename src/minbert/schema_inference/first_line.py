@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from minbert.data.delimiters import likely_delimiter
 from minbert.data.lines import read_lines
-from minbert.data.opened import opened
+from minbert.data.opened import PARQUET, opened
+from minbert.data.rows import format_of
 from minbert.errors import UserError, shown
 from minbert.schema_inference.prose import holds_prose, holds_words
 from minbert.schema_inference.tables import Column, Table, count_words
@@ -16,8 +17,8 @@ from minbert.tasks.numbers import number
 
 _ROLES = ("text", "part", "label", "score", "about")
 """Of words that headers have and rows seldom."""
-_OTHER_FORMATS = (".jsonl", ".ndjson", ".json", ".parquet")
-"""Of files whose rows name the columns."""
+_WITHOUT_A_HEADER = (".jsonl", PARQUET)
+"""Formats whose rows name the columns."""
 
 
 def check_first_lines(tables: Mapping[str, Table]) -> None:
@@ -27,7 +28,7 @@ def check_first_lines(tables: Mapping[str, Table]) -> None:
         UserError: it is.
     """
     train = tables["train"]
-    if train.path.name.lower().removesuffix(".gz").endswith(_OTHER_FORMATS):
+    if format_of(train.path) in _WITHOUT_A_HEADER:
         return
     value = _value_for_a_header(train) or _unlike_all_headers(tables)
     if value is not None:
