@@ -60,12 +60,15 @@ def parsed() -> argparse.Namespace:
     options.add_argument("--sets", nargs="+", required=True, metavar="SET", help="folders of --data")
     options.add_argument("--together", action="store_true", help="one model of all sets, not one for each")
     options.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings of all; TASK stands for the task"
+    )
+    options.add_argument(
         "--change",
         nargs="+",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="settings that go together, TASK stands for the task; the recipe as it is comes first by itself",
+        help="settings that go together; the recipe without them comes first by itself",
     )
     options.add_argument("--rows", type=int, default=2000, help="of each set, how many to train on, at most")
     options.add_argument("--dev", type=int, default=300, help="how many choose the kept model, at most")
@@ -81,7 +84,7 @@ def parsed() -> argparse.Namespace:
 def wanted_results(options: argparse.Namespace) -> Iterator[Figures]:
     """Yield what is to be measured, a change after the other, so that what is there early tells something of all."""
     groups = [options.sets] if options.together else [[name] for name in options.sets]
-    same = {"rows": options.rows, "dev": options.dev, "scored": options.scored, "encoder": options.encoder}
+    same = {name: vars(options)[name] for name in ("set", "rows", "dev", "scored", "encoder")}
     for seed in options.seeds:
         for change in [[], *options.change]:
             for sets in groups:
@@ -97,7 +100,7 @@ def measured(wanted: Figures, data: Path) -> Figures:
         inferred = infer_folder(folder if len(wanted["sets"]) > 1 else folder / wanted["sets"][0], wanted["encoder"])
         changes = [
             change.replace("TASK", task)
-            for change in wanted["change"]
+            for change in [*wanted["set"], *wanted["change"]]
             for task in ([found.name for found in inferred.tasks] if "TASK" in change else [""])
         ]
         display, started = Display(Console(file=io.StringIO())), time.process_time()

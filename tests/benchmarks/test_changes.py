@@ -54,11 +54,11 @@ def test_a_small_set_keeps_rows_to_be_scored(tmp_path: Path) -> None:
 def test_one_model_of_two_sets_is_scored_on_each(tmp_path: Path, tiny_encoder: Path) -> None:
     write_set(tmp_path / "a")
     write_set(tmp_path / "b")
-    change = ["tasks.TASK.batch_size=16", "training.epochs=1"]
     wanted = {
         "sets": ["a", "b"],
         "seed": 1,
-        "change": change,
+        "set": ["tasks.TASK.batch_size=16"],
+        "change": ["training.epochs=1"],
         "rows": 40,
         "dev": 20,
         "scored": 30,
@@ -114,6 +114,7 @@ def test_what_is_there_is_not_measured_again(tmp_path: Path, monkeypatch: pytest
         (["--sets", "a", "b", *more], [["b", 1, "as it is"], ["b", 1, "training.epochs=5"]]),
         (["--sets", "a", "b", "--together"], [["a", "b", 1, "as it is"]]),
         (["--sets", "a", "--rows", "9"], [["a", 1, "as it is"]]),
+        (["--sets", "a", "--set", "training.epochs=2"], [["a", 1, "as it is"]]),
         (["--sets", "a", "--seeds", "2", "--show"], []),
     ):
         asked.clear()
