@@ -15,7 +15,7 @@ from minbert.evaluation.baselines import baseline
 from minbert.multitask.model import MultitaskModel
 from minbert.recipe.recipe import Recipe, load_recipe, parse_recipe
 from minbert.run_folder.folder import read_run
-from minbert.running.evaluating import evaluate_run, text_columns
+from minbert.running.evaluating import evaluate_run, text_rows
 from minbert.running.prepare import check_recipe, resolve
 from minbert.running.run import plan_recipe, train_recipe
 from minbert.tasks.settings import TaskSettings
@@ -192,10 +192,11 @@ def test_a_frozen_encoder_with_nothing_to_train_is_refused(
 
 
 def test_columns_of_texts_are_those_of_the_recipe(recipe: Recipe, tmp_path: Path) -> None:
+    source = tmp_path / "rows.tsv"
     (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
-    assert text_columns(str(tmp_path), ["close"], []) == ["a", "b"]
+    assert text_rows(str(tmp_path), ["close"], source, []).columns == ["a", "b"]
     with pytest.raises(UserError, match=r"has no task 'cloze' \(did you mean 'close'"):
-        text_columns(str(tmp_path), ["cloze"], [])
+        text_rows(str(tmp_path), ["cloze"], source, [])
     with pytest.raises(UserError, match=r"'close' from a, b, and 'mood' from text\. Name the columns"):
-        text_columns(str(tmp_path), ["close", "mood"], [])
-    assert text_columns(str(tmp_path), ["close", "mood"], ["words"]) == ["words"]
+        text_rows(str(tmp_path), ["close", "mood"], source, [])
+    assert text_rows(str(tmp_path), ["close", "mood"], source, ["words"]).columns == ["words"]

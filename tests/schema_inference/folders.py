@@ -50,6 +50,19 @@ def text(start: int = 0) -> Values:
     return of
 
 
+def long(row: int) -> str:
+    return " ".join(text(place)(row) for place in range(0, 60, 7))
+
+
+def longer(row: int) -> str:
+    return f"{long(row)} {long(row + 5)}"
+
+
+def phrase(different: int) -> Values:
+    """Return phrases of a word or two, so many of them, as those that many others are compared with."""
+    return lambda row: f"{word(row % different)}{' slow' * (row % different % 2)}"
+
+
 def german(row: int) -> str:
     return f"{GERMAN[row % 5]} {GERMAN_REST[row // 5 % 4]}, zum {row}. Mal."
 

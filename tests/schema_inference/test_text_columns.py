@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,9 @@ from minbert.schema_inference.found import Findings, nobody
 from minbert.schema_inference.tables import read_table
 from minbert.schema_inference.text_columns import find_texts
 from minbert.schema_inference.words import are_translations, is_version, pairing
-from schema_inference.folders import Values, german, of, table, text, word, write
+from schema_inference.folders import Values, german, long, longer, of, phrase, table, text, word, write
 
 LABEL = of("a", "b", "c")
-
-
-def long(row: int) -> str:
-    return " ".join(text(place)(row) for place in range(0, 60, 7))
-
-
-def longer(row: int) -> str:
-    return f"{long(row)} {long(row + 5)}"
-
-
-def phrase(different: int) -> Values:
-    """Return phrases of a word or two, so many of them, as those that many others are compared with."""
-    return lambda row: f"{word(row % different)}{' slow' * (row % different % 2)}"
 
 
 def lacking(values: Values) -> Values:
@@ -153,37 +139,6 @@ def test_names_that_differ_by_case_are_told(tmp_path: Path) -> None:
     assert refused(folder) == (
         "'Text' is 'text', 'Label' is 'label' in a-test.csv; write the names of columns alike in all files"
     )
-
-
-@pytest.mark.parametrize(
-    ("file", "columns", "line"),
-    [
-        ("a.tsv", [of("c_13", "gj04", "bc01"), of(0, 1), of("", "*"), text()], "c1<tab>label<tab>c3<tab>text"),
-        ("a.csv", [of(2, 1, 3), phrase(25), text()], "label,c2,text"),
-        ("a.csv", [of(2, 1, 3), text(), longer], "label,title,text"),
-        ("a.tsv", [text(), text(9), lambda row: round(row / 7, 2)], "text1<tab>text2<tab>label"),
-        ("a.csv", [text(), lambda row: f"card_limit_{row % 70}"], "text,label"),
-        ("a.tsv", [text(), lambda row: f"{row % 9},{row % 8}", lambda row: f"e{row}x"], "text<tab>label<tab>c3"),
-        ("a.csv", [of("spam", "ham"), lambda row: f"a {word(row)}"], "label,text"),
-    ],
-)
-def test_a_first_line_that_is_a_row_and_what_to_put_before_it(
-    file: str, columns: list[Values], line: str, tmp_path: Path
-) -> None:
-    delimiter = "\t" if file.endswith(".tsv") else ","
-    rows = [[str(values(row)) for values in columns] for row in range(150)]
-    quoted = [[f'"{cell}"' if delimiter in cell else cell for cell in row] for row in rows]
-    (tmp_path / file).write_text("".join(f"{delimiter.join(row)}\n" for row in quoted), encoding="utf-8")
-    told = refused(tmp_path)
-    assert re.match(r"its first line seems to be a row \('.+'\); put a line before it that names the columns", told)
-    assert told.endswith(f"such as: {line}")
-
-
-def test_files_that_have_no_name_in_common_have_rows_for_headers(tmp_path: Path) -> None:
-    for name, start in (("train", 0), ("test", 61)):
-        lines = [f"w{row:05}\t{text()(row)}\n" for row in range(start, start + 60)]
-        (tmp_path / f"a-{name}.tsv").write_text("".join(lines), encoding="utf-8")
-    assert "first line seems to be a row ('The ferryman" in refused(tmp_path)
 
 
 def test_questions_of_a_form_are_headers(tmp_path: Path) -> None:

@@ -60,17 +60,6 @@ def remarks(folder: Path) -> str:
             "decimal commas; write numbers",
         ),
         (
-            {"a.csv": table({"a baker lost his map": text(), "a": of("a", "b")})},
-            "first line seems to be",
-        ),
-        ({"a.csv": table({"1": of(1, 2), "text": text()})}, r"first line seems to be a row \('1'\)"),
-        (
-            {"a.csv": table({"great film": text(), "good": of("good", "bad")})},
-            r"first line seems to be a row \('good'\)",
-        ),
-        ({"a.csv": table({"a great film": text(), "4.5": lambda row: row / 10})}, r"seems to be a row \('4.5'\)"),
-        ({"a.csv": table({"a great film": text(), "3": lambda row: row % 101})}, r"seems to be a row \('3'\)"),
-        (
             {"a.csv": table({"text": text(), "label": of("[a]", "[a, b]", "[]")})},
             r"seems to hold lists, but \[.* is none",
         ),

@@ -84,7 +84,6 @@ def predict(
 ) -> None:
     """Predict one task, or several, for texts given here or for every row of a file (of any size)."""
     from minbert.data.row_writer import ROW_FORMATS
-    from minbert.data.text_rows import TextRows
     from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.errors import UserError
@@ -92,7 +91,7 @@ def predict(
     from minbert.files.outputs import new_file
     from minbert.machine.ranks import ranks
     from minbert.run_folder.unfinished import undecided
-    from minbert.running.evaluating import text_columns
+    from minbert.running.evaluating import text_rows
 
     if bool(texts) == (source is not None):
         raise UserError("give either texts, or --input FILE; --input - reads a file from standard input.")
@@ -113,11 +112,10 @@ def predict(
         if source is None:
             _predict_given(model, asked, _rows(texts or [], pairs), number_format, display)
             return
-        chosen = text_columns(run, asked, columns or [])
-        if len(chosen) != 1 + pairs:
+        rows = text_rows(run, asked, source, columns or [], id_column)
+        if len(rows.columns) != 1 + pairs:
             form = "pairs of texts: give --text twice" if pairs else "single texts: give --text once"
             raise UserError(f"task '{asked[0]}' takes {form}.")
-        rows = TextRows(source, chosen, id_column)
         answered = predict_file(model, asked, rows, output, number_format, display)
         _tell_cut(display, answered.cut, answered.sequences, model.max_length)
         if output is not None:

@@ -114,6 +114,10 @@ def missing_column(row: Row, columns: Collection[str]) -> str | None:
             hint = did_you_mean(column, [name for name in row.values if not set(name) & set(DELIMITERS)])
             there = ", ".join(shown(name) for name in [*row.values, *row.unusable][:20])
             numbers = any(number(name) is not None for name in row.values)  # as where the first line is a row
-            header = " A CSV or TSV file needs a first line that names its columns." if numbers else ""
+            header = (
+                " If its first line is a row, name its columns: in a line before it, or as 'header' in the recipe."
+                if numbers
+                else ""
+            )
             return f"there is no column '{shown(column)}'{hint}. The columns are: {there}.{header}"
     return None

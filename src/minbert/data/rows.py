@@ -7,7 +7,7 @@ its place, so a caller may stop at the first one or collect them all.
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -24,11 +24,13 @@ __all__ = ["FORMATS", "Problem", "Row", "read_rows", "told_empty", "told_path"]
 
 standard_input = Path("-")
 
-_readers: dict[str, Callable[[BinaryIO, Path], Iterator[Row | Problem]]] = {
-    ".csv": lambda stream, path: read_delimited(read_lines(stream, path), path, ",", header_decides=True),
-    ".tsv": lambda stream, path: read_delimited(read_lines(stream, path), path, "\t"),
-    ".jsonl": lambda stream, path: read_jsonl(read_lines(stream, path), path),
-    PARQUET: read_parquet,
+_readers: dict[str, Callable[[BinaryIO, Path, Sequence[str]], Iterator[Row | Problem]]] = {
+    ".csv": lambda stream, path, header: read_delimited(
+        read_lines(stream, path), path, ",", header, header_decides=True
+    ),
+    ".tsv": lambda stream, path, header: read_delimited(read_lines(stream, path), path, "\t", header),
+    ".jsonl": lambda stream, path, _: read_jsonl(read_lines(stream, path), path),
+    PARQUET: lambda stream, path, _: read_parquet(stream, path),
 }
 
 FORMATS = tuple(_readers)
@@ -39,8 +41,10 @@ _MOST_OF_A_LINE = 1 << 20
 """Bytes."""
 
 
-def read_rows(path: Path) -> Iterator[Row | Problem]:
+def read_rows(path: Path, header: Sequence[str] = ()) -> Iterator[Row | Problem]:
     """Yield the rows of ``path``, whose suffix tells its format (``.gz`` may follow it); ``-`` is standard input.
+
+    ``header`` names the columns of a CSV or TSV file that has no line for that (see ``read_header``).
 
     A ``.csv`` file is separated by what its header holds: see ``read_delimited``. ``.json`` is read as JSON lines, and
     ``.txt`` as separated by tabs. Standard input holds JSON lines if it begins so, and otherwise rows that are
@@ -52,7 +56,7 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
     """
     if path == standard_input:
         with opened_standard_input(stdin := Path(told_path(path))) as stream:
-            yield from _read_standard_input(stream, stdin)
+            yield from _read_standard_input(stream, stdin, header)
         return
     with opened(path) as (stream, suffix):
         reader = _readers.get(format_of(path))
@@ -64,7 +68,7 @@ def read_rows(path: Path) -> Iterator[Row | Problem]:
                 f"{path}: no table, as its first line has no tab. If each line is one text, put a line before them "
                 "that names their column ('text'), and give the file a name that ends in .tsv."
             )
-        yield from reader(stream, path)
+        yield from reader(stream, path, header)
 
 
 def holds_rows(path: Path) -> bool:
@@ -103,11 +107,11 @@ def told_empty(path: Path) -> str:
     return f"{path}: holds no rows{only}."
 
 
-def _read_standard_input(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:
+def _read_standard_input(stream: BinaryIO, path: Path, header: Sequence[str]) -> Iterator[Row | Problem]:
     lines = read_lines(stream, path)
     first = next((line for line in lines if line.text.strip()), None)
     every: Iterator[Line] = chain([first] if first else [], lines)
     if first is not None and is_json(first.text):
         yield from read_jsonl(every, path)
     else:
-        yield from read_delimited(every, path, "\t", header_decides=True)
+        yield from read_delimited(every, path, "\t", header, header_decides=True)

@@ -45,6 +45,11 @@ FileName = Annotated[str, AfterValidator(_can_be_a_file)]
 class Columns(Settings):
     """What the columns of a file of rows are called."""
 
+    header: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="names of all columns in order, where the files have no line of them; '' for one not needed",
+    )
     text: str | tuple[str, str] = Field(description="the column of the text, or the two columns of a pair of texts")
     label: str | list[str] = Field(
         description="the column of the label; of multilabel also a list: a 0/1 column for each class"
@@ -66,6 +71,7 @@ class Columns(Settings):
         columns = [*self.text_columns, *self.label_columns]
         if not all(columns):
             raise ValueError("a column's name is empty")
+        self._check_header()
         if len(set(self.label_columns)) < len(self.label_columns):
             raise ValueError("'label' names a column twice")
         if len(set(columns)) < len(columns):
@@ -73,6 +79,13 @@ class Columns(Settings):
         if self.labels_separator is not None and isinstance(self.label, list):
             raise ValueError("'labels_separator' goes with one column of labels")
         return self
+
+    def _check_header(self) -> None:
+        names = [name for name in self.header or () if name]
+        if len(set(names)) < len(names):
+            raise ValueError("'header' names a column twice")
+        if self.header is not None and (unknown := next((n for n in self.text_columns if n not in names), None)):
+            raise ValueError(f"'header' does not name the text's column '{unknown}'")
 
     @property
     def label_columns(self) -> tuple[str, ...]:
@@ -109,6 +122,9 @@ class SharedFile(Columns):
     """A file of another task, or of another origin, whose rows train this task too."""
 
     file: FileName = Field(description="the file, named from the data folder")
+    header: list[str] | None = Field(
+        min_length=1, description="names of its columns in order, where it has no line of them", json_schema_extra=_OWN
+    )
     text: str | tuple[str, str] = Field(
         description="its column of the text, or its two columns of a pair", json_schema_extra=_OWN
     )
@@ -155,7 +171,13 @@ class TaskFiles(Columns):
     def _columns_are_the_tasks_own_by_default(cls, value: Any) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get("also_train_on"), list):
             return value
-        own: dict[str, Any] = {"id": None, "labels": None, "labels_separator": None, "skip_unlabelled": False}
+        own: dict[str, Any] = {
+            "header": None,
+            "id": None,
+            "labels": None,
+            "labels_separator": None,
+            "skip_unlabelled": False,
+        }
         own |= {name: value[name] for name in Columns.model_fields if name in value}
         files = [own | dict(file) if isinstance(file, Mapping) else file for file in value["also_train_on"]]
         return value | {"also_train_on": files}

@@ -32,6 +32,8 @@ class TextRows:
     path: Path
     columns: Sequence[str]
     id_column: str | None = None
+    header: Sequence[str] = ()
+    """The names of the file's columns, where it has no line for that."""
 
     def __iter__(self) -> Iterator[TextRow]:
         """Yield the rows.
@@ -40,7 +42,7 @@ class TextRows:
             UserError: at the first row that cannot be used, or as ``read_rows`` does.
         """
         place = told_path(self.path)
-        for number, row in enumerate(read_rows(self.path), start=1):
+        for number, row in enumerate(read_rows(self.path, self.header), start=1):
             if isinstance(row, Problem):
                 raise UserError(f"{row}. {row.advice}".strip())
             if missing := missing_column(row, self.columns):

@@ -1,4 +1,4 @@
-"""A run asked for its scores, and for the columns that it was trained from."""
+"""A run asked for its scores, and for the texts of a file as it was trained to find them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 
 from minbert.data.kept_rows import kept_task_split
 from minbert.data.places import resolve_data
+from minbert.data.text_rows import TextRows
 from minbert.display.console import terminal
 from minbert.display.progress import Display
 from minbert.errors import UserError, did_you_mean
@@ -68,15 +69,17 @@ def evaluate_run(
     )
 
 
-def text_columns(run: str, asked: Sequence[str], chosen: Sequence[str]) -> Sequence[str]:
-    """Return the columns of the texts for some tasks: those ``chosen``, else the ones the run was trained from.
+def text_rows(
+    run: str, asked: Sequence[str], source: Path, chosen: Sequence[str], id_column: str | None = None
+) -> TextRows:
+    """Return the texts of a file for some tasks: of the columns ``chosen``, else of those the run was trained from.
 
     Raises:
         UserError: none are chosen and ``run`` is no run folder that could tell, it has no such task, or the tasks were
             trained from other columns each.
     """
     if chosen:
-        return chosen
+        return TextRows(source, chosen, id_column)
     if not (Path(run) / RECIPE).is_file():
         raise UserError(f"{run}: has no {RECIPE} that names columns; give the text's column (or both) with --text.")
     tasks = read_run(Path(run)).tasks
@@ -87,4 +90,6 @@ def text_columns(run: str, asked: Sequence[str], chosen: Sequence[str]) -> Seque
     if other := next((task for task in asked if columns[task] != columns[asked[0]]), None):
         told = f"'{asked[0]}' from {', '.join(columns[asked[0]])}, and '{other}' from {', '.join(columns[other])}"
         raise UserError(f"{run}: was trained on {told}. Name the columns of this file with --text.")
-    return columns[asked[0]]
+    headers = [tasks[task].header for task in asked]
+    header = headers[0] if headers.count(headers[0]) == len(headers) else None
+    return TextRows(source, columns[asked[0]], id_column, header or ())

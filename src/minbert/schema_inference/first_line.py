@@ -1,17 +1,19 @@
-"""Whether a file's first line names its columns, or is a row; and what names would do."""
+"""Whether a file's first line names its columns, or is a row; and what the columns are called then."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from minbert.data.delimiters import likely_delimiter
+from minbert.data.fields import OpenQuote, split_fields
 from minbert.data.lines import read_lines
 from minbert.data.opened import PARQUET, opened
 from minbert.data.rows import format_of
-from minbert.errors import UserError, shown
+from minbert.errors import printable, shown
+from minbert.schema_inference.found import Findings
 from minbert.schema_inference.prose import holds_prose, holds_words
-from minbert.schema_inference.tables import Column, Table, count_words
+from minbert.schema_inference.tables import Column, Table, count_words, read_table
 from minbert.schema_inference.words import says
 from minbert.tasks.numbers import number
 
@@ -21,21 +23,32 @@ _WITHOUT_A_HEADER = (".jsonl", PARQUET)
 """Formats whose rows name the columns."""
 
 
-def check_first_lines(tables: Mapping[str, Table]) -> None:
-    """Refuse a train file whose first line is a row.
-
-    Raises:
-        UserError: it is.
-    """
+def row_for_a_header(tables: Mapping[str, Table]) -> str | None:
+    """Return a value in the train file's first line that tells that this is a row; None where it is a header."""
     train = tables["train"]
     if format_of(train.path) in _WITHOUT_A_HEADER:
-        return
-    value = _value_for_a_header(train) or _unlike_all_headers(tables)
-    if value is not None:
-        raise UserError(
-            f"its first line seems to be a row ('{shown(value)}'); put a line before it that names the columns, "
-            f"such as: {_example(train)}"
-        )
+        return None
+    return _value_for_a_header(train) or _unlike_all_headers(tables)
+
+
+def guess_header(path: Path, value: str, findings: Findings) -> list[str]:
+    """Return names for the columns of a file whose first line is a row, as ``value`` in it tells, and set ``header``.
+
+    Columns that seem to hold texts and labels are called ``text`` and ``label``, others ``column_3``.
+    """
+    table = read_table(path, [f"column_{place}" for place in range(1, _count_fields(path) + 1)])
+    columns = [*table.columns.values()]
+    texts = _texts(columns)
+    names = {column.name: name for name, column in texts.items()}
+    if (label := _label(columns, [*texts.values()])) is not None:
+        names[label.name] = "label"
+    header = [names.get(column.name, column.name) for column in columns]
+    findings.set("header", header, "names of ours: the files have no line that names their columns")
+    findings.unsure.append(
+        f"the first line of {printable(path.name)} seems to be a row ('{shown(value)}'): what each column is was "
+        "guessed from its values, see 'header'"
+    )
+    return header
 
 
 def _value_for_a_header(table: Table) -> str | None:
@@ -69,30 +82,19 @@ def _is_known(table: Table) -> bool:
     return any(count_words(name) <= 2 and says(name, *_ROLES) for name in table.columns)
 
 
-def _example(table: Table) -> str:
-    """Return a line of names for the columns: of those that seem to hold texts and labels, ``text`` and ``label``."""
-    fields, delimiter = _first_line(table)
-    columns = [table.columns.get(field) for field in fields]
-    texts = _texts([column for column in columns if column is not None])
-    names = {column.name: name for name, column in texts.items()}
-    if (label := _label(columns, [*texts.values()])) is not None:
-        names[label.name] = "label"
-    told = [names.get(field, f"c{place}") for place, field in enumerate(fields, start=1)]
-    return ("<tab>" if delimiter == "\t" else delimiter).join(told)
-
-
-def _first_line(table: Table) -> tuple[list[str], str]:
-    """Return the fields of the first line, those that are empty too, and what separates them."""
-    with opened(table.path) as (stream, _):
-        first = next(line.content for line in read_lines(stream, table.path) if line.text.strip())
-    delimiter = likely_delimiter(first) or "\t"
-    quotes_mean_nothing = delimiter == "\t" and first.count('"') % 2
-    fields = next(
-        csv.reader([first], delimiter=delimiter, quoting=csv.QUOTE_NONE if quotes_mean_nothing else csv.QUOTE_MINIMAL)
-    )
-    fields = [field.strip() for field in fields]
-    known = {field for field in fields if field} == table.columns.keys()
-    return (fields if known else [*table.columns]), delimiter
+def _count_fields(path: Path) -> int:
+    """Return how many fields the first row has."""
+    with opened(path) as (stream, _):
+        lines = read_lines(stream, path)
+        first = next(line.content for line in lines if line.text.strip())
+        delimiter = likely_delimiter(first) or "\t"
+        fields = split_fields(first, delimiter)
+        for more in lines if delimiter != "\t" else ():  # between tabs, quotes may mean nothing
+            if not isinstance(fields, OpenQuote):
+                break
+            first += f"\n{more.content}"
+            fields = split_fields(first, delimiter)
+    return first.count(delimiter) + 1 if isinstance(fields, OpenQuote) else len(fields)
 
 
 def _texts(columns: Sequence[Column]) -> dict[str, Column]:
@@ -115,8 +117,8 @@ def _has_digits(column: Column) -> bool:
     return all(any(map(str.isdigit, value)) for value in column.counts)
 
 
-def _label(columns: Sequence[Column | None], texts: Sequence[Column]) -> Column | None:
+def _label(columns: Sequence[Column], texts: Sequence[Column]) -> Column | None:
     """Return the column with the fewest different values; of pairs, one of scores with decimals, if there is one."""
-    others = [c for c in columns if c is not None and c not in texts and not c.lists and len(c.counts) > 1]
+    others = [c for c in columns if c not in texts and not c.lists and len(c.counts) > 1]
     scores = [c for c in others if c.numbers > 0.9 and any("." in value for value in c.counts)]
     return min((len(texts) == 2 and scores) or others, key=lambda column: len(column.counts), default=None)

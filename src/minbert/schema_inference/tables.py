@@ -109,10 +109,11 @@ class Table:
         return self.rows_in_all == self.rows + self.bad
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, header: Sequence[str] = ()) -> Table:
     """Return the rows of a file, at most ``MOST_ROWS`` of them; bad ones are counted, and otherwise passed over.
 
     Of more, every second row is taken, or every fourth, and so on: a file may be sorted by its labels.
+    ``header`` names the columns of a file that has no line for that.
 
     Raises:
         UserError: the file cannot be read, or no row of it can.
@@ -122,7 +123,7 @@ def read_table(path: Path) -> Table:
     unusable: Counter[str] = Counter()
     read = bad = characters = last_line = 0
     every, rows_in_all = 1, None
-    for row in read_rows(path):
+    for row in read_rows(path, header):
         if read >= MOST_READ:
             rows_in_all = max(read + 1, round(read * _count_lines(path) / last_line))
             break

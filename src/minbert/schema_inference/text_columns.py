@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from itertools import permutations
 
 from minbert.errors import UserError, printable, shown
-from minbert.schema_inference.first_line import check_first_lines
 from minbert.schema_inference.found import Ask, Findings, Question
 from minbert.schema_inference.prose import are_alike, have_words_in_common, holds_prose, holds_words, is_full
 from minbert.schema_inference.tables import Column, Table, told_columns
@@ -24,7 +23,6 @@ def find_texts(tables: Mapping[str, Table], findings: Findings, ask: Ask) -> tup
     """
     train = tables["train"]
     common = [column for name, column in train.columns.items() if all(name in each.columns for each in tables.values())]
-    check_first_lines(tables)
     _check_case(tables)
     prose = _prose(common)
     texts = _short_pair(common, prose) or prose or _words(common)
