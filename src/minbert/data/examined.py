@@ -87,7 +87,7 @@ def examined_blocks(
     Raises:
         UserError: the file cannot be used as a whole, lacks a column, or holds no rows.
     """
-    rows = enumerate(read_rows(path, columns.header or ()), start=1)
+    rows = enumerate(read_rows(path, columns.header or (), columns.encoding), start=1)
     first_lines: FirstLines = {} if line_of_id is None else line_of_id
     with_labels, columns_known, empty = labelled is not False, False, True
     for some in batches(rows, ROWS_IN_BLOCK, _characters):

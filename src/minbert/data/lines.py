@@ -1,4 +1,4 @@
-"""Numbered lines of UTF-8 text, read one at a time; a broken line is marked, and reading goes on."""
+"""Numbered lines of text, read one at a time; a broken line is marked, and reading goes on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from minbert.errors import UserError
 # What is longer is no line of text, and would be read into memory whole.
 longest_line = 2**26
 
-_TO_UTF8 = "If the file is in Windows-1252 or Latin-1, make it UTF-8: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW"
+UTF8 = "utf-8"
+_ANOTHER = (
+    "If the file is in Windows-1252 or Latin-1, make it UTF-8: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW. For a task's "
+    "file, 'encoding: windows-1252' in the recipe does as well."
+)
 
 _OTHER_ENCODINGS = {
     codecs.BOM_UTF32_LE: "UTF-32",
@@ -41,8 +45,19 @@ def without_break(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def read_lines(stream: BinaryIO, path: Path) -> Iterator[Line]:
+def keeps_ascii(encoding: str) -> bool:
+    """Return whether Python knows an encoding of text, and it has the bytes of ASCII for the characters of ASCII."""
+    ascii_bytes = bytes(range(128))
+    try:
+        return ascii_bytes.decode(encoding).encode(encoding) == ascii_bytes == ascii_bytes.decode(encoding).encode()
+    except (LookupError, ValueError):
+        return False
+
+
+def read_lines(stream: BinaryIO, path: Path, encoding: str = UTF8) -> Iterator[Line]:
     """Yield the lines of ``stream``. A byte order mark at the start is dropped; ``path`` is for messages.
+
+    ``encoding`` is one that ``keeps_ascii``.
 
     Raises:
         UserError: the text is in UTF-16 or UTF-32, or a line is longer than 64 MiB.
@@ -53,10 +68,11 @@ def read_lines(stream: BinaryIO, path: Path) -> Iterator[Line]:
             _refuse_other_encodings(raw, path)
         flaw = Flaw("a NUL byte") if b"\0" in raw else None
         try:
-            text = raw.decode()
+            text = raw.decode(encoding)
         except UnicodeDecodeError as error:
-            flaw = Flaw(f"not UTF-8 (byte 0x{raw[error.start]:02x}, number {error.start + 1} of the line)", _TO_UTF8)
-            text = raw.decode(errors="replace")
+            place = f"byte 0x{raw[error.start]:02x}, number {error.start + 1} of the line"
+            flaw = Flaw(f"not {encoding.upper()} ({place})", _ANOTHER)
+            text = raw.decode(encoding, errors="replace")
         yield Line(number, text, flaw)
 
 

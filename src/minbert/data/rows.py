@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from minbert.data.delimited import read_delimited
 from minbert.data.jsonl import is_json, read_jsonl
-from minbert.data.lines import Line, read_lines
+from minbert.data.lines import UTF8, Line, read_lines
 from minbert.data.opened import PACKED, PARQUET, opened, opened_standard_input
 from minbert.data.parquet import read_parquet
 from minbert.data.row import Problem, Row
@@ -24,16 +24,13 @@ __all__ = ["FORMATS", "Problem", "Row", "read_rows", "told_empty", "told_path"]
 
 standard_input = Path("-")
 
-_readers: dict[str, Callable[[BinaryIO, Path, Sequence[str]], Iterator[Row | Problem]]] = {
-    ".csv": lambda stream, path, header: read_delimited(
-        read_lines(stream, path), path, ",", header, header_decides=True
-    ),
-    ".tsv": lambda stream, path, header: read_delimited(read_lines(stream, path), path, "\t", header),
-    ".jsonl": lambda stream, path, _: read_jsonl(read_lines(stream, path), path),
-    PARQUET: lambda stream, path, _: read_parquet(stream, path),
+_readers: dict[str, Callable[[Iterator[Line], Path, Sequence[str]], Iterator[Row | Problem]]] = {
+    ".csv": lambda lines, path, header: read_delimited(lines, path, ",", header, header_decides=True),
+    ".tsv": lambda lines, path, header: read_delimited(lines, path, "\t", header),
+    ".jsonl": lambda lines, path, _: read_jsonl(lines, path),
 }
 
-FORMATS = tuple(_readers)
+FORMATS = (*_readers, PARQUET)
 """The suffixes of files of rows."""
 _SAME_AS = {".ndjson": ".jsonl", ".json": ".jsonl", ".tab": ".tsv", ".txt": ".tsv"}
 """Further suffixes, and the format that such files have if they hold rows."""
@@ -41,10 +38,11 @@ _MOST_OF_A_LINE = 1 << 20
 """Bytes."""
 
 
-def read_rows(path: Path, header: Sequence[str] = ()) -> Iterator[Row | Problem]:
+def read_rows(path: Path, header: Sequence[str] = (), encoding: str = UTF8) -> Iterator[Row | Problem]:
     """Yield the rows of ``path``, whose suffix tells its format (``.gz`` may follow it); ``-`` is standard input.
 
-    ``header`` names the columns of a CSV or TSV file that has no line for that (see ``read_header``).
+    ``header`` names the columns of a CSV or TSV file that has no line for that (see ``read_header``). ``encoding`` is
+    that of text.
 
     A ``.csv`` file is separated by what its header holds: see ``read_delimited``. ``.json`` is read as JSON lines, and
     ``.txt`` as separated by tabs. Standard input holds JSON lines if it begins so, and otherwise rows that are
@@ -56,19 +54,22 @@ def read_rows(path: Path, header: Sequence[str] = ()) -> Iterator[Row | Problem]
     """
     if path == standard_input:
         with opened_standard_input(stdin := Path(told_path(path))) as stream:
-            yield from _read_standard_input(stream, stdin, header)
+            yield from _read_standard_input(stream, stdin, header, encoding)
         return
     with opened(path) as (stream, suffix):
+        if format_of(path) == PARQUET:
+            yield from read_parquet(stream, path)
+            return
         reader = _readers.get(format_of(path))
         if reader is None:
-            known = ", ".join([*_readers, *_SAME_AS])
+            known = ", ".join([*FORMATS, *_SAME_AS])
             raise UserError(f"{path}: the name must end in one of: {known}, which say the file's format.")
         if suffix == ".txt" and not holds_rows(path):
             raise UserError(
                 f"{path}: no table, as its first line has no tab. If each line is one text, put a line before them "
                 "that names their column ('text'), and give the file a name that ends in .tsv."
             )
-        yield from reader(stream, path, header)
+        yield from reader(read_lines(stream, path, encoding), path, header)
 
 
 def holds_rows(path: Path) -> bool:
@@ -79,7 +80,7 @@ def holds_rows(path: Path) -> bool:
     """
     suffix = _suffix(path)
     if suffix not in (".txt", ".json"):
-        return format_of(path) in _readers
+        return format_of(path) in FORMATS
     with opened(path) as (stream, _):
         first, second = (stream.readline(_MOST_OF_A_LINE).removeprefix(BOM_UTF8).strip() for _ in range(2))
     if suffix == ".txt":
@@ -107,8 +108,8 @@ def told_empty(path: Path) -> str:
     return f"{path}: holds no rows{only}."
 
 
-def _read_standard_input(stream: BinaryIO, path: Path, header: Sequence[str]) -> Iterator[Row | Problem]:
-    lines = read_lines(stream, path)
+def _read_standard_input(stream: BinaryIO, path: Path, header: Sequence[str], encoding: str) -> Iterator[Row | Problem]:
+    lines = read_lines(stream, path, encoding)
     first = next((line for line in lines if line.text.strip()), None)
     every: Iterator[Line] = chain([first] if first else [], lines)
     if first is not None and is_json(first.text):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from pydantic.config import JsonDict
 
+from minbert.data.lines import UTF8, keeps_ascii
 from minbert.data.subsample import WantedRows
 from minbert.errors import UserError
 from minbert.files.paths import to_path
@@ -50,6 +51,7 @@ class Columns(Settings):
         min_length=1,
         description="names of all columns in order, where the files have no line of them; '' for one not needed",
     )
+    encoding: str = Field(UTF8, description="the encoding of CSV, TSV and JSON lines, such as windows-1252 or gbk")
     text: str | tuple[str, str] = Field(description="the column of the text, or the two columns of a pair of texts")
     label: str | list[str] = Field(
         description="the column of the label; of multilabel also a list: a 0/1 column for each class"
@@ -65,6 +67,16 @@ class Columns(Settings):
     )
 
     skip_unlabelled: bool = Field(False, description="leave out rows without a complete label; every run says which")
+
+    @field_validator("encoding")
+    @classmethod
+    def _text_can_be_cut(cls, value: str) -> str:
+        if not keeps_ascii(value):
+            raise ValueError(
+                f"'{value}' is no encoding of text that keeps ASCII, as utf-8, windows-1252 or gbk do. Make the file "
+                "UTF-8: iconv -f ENCODING -t UTF-8 OLD > NEW"
+            )
+        return value
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
@@ -125,6 +137,7 @@ class SharedFile(Columns):
     header: list[str] | None = Field(
         min_length=1, description="names of its columns in order, where it has no line of them", json_schema_extra=_OWN
     )
+    encoding: str = Field(description="its encoding", json_schema_extra=_OWN)
     text: str | tuple[str, str] = Field(
         description="its column of the text, or its two columns of a pair", json_schema_extra=_OWN
     )
@@ -171,13 +184,7 @@ class TaskFiles(Columns):
     def _columns_are_the_tasks_own_by_default(cls, value: Any) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get("also_train_on"), list):
             return value
-        own: dict[str, Any] = {
-            "header": None,
-            "id": None,
-            "labels": None,
-            "labels_separator": None,
-            "skip_unlabelled": False,
-        }
+        own = {name: field.default for name, field in Columns.model_fields.items() if not field.is_required()}
         own |= {name: value[name] for name in Columns.model_fields if name in value}
         files = [own | dict(file) if isinstance(file, Mapping) else file for file in value["also_train_on"]]
         return value | {"also_train_on": files}

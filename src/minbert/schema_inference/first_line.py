@@ -31,12 +31,12 @@ def row_for_a_header(tables: Mapping[str, Table]) -> str | None:
     return _value_for_a_header(train) or _unlike_all_headers(tables)
 
 
-def guess_header(path: Path, value: str, findings: Findings) -> list[str]:
+def guess_header(path: Path, value: str, encoding: str, findings: Findings) -> list[str]:
     """Return names for the columns of a file whose first line is a row, as ``value`` in it tells, and set ``header``.
 
     Columns that seem to hold texts and labels are called ``text`` and ``label``, others ``column_3``.
     """
-    table = read_table(path, [f"column_{place}" for place in range(1, _count_fields(path) + 1)])
+    table = read_table(path, [f"column_{place}" for place in range(1, _count_fields(path, encoding) + 1)], encoding)
     columns = [*table.columns.values()]
     texts = _texts(columns)
     names = {column.name: name for name, column in texts.items()}
@@ -82,10 +82,10 @@ def _is_known(table: Table) -> bool:
     return any(count_words(name) <= 2 and says(name, *_ROLES) for name in table.columns)
 
 
-def _count_fields(path: Path) -> int:
+def _count_fields(path: Path, encoding: str) -> int:
     """Return how many fields the first row has."""
     with opened(path) as (stream, _):
-        lines = read_lines(stream, path)
+        lines = read_lines(stream, path, encoding)
         first = next(line.content for line in lines if line.text.strip())
         delimiter = likely_delimiter(first) or "\t"
         fields = split_fields(first, delimiter)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from minbert.data.header import NoHeaderError
 from minbert.data.lines import read_lines
 from minbert.errors import UserError, printable, shown
 from minbert.files.paths import to_path
@@ -14,7 +13,6 @@ from minbert.recipe.reading import validate
 from minbert.recipe.recipe import TaskRecipe
 from minbert.schema_inference.few_rows import choose_dev, choose_for_few_rows, has_few_rows
 from minbert.schema_inference.finding_files import FoundTask, find_files
-from minbert.schema_inference.first_line import guess_header, row_for_a_header
 from minbert.schema_inference.found import Ask, Findings, InferredFolder, InferredTask, Question, nobody
 from minbert.schema_inference.label_columns import find_id, find_labels, lacks_labels, says_splits
 from minbert.schema_inference.label_kinds import infer_kind
@@ -23,7 +21,8 @@ from minbert.schema_inference.lengths import choose_length
 from minbert.schema_inference.metrics import choose_metric, choose_thresholds
 from minbert.schema_inference.pairs import choose_pair
 from minbert.schema_inference.schedule import choose_rate, choose_schedule, choose_turns
-from minbert.schema_inference.tables import Column, Table, read_table
+from minbert.schema_inference.tables import Column, Table
+from minbert.schema_inference.task_tables import further_parts, read_tables, told_unlabelled
 from minbert.schema_inference.text_columns import find_texts
 
 
@@ -83,19 +82,19 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
 
     findings = Findings()
     findings.set("files", {})  # the first key of a task
-    tables, header = _read_with_header(task, data, findings, remarks)
+    tables, read_file = read_tables(task, data, findings, remarks)
     train = tables["train"]
     texts = find_texts(tables, findings, ask_of_task)
     row_id = find_id(tables, texts, findings)
     if "dev" in tables and lacks_labels(tables, texts, row_id):
         del tables["dev"]
-        remarks.append(_told_unlabelled(task))
+        remarks.append(told_unlabelled(task))
     findings.set("files", {split: task.files[split] for split in tables})
     _tell_unread(tables, findings)
     columns = find_labels(tables, texts, row_id, findings, ask_of_task)
     _tell_unusable(tables, [*texts, *columns], findings)
     listed = _listed(task.class_list)
-    parts = _further_parts(task, data, [*texts, *columns], header, remarks)
+    parts = further_parts(task, data, read_file, [*texts, *columns], remarks)
     labels = gather_labels(tables, [*parts.values()], columns, listed)
     infer_kind(labels, findings, ask_of_task)
     choose_metric(labels, findings)
@@ -108,47 +107,6 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     labelled = _labelled_rows([train, *parts.values()], labels, findings)
     read = list(zip(*(column.values for column in texts), strict=True))
     return InferredTask(task.name, findings, unused, rows, labelled, read)
-
-
-def _read_with_header(
-    task: FoundTask, data: Path, findings: Findings, remarks: list[str]
-) -> tuple[dict[str, Table], list[str]]:
-    """Return what ``_read`` does, and the names that the columns get where the files have no header.
-
-    Raises:
-        UserError: the train file cannot be read.
-    """
-    left_out: list[str] = []
-    try:
-        tables = _read(task, data, left_out)
-        row = row_for_a_header(tables)
-    except NoHeaderError as error:
-        row = error.value
-    header: list[str] = []
-    if row is not None:
-        left_out.clear()
-        header = guess_header(data / task.files["train"], row, findings)
-        tables = _read(task, data, left_out, header)
-    remarks += left_out
-    return tables, header
-
-
-def _further_parts(
-    task: FoundTask, data: Path, columns: Sequence[Column], header: Sequence[str], remarks: list[str]
-) -> dict[str, Table]:
-    """Return the further parts of the train file that can be read and have these columns, by their names."""
-    parts = {}
-    for file in task.more_train:
-        try:
-            part = read_table(data / file, header)
-        except UserError as error:
-            remarks.append(f"{str(error).removesuffix('.')}; left out")
-            continue
-        if lacking := [shown(column.name) for column in columns if column.name not in part.columns]:
-            remarks.append(f"{printable(file)}: left out; it has no column {', '.join(lacking)}")
-        else:
-            parts[file] = part
-    return parts
 
 
 def _labelled_rows(tables: Sequence[Table], labels: Labels, findings: Findings) -> int:
@@ -201,33 +159,6 @@ def _check_that_it_loads(task: InferredTask) -> None:
     except (UserError, YamlError) as error:
         reason = "; ".join(line.strip() for line in str(error).splitlines() if line.startswith("  ")) or str(error)
         raise UserError(f"no recipe can hold what was found: {reason}") from None
-
-
-def _read(task: FoundTask, data: Path, remarks: list[str], header: Sequence[str] = ()) -> dict[str, Table]:
-    """Return the task's files as tables; a dev or test file that cannot be read is left out.
-
-    ``header`` names the columns of files that have no line for that.
-
-    Raises:
-        UserError: the train file cannot be read.
-    """
-    tables = {"train": read_table(data / task.files["train"], header)}
-    for split in ("dev", "test"):
-        if split in task.files:
-            try:
-                table = read_table(data / task.files[split], header)
-            except UserError as error:
-                remarks.append(f"{str(error).removesuffix('.')}; left out")
-                continue
-            if split == "dev" and len(table.columns) == 1:
-                remarks.append(_told_unlabelled(task))
-            else:
-                tables[split] = table
-    return tables
-
-
-def _told_unlabelled(task: FoundTask) -> str:
-    return f"{printable(task.files['dev'])}: left out; it seems to have no labels"
 
 
 def _listed(path: Path | None) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+from minbert.data.lines import UTF8
 from minbert.data.opened import PARQUET, opened
 from minbert.data.rows import Problem, read_rows, told_empty
 from minbert.errors import UserError, printable, shown
@@ -109,11 +110,11 @@ class Table:
         return self.rows_in_all == self.rows + self.bad
 
 
-def read_table(path: Path, header: Sequence[str] = ()) -> Table:
+def read_table(path: Path, header: Sequence[str] = (), encoding: str = UTF8) -> Table:
     """Return the rows of a file, at most ``MOST_ROWS`` of them; bad ones are counted, and otherwise passed over.
 
     Of more, every second row is taken, or every fourth, and so on: a file may be sorted by its labels.
-    ``header`` names the columns of a file that has no line for that.
+    ``header`` and ``encoding`` are those of ``read_rows``.
 
     Raises:
         UserError: the file cannot be read, or no row of it can.
@@ -123,7 +124,7 @@ def read_table(path: Path, header: Sequence[str] = ()) -> Table:
     unusable: Counter[str] = Counter()
     read = bad = characters = last_line = 0
     every, rows_in_all = 1, None
-    for row in read_rows(path, header):
+    for row in read_rows(path, header, encoding):
         if read >= MOST_READ:
             rows_in_all = max(read + 1, round(read * _count_lines(path) / last_line))
             break
