@@ -123,10 +123,10 @@ def flipped_headers(whole: bytes) -> Iterator[bytes]:
         yield bytes(changed)
 
 
-@pytest.mark.parametrize("metadata", [None, {"state": '{"step": 3}'}])
-def test_every_flipped_bit_is_found(tmp_path: Path, metadata: dict[str, str] | None) -> None:
+def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
     path = tmp_path / "é.safetensors"
-    write_tensors(path, {"é": torch.arange(6.0).view(2, 3), "b": torch.ones(1, dtype=torch.bfloat16)}, metadata)
+    tensors = {"é": torch.arange(6.0).view(2, 3), "b": torch.ones(1, dtype=torch.bfloat16)}
+    write_tensors(path, tensors, {"state": '{"step": 3}'})
     whole = path.read_bytes()
     for bit in range(8 * len(whole)):
         changed = bytearray(whole)

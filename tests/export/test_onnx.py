@@ -147,11 +147,9 @@ def test_several_tasks_are_answered_by_one_call(
 @pytest.mark.parametrize(
     ("family", "sharing"),
     [
-        ("distilbert", "nothing beside the encoder"),
         ("electra", "nothing beside the encoder"),
         ("modernbert", "nothing beside the encoder"),
         ("mpnet", "pals and bilstm"),
-        ("roberta", "nothing beside the encoder"),
     ],
 )
 def test_every_family_answers_batches_of_other_sizes_than_the_one_that_was_traced(
@@ -161,7 +159,7 @@ def test_every_family_answers_batches_of_other_sizes_than_the_one_that_was_trace
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Of camembert and xlm-roberta only the tokenizer is their own."""
+    """Tracing takes long, so of families of like parts there is one: mpnet has the parts of roberta and distilbert."""
     model = model_of(tiny_encoder_of(family), {"similarity": TASKS["similarity"]}, *SHARING[sharing])
     export_model(model, find_format("onnx"), tmp_path / "exported")
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

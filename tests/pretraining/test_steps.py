@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minbert.files.cache import cache_folder
@@ -39,6 +39,7 @@ def test_steps_of_texts_have_so_many_but_the_last(total: int, texts: int) -> Non
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 60), st.integers(1, 20))
+@settings(max_examples=30)  # each writes to the cache
 def test_steps_of_tokens_take_texts_while_they_fit(lengths: list[int], tokens: int, at_once: int) -> None:
     order = CorpusOrder({"a": len(lengths)}, {"a": len(lengths)}, 1)
     table = np.array(lengths)

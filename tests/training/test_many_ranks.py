@@ -59,12 +59,13 @@ def assert_equal(ranks: Team, tree: dict[str, Any], shards: int, most: float, st
             assert apart <= (10 * most if part in ("gramian", "weights") else most), (part, apart)
 
 
+@pytest.mark.parametrize("some_ranks", [3], indirect=True)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method(some_ranks: Team, tree: dict[str, Any], method: str) -> None:
     assert_equal(some_ranks, changed(tree, METHODS[method]), len(some_ranks.pipes), 1e-6, steps=3)
 
 
-@pytest.mark.parametrize("some_ranks", [3], indirect=True)
+@pytest.mark.parametrize("some_ranks", [2], indirect=True)
 @pytest.mark.parametrize("combination", sorted(Combination.members))
 def test_every_combination(some_ranks: Team, tree: dict[str, Any], combination: str) -> None:
     method = {**METHODS["MNRL"], "classification": {"regularization": "r_drop"}}
@@ -132,7 +133,7 @@ def trained(tree: dict[str, Any], folder: str, stop_at: int | None, resume: bool
     return {f"weights.{name}": tensor.detach().clone() for name, tensor in loop.model.named_parameters()}
 
 
-@pytest.mark.parametrize("begun_on", [1, 2, 3])
+@pytest.mark.parametrize("begun_on", [1, 3])
 def test_a_run_goes_on_with_any_number_of_ranks(
     tree: dict[str, Any], tmp_path: Path, teams: dict[int, Team], begun_on: int
 ) -> None:
