@@ -210,9 +210,9 @@ def test_rows_without_a_label_may_be_left_out(path: Path) -> None:
     assert told[3:] == ["Give these rows labels, or leave them out: 'skip_unlabelled: true' beside the task's 'label'."]
     skipping = files.model_copy(update={"skip_unlabelled": True})
     split = read_split(path, skipping, classes)
-    assert (split.ids, split.first_unlabelled) == (["x", "w"], [3, 4])
-    assert split.left_out == f"{path}: 2 rows have no complete label, and the task leaves such rows out (line 3, 4)"
-    assert split.take(np.array([0])).unlabelled == 2
+    assert (split.ids, split.first_incomplete) == (["x", "w"], [3, 4])
+    assert split.left_out == f"{path}: 2 rows lack a label or a text, and the task leaves such rows out (line 3, 4)"
+    assert split.take(np.array([0])).incomplete == 2
 
 
 def test_a_test_file_without_any_label_is_unlabelled_and_not_left_out(path: Path) -> None:

@@ -70,7 +70,7 @@ def test_names_with_a_separator(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(path, labels_separator="|").labels, SETS)
     skipped = read(path, labels_separator="|", skip_unlabelled=True)
     np.testing.assert_array_equal(skipped.labels, SETS)
-    assert skipped.unlabelled == 0
+    assert skipped.incomplete == 0
 
 
 def test_with_a_separator_an_empty_text_is_no_class_but_null_is_a_missing_label(tmp_path: Path) -> None:
@@ -82,9 +82,9 @@ def test_with_a_separator_an_empty_text_is_no_class_but_null_is_a_missing_label(
     assert "no label in column 'label'" in str(caught.value)
     skipped = read(path, labels_separator="|", skip_unlabelled=True)
     np.testing.assert_array_equal(skipped.labels, [[1, 0, 0], [0, 0, 0], [0, 0, 1]])
-    assert skipped.first_unlabelled == [3, 4]
+    assert skipped.first_incomplete == [3, 4]
     parquet.write_table(pyarrow.table({"text": ["x", "y", "z"], "label": ["joy", "", None]}), tmp_path / "a.parquet")
-    assert read(tmp_path / "a.parquet", labels_separator="|", skip_unlabelled=True).first_unlabelled == [3]
+    assert read(tmp_path / "a.parquet", labels_separator="|", skip_unlabelled=True).first_incomplete == [3]
 
 
 def test_a_set_that_lacks_a_name_is_left_out_as_a_missing_label_is(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_set_that_lacks_a_name_is_left_out_as_a_missing_label_is(tmp_path: Pat
     with pytest.raises(BadDataError, match="names 'joy' twice"):
         read(path, labels_separator="|", skip_unlabelled=True)
     whole = write(tmp_path / "b.tsv", *path.read_text(encoding="utf-8").splitlines()[:-1])
-    assert read(whole, labels_separator="|", skip_unlabelled=True).first_unlabelled == [2, 3]
+    assert read(whole, labels_separator="|", skip_unlabelled=True).first_incomplete == [2, 3]
 
 
 def test_json_text_in_a_table(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ def test_no_more_rows_are_at_hand_than_are_answered_together(
 ) -> None:
     read, answered, ahead = 0, 0, [0]
 
-    def endless_reader(_path: Path) -> Iterator[Row]:
+    def endless_reader(_path: Path, _header: Sequence[str]) -> Iterator[Row]:
         nonlocal read
         for number in range(1, 41):
             read += 1

@@ -46,7 +46,7 @@ def test_a_run_says_which_rows_it_leaves_out(recipe: Recipe, display: Display, t
     assert "mtrain2" not in texts["train", "mood"].ids
     for split, line in (("train", 4), ("dev", 3)):
         assert (
-            f"mood-{split}.tsv: 1 row has no complete label, and the task leaves such rows out (line {line})"
+            f"mood-{split}.tsv: 1 row lacks a label or a text, and the task leaves such rows out (line {line})"
             in told.getvalue()
         )
 
@@ -65,14 +65,14 @@ def test_the_rows_of_files_that_also_train_a_task_are_left_out_alike(
 def test_runs_taken_together_say_it_once(recipe: Recipe, display: Display, told: io.StringIO) -> None:
     rows = common_rows([Member(Path("a"), recipe), Member(Path("b"), recipe)], "mood", "dev", None, display)
     assert rows is not None and len(rows) == 9
-    assert told.getvalue().count("1 row has no complete label") == 1
+    assert told.getvalue().count("1 row lacks a label or a text") == 1
 
 
 def test_the_check_of_data_says_it(recipe: Recipe) -> None:
     task, folder = recipe.tasks["mood"], Path(str(recipe.data))
     lines = render(check({"mood": (task, task.kind)}, folder))
     assert (
-        f"    note: {folder}/mood-dev.tsv: 1 row has no complete label, and the task leaves such rows out (line 3)"
+        f"    note: {folder}/mood-dev.tsv: 1 row lacks a label or a text, and the task leaves such rows out (line 3)"
         in lines
     )
     assert lines[-1] == "No problems found."

@@ -8,9 +8,8 @@ import pytest
 
 from minbert.running.evaluating import evaluate_run, text_rows
 from minbert.running.run import train_recipe
-from minbert.schema_inference.first_line import row_for_a_header
+from minbert.schema_inference.first_line import read_start, row_for_a_header
 from minbert.schema_inference.infer import infer_folder
-from minbert.schema_inference.tables import read_table
 from schema_inference.folders import Values, longer, of, phrase, table, text, word, write
 
 
@@ -18,7 +17,7 @@ def write_rows(path: Path, columns: list[Values], rows: range = range(150)) -> N
     """Write a file without a header."""
     delimiter = "\t" if path.suffix == ".tsv" else ","
     cells = [[str(values(row)) for values in columns] for row in rows]
-    quoted = [[f'"{cell}"' if delimiter in cell else cell for cell in row] for row in cells]
+    quoted = [[f'"{cell}"' if delimiter in cell or "\n" in cell else cell for cell in row] for row in cells]
     path.write_text("".join(f"{delimiter.join(row)}\n" for row in quoted), encoding="utf-8")
 
 
@@ -34,6 +33,12 @@ def write_rows(path: Path, columns: list[Values], rows: range = range(150)) -> N
         ("a.csv", [of("spam", "ham"), lambda row: f"a {word(row)}"], "label text"),
         ("a.tsv", [of("spam", "ham"), text(), of(0, 1), of(0, 2), of(0, 3)], "label text column_3 column_4 column_5"),
         ("a.csv", [of(1, 2), lambda row: f"{text()(row)}\nand, so on"], "label text"),
+        ("a.csv", [lambda row: f"{text()(row)}\nand so on", of("a", "b")], "text label"),
+        ("a.tsv", [lambda row: f"{text()(row)}\nand so on", of("a", "b")], "text label"),
+        ("a.tsv", [text(), of("no", "yes"), of("no", "odd", "even")], "text label column_3"),  # one value twice
+        ("a.csv", [of("text", "image"), text()], "label text_column"),
+        ("a.csv", [text(), of(0, 1), of(1, 0, 0), of(1, 0, 0, 0)], "text column_2 column_3 column_4"),
+        ("a.csv", [lambda row: f"{text()(row)[:-1]}?", longer, of("a", "b")], "text1 text2 label"),
     ],
 )
 def test_columns_are_named_by_their_values(
@@ -43,9 +48,10 @@ def test_columns_are_named_by_their_values(
     [task] = infer_folder(tmp_path, str(tiny_encoder)).tasks
     names = header.split()
     texts = [name for name in names if name.startswith("text")]
+    labels = "label" if "label" in names else names[1:]
     assert task.findings.settings["header"] == names
     assert task.findings.settings["text"] == (texts if len(texts) > 1 else texts[0])
-    assert task.findings.settings["label"] == "label"
+    assert task.findings.settings["label"] == labels
     assert task.rows["train"] == 150  # the first line, too
     assert task.findings.unsure[0].startswith(f"the first line of {file} seems to be a row ('")
 
@@ -54,7 +60,13 @@ def test_columns_are_named_by_their_values(
     ("columns", "value"),
     [
         ({"a baker lost his map": text(), "a": of("a", "b")}, "a"),
-        ({"1": of(1, 2), "text": text()}, "1"),
+        ({"1": of(1, 2), "great film it was": text()}, "1"),
+        ({"1": of(1, 2), "text": text()}, None),
+        ({"0": of(1, 2), "1": text()}, None),  # as pandas writes it
+        ({"": of(0, 1), "0": of(1, 2), "1": text()}, None),
+        ({"sentence": text(), "0": of(0, 1), "2": of(0, 1, 2)}, None),
+        ({"remark": text(), "2019": lambda row: row, "2020": lambda row: 3 * row, "kind": of("a", "b")}, None),
+        ({"They met our clerk in my colour.": text(), "other": of("a", "b")}, "They met our clerk in my colour."),
         ({"great film": text(), "good": of("good", "bad")}, "good"),
         ({"a great film": text(), "4.5": lambda row: row / 10}, "4.5"),
         ({"a great film": text(), "3": lambda row: row % 101}, "3"),
@@ -65,16 +77,18 @@ def test_columns_are_named_by_their_values(
 )
 def test_a_header_is_told_from_a_row(columns: dict[str, Values], value: str | None, tmp_path: Path) -> None:
     write(tmp_path, {"a.csv": table(columns), "a.jsonl": table(columns)})
-    assert row_for_a_header({"train": read_table(tmp_path / "a.csv")}) == value
-    assert row_for_a_header({"train": read_table(tmp_path / "a.jsonl")}) is None
+    start = read_start(tmp_path / "a.csv", "utf-8")
+    assert start is not None
+    assert row_for_a_header({"train": start}) == value
+    assert read_start(tmp_path / "a.jsonl", "utf-8") is None
 
 
 def test_files_that_have_no_name_in_common_have_rows_for_headers(tmp_path: Path) -> None:
     write_rows(tmp_path / "a-train.tsv", [lambda row: f"w{row:05}", text()], range(60))
     write_rows(tmp_path / "a-test.tsv", [lambda row: f"w{row:05}", text()], range(61, 121))
-    tables = {split: read_table(tmp_path / f"a-{split}.tsv") for split in ("train", "test")}
-    assert str(row_for_a_header(tables)).startswith("The ferryman")
-    assert row_for_a_header({"train": tables["train"]}) is None
+    found = {split: read_start(tmp_path / f"a-{split}.tsv", "utf-8") for split in ("train", "test")}
+    starts = {split: start for split, start in found.items() if start is not None}
+    assert str(row_for_a_header(starts)).startswith("The ferryman")
 
 
 def test_a_folder_without_headers_is_trained_and_answers_files_with_and_without(
@@ -95,3 +109,50 @@ def test_a_folder_without_headers_is_trained_and_answers_files_with_and_without(
         assert len(texts) == rows
         assert "down" not in texts
     assert evaluate_run(run, split="dev").primary.keys() == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("first", "others", "width", "fields"),
+    [
+        ("Well, it was;bad", "never;good", 2, ["Well, it was", "bad"]),
+        ("Well, so, it was;bad", "never;good", 2, ["Well, so, it was", "bad"]),
+        ("0,I &amp; you &lt;3 it", "1,never;so", 2, ["0", "I &amp; you &lt;3 it"]),
+        ("so it was;bad|b", "never|good", 2, ["so it was;bad", "b"]),
+        ("a\tb", "so, it\twas", 2, ["a", "b"]),
+        ("Well, it was,good", "never,bad", 2, ["Well", "it was", "good"]),  # a comma that should be in quotes
+        ("plain", "words", 0, None),
+    ],
+)
+def test_fields_are_cut_so_that_all_lines_have_as_many(
+    first: str, others: str, width: int, fields: list[str] | None, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("\n".join([first, *[others] * 9]) + "\n")
+    start = read_start(tmp_path / "a.csv", "utf-8")
+    assert (start and start.fields) == fields
+    assert len(start.columns if start else []) == width
+
+
+def test_what_else_may_be_the_label_is_told(tmp_path: Path, tiny_encoder: Path) -> None:
+    write_rows(tmp_path / "a.tsv", [of("en", "fr"), text(), of("love", "fear", "joy")])
+    [task] = infer_folder(tmp_path, str(tiny_encoder)).tasks
+    assert "'label' (2 different values) may be another column: 'column_3' (3 different values)" in task.findings.unsure
+
+
+def test_a_file_beside_one_without_a_header_may_have_one_of_its_own(tmp_path: Path, tiny_encoder: Path) -> None:
+    columns: list[Values] = [of("up", "down"), text()]
+    write_rows(tmp_path / "train.csv", columns, range(60))
+    write_rows(tmp_path / "dev.csv", [lambda row: columns[0](row) if row else "mood", *columns[1:]], range(20))
+    inferred = infer_folder(tmp_path, str(tiny_encoder))
+    assert inferred.tasks[0].findings.settings["classes"] == ["down", "up"]
+    assert inferred.tasks[0].rows == {"train": 60}
+    assert "dev.csv: left out; its first line names columns (mood, The ferryman" in "\n".join(inferred.remarks)
+
+
+def test_files_without_a_header_beside_one_that_has_it(tmp_path: Path, tiny_encoder: Path) -> None:
+    columns: list[Values] = [of("up", "down"), text()]
+    write(tmp_path, {"train.csv": table({"mood": columns[0], "text": columns[1]})})
+    write_rows(tmp_path / "dev.csv", columns, range(60, 90))
+    [task] = infer_folder(tmp_path, str(tiny_encoder)).tasks
+    assert task.findings.settings["header"] == ["mood", "text"]
+    assert task.findings.reasons["header"] == "that of the train file, for dev.csv has none"
+    assert task.rows["dev"] == 30

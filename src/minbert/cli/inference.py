@@ -113,6 +113,9 @@ def predict(
             _predict_given(model, asked, _rows(texts or [], pairs), number_format, display)
             return
         rows = text_rows(run, asked, source, columns or [], id_column)
+        if rows.header:
+            names = ", ".join(rows.header)
+            display.note(f"{source}: its columns are {names}, as in training, unless its first line has one of these")
         if len(rows.columns) != 1 + pairs:
             form = "pairs of texts: give --text twice" if pairs else "single texts: give --text once"
             raise UserError(f"task '{asked[0]}' takes {form}.")

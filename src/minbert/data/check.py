@@ -141,7 +141,7 @@ def _check_files(
                 tokens=tally.tokens.lengths(),
                 too_long=0 if max_length is None else tally.tokens.above(max_length),
                 repeated=tally.rows - distinct(contents[split]),
-                left_out=told_left_out(file.path, tally.unlabelled, tally.first_unlabelled),
+                left_out=told_left_out(file.path, tally.incomplete, tally.first_incomplete),
                 problems=[str(problem) for problem in problems],
                 advice=advice_on(problems),
             )

@@ -21,6 +21,8 @@ from minbert.text.batches import batches
 
 _UNLABELLED = "Give these rows labels, or leave them out: 'skip_unlabelled: true' beside the task's 'label'."
 
+_EMPTY = "Give these rows texts, or leave them out: 'skip_empty: true' beside the task's 'text'."
+
 _MINUS_ONE = ("-1", "-1.0")
 
 ROWS_IN_BLOCK = 2048
@@ -53,8 +55,8 @@ class Block:
     first: list[str]
     second: list[str] | None
     labels: NDArray[np.float64] | None
-    unlabelled: list[int]
-    """The lines of rows that are left out because they have no label."""
+    incomplete: list[int]
+    """The lines of rows that are left out because they lack a label or a text."""
     problems: list[Problem]
     rows: int
     """How many rows there are, usable or not."""
@@ -121,7 +123,7 @@ class _Examining:
     ids: list[str] = field(default_factory=list)
     texts: list[list[str]] = field(default_factory=list)
     values: list[Label] = field(default_factory=list)
-    unlabelled: list[int] = field(default_factory=list)
+    incomplete: list[int] = field(default_factory=list)
     withheld: int = 0
 
     def add(self, number: int, row: Row) -> list[Flaw]:
@@ -132,9 +134,14 @@ class _Examining:
         wanted = [*columns, self.columns.id or ""]
         if self.labels is not None and not has_labels(row, self.columns, self.labels.several):
             wanted += self.columns.label_columns
+        if self.columns.skip_empty and not all(texts):
+            self.incomplete.append(row.line)
+            return []
         if odd := [column for column in wanted if column in row.unusable]:
             return [Flaw(f"column '{column}' holds {row.unusable[column]}") for column in odd]
-        faults = [Flaw(f"no text in column '{name}'") for name, text in zip(columns, texts, strict=True) if not text]
+        faults = [
+            Flaw(f"no text in column '{name}'", _EMPTY) for name, text in zip(columns, texts, strict=True) if not text
+        ]
         row_id = str(number) if self.columns.id is None else row.values.get(self.columns.id, "").strip()
         if not row_id:
             faults.append(Flaw(f"no id in column '{self.columns.id}'"))
@@ -147,7 +154,7 @@ class _Examining:
             label = raw_label(row, self.columns)
             self.withheld += not label
             if self.columns.skip_unlabelled and is_unlabelled(row, self.columns):
-                self.unlabelled.append(row.line)
+                self.incomplete.append(row.line)
                 return []
             try:
                 value = self.labels.parse(label_text(row, self.columns))
@@ -168,7 +175,7 @@ class _Examining:
         first = [texts[0] for texts in self.texts]
         second = [texts[1] for texts in self.texts] if len(self.columns.text_columns) == 2 else None
         labels = None if self.labels is None else np.array(self.values, dtype=np.float64)
-        return Block(self.ids, first, second, labels, self.unlabelled, problems, rows, self.withheld)
+        return Block(self.ids, first, second, labels, self.incomplete, problems, rows, self.withheld)
 
 
 def _characters(numbered: tuple[int, Row | Problem]) -> int:

@@ -30,8 +30,8 @@ class Split:
 
     Columns of texts that are read from files are ``TextColumn``s, which memory does not grow with.
 
-    ``unlabelled`` counts the rows that the task leaves out because they have no label. ``withheld`` says that the file
-    has a column of labels without a label in it.
+    ``incomplete`` counts the rows that the task leaves out because they lack a label or a text. ``withheld`` says that
+    the file has a column of labels without a label in it.
     """
 
     path: Path
@@ -39,8 +39,8 @@ class Split:
     first: Sequence[str]
     second: Sequence[str] | None
     labels: NDArray[np.float64] | None
-    unlabelled: int = 0
-    first_unlabelled: list[int] = field(default_factory=list)
+    incomplete: int = 0
+    first_incomplete: list[int] = field(default_factory=list)
     """The lines of the first of them."""
     withheld: bool = False
     key: str | None = None
@@ -59,7 +59,7 @@ class Split:
     @property
     def left_out(self) -> str | None:
         """Say which rows are left out, if any are."""
-        return told_left_out(self.path, self.unlabelled, self.first_unlabelled)
+        return told_left_out(self.path, self.incomplete, self.first_incomplete)
 
     def take(self, rows: NDArray[np.int64]) -> Split:
         """Return the rows with these numbers."""
@@ -75,12 +75,12 @@ class Split:
 
 
 def told_left_out(path: Path, rows: int, lines: Sequence[int]) -> str | None:
-    """Return that so many rows are left out for want of a label, the first of them on these lines; None of none."""
+    """Return that so many rows are left out for want of a label or a text, the first on these lines; None of none."""
     if not rows:
         return None
     told = ", ".join(map(str, lines[:TOLD_LINES])) + (", ..." if rows > TOLD_LINES else "")
-    have = "1 row has" if rows == 1 else f"{rows:,} rows have"
-    return f"{path}: {have} no complete label, and the task leaves such rows out (line {told})"
+    lack = "1 row lacks" if rows == 1 else f"{rows:,} rows lack"
+    return f"{path}: {lack} a label or a text, and the task leaves such rows out (line {told})"
 
 
 def same_content(texts: Sequence[str]) -> str:
@@ -123,7 +123,8 @@ def read_split(path: Path, columns: Columns, labels: Labels, labelled: bool | No
         labels: how a label is read: the task's own way, or a translation from another task's.
         labelled: True reads the labels, False leaves them out, None reads them if there are any: not where the file
             lacks their column, or holds nothing but empty labels and, where that is no label, -1 (as GLUE's do).
-            Where ``columns.skip_unlabelled``, rows without a label are left out.
+            Where ``columns.skip_unlabelled``, rows without a label are left out, where ``skip_empty``, those without a
+            text.
 
     Raises:
         BadDataError: rows cannot be used.
@@ -133,7 +134,8 @@ def read_split(path: Path, columns: Columns, labels: Labels, labelled: bool | No
     if problems:
         raise BadDataError(path, problems)
     if not split.ids:
-        raise UserError(f"{path}: '{'skip_unlabelled' if split.unlabelled else 'labels'}' leaves out every row.")
+        keys = [key for key in ("skip_unlabelled", "skip_empty") if getattr(columns, key) and split.incomplete]
+        raise UserError(f"{path}: '{' and '.join(keys) or 'labels'}' leaves out every row.")
     return split
 
 
@@ -156,8 +158,8 @@ def _collected(
     values = Spool(np.float64)
     labelled_here = False
     shape: tuple[int, ...] = ()  # of one label
-    unlabelled = 0
-    first_unlabelled: list[int] = []
+    incomplete = 0
+    first_incomplete: list[int] = []
     problems: list[Problem] = []
     withheld = True
     for block in examined_blocks(path, columns, labels, labelled, first_lines):
@@ -168,8 +170,8 @@ def _collected(
         if block.labels is not None and len(block.labels):  # else it has not the shape of others
             values.write(block.labels)
             shape = block.labels.shape[1:]
-        unlabelled += len(block.unlabelled)
-        first_unlabelled = [*first_unlabelled, *block.unlabelled][:TOLD_LINES]
+        incomplete += len(block.incomplete)
+        first_incomplete = [*first_incomplete, *block.incomplete][:TOLD_LINES]
         problems += block.problems
         withheld &= block.withheld == block.rows
     if labelled is None and withheld:
@@ -177,4 +179,4 @@ def _collected(
         return replace(split, withheld=True), problems
     seconds = second.column() if len(columns.text_columns) == 2 else None
     found = values.array().reshape(-1, *shape) if labelled_here else None
-    return Split(path, ids.column(), first.column(), seconds, found, unlabelled, first_unlabelled), problems
+    return Split(path, ids.column(), first.column(), seconds, found, incomplete, first_incomplete), problems

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from minbert.data.delimiters import likely_delimiter, said_delimiter
@@ -13,18 +15,14 @@ from minbert.data.lines import Line
 from minbert.data.row import DELIMITERS
 from minbert.data.web_pages import refuse_web_page
 from minbert.errors import UserError, shown
-from minbert.tasks.numbers import number
+
+_LINES = 20
+"""So many are looked at for what separates them."""
 
 
-class NoHeaderError(UserError):
-    """A file's first line cannot name its columns, and is probably a row, as its part ``value`` tells."""
-
-    def __init__(self, path: Path, line: int, why: str, value: str) -> None:
-        self.value = value
-        super().__init__(
-            f"{path}:{line}: {why}. If this line is a row, put a line before it that names the columns, or name them "
-            "as 'header' in the recipe."
-        )
+_IF_A_ROW = (
+    "If this line is a row, put a line before it that names the columns, or name them as 'header' in the recipe."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +34,14 @@ class Header:
     line: int | None
     """Where the file names its columns; None where the names were given."""
     rows: Sequence[Line] = ()
-    """The line that was read in search of a header, where it is a row."""
+    """The lines that were read in search of it, and are rows."""
 
     @property
     def advice(self) -> str:
         """What to do where given names are not as many as a row has fields."""
-        return "" if self.line is not None else "Give it one name, which may be empty, for each field of a row."
+        if self.line is not None:
+            return ""
+        return "Give it one name, which may be empty, for each field; or name the columns in a line before the rows."
 
     def __str__(self) -> str:
         """Return how many columns it names, as the beginning of a sentence."""
@@ -63,12 +63,11 @@ def read_header(
         delimiter: what separates fields.
         given: names of the columns of a file whose first line is a row. But a first line that holds one of them is the
             file's own header.
-        decides: whether the first line tells the delimiter: by what it says in Excel's way (``sep=;``), by having as
-            many fields as there are given names, or by what it holds outside of quotes, a tab or else the most
-            frequent of the others. ``delimiter`` then counts where it has none of them.
+        decides: whether the first lines tell the delimiter: by what the first says in Excel's way (``sep=;``), by
+            having as many fields as there are given names, or by what a header holds outside of quotes, a tab or else
+            the most frequent of the others. ``delimiter`` then counts where it has none of them.
 
     Raises:
-        NoHeaderError: a quote in the line does not close, or a number comes twice in it.
         UserError: the file is empty, JSON or a page of the web; its header names a column twice or none at all, or has
             another delimiter than this one.
     """
@@ -82,7 +81,11 @@ def read_header(
     refuse_web_page(first, path)
     if is_json(first.text):
         raise UserError(f"{path}:{first.number}: is JSON; give the file a name that ends in .jsonl.")
-    likely = said or _delimiter_into(len(given), first.content) or likely_delimiter(first.content)
+    ahead = list(islice(lines, _LINES)) if given else []
+    likely = said or likely_delimiter(first.content)
+    if given and decides and not said:
+        contents = [line.content for line in (first, *ahead)]
+        likely = max(DELIMITERS, key=lambda by: (_widths(contents, by)[len(given)], by == likely))
     if decides:
         delimiter = likely or delimiter
     elif likely not in (None, delimiter) and not given:
@@ -94,17 +97,35 @@ def read_header(
     if given and (
         isinstance(fields, OpenQuote) or set(filter(None, given)).isdisjoint(field.strip() for field in fields)
     ):
-        return Header(given, delimiter, None, [first])
-    return Header(_names(first, fields, path), delimiter, first.number)
+        return Header(given, delimiter, None, [first, *ahead])
+    return Header(_names(first, fields, path), delimiter, first.number, ahead)
 
 
-def _delimiter_into(fields: int, line: str) -> str | None:
-    """Return what separates a line into so many fields, more than one."""
-    for delimiter in DELIMITERS if fields > 1 else ():
-        found = split_fields(line, delimiter)
-        if not isinstance(found, OpenQuote) and len(found) == fields:
-            return delimiter
-    return None
+def likely_width(lines: Sequence[str], delimiters: str) -> tuple[str, int]:
+    """Return the delimiter by which most rows have equally many fields, and how many; 0 where it is one or none."""
+    best: tuple[int, float, str, int] = (0, 0.0, "", 0)
+    for delimiter in delimiters:
+        for quoted in (True, False) if delimiter == "\t" else (True,):  # between tabs, quotes may mean nothing
+            widths = _widths(lines, delimiter, quoted=quoted)
+            for width, count in widths.most_common(1):
+                share = count / widths.total()
+                if width > 1 and share > 0.5 and (count, share) > best[:2]:
+                    best = count, share, delimiter, width
+    return best[2:]
+
+
+def _widths(lines: Sequence[str], delimiter: str, *, quoted: bool = True) -> Counter[int]:
+    """Return how many rows have how many fields."""
+    widths: Counter[int] = Counter()
+    row = ""
+    for line in lines:
+        row = f"{row}\n{line}" if row else line
+        fields = split_fields(row, delimiter) if quoted else row.split(delimiter)
+        if isinstance(fields, list):
+            widths[len(fields)] += 1
+        if isinstance(fields, list) or not fields.may_close:
+            row = ""
+    return widths
 
 
 def _names(header: Line, fields: list[str] | OpenQuote, path: Path) -> list[str]:
@@ -112,14 +133,11 @@ def _names(header: Line, fields: list[str] | OpenQuote, path: Path) -> list[str]
         message, advice = header.flaw
         raise UserError(f"{path}:{header.number}: {message}, in the header. {advice or 'Is this a text file?'}")
     if isinstance(fields, OpenQuote):
-        raise NoHeaderError(path, header.number, "a quote in the header does not close", header.content)
+        raise UserError(f"{path}:{header.number}: a quote in the header does not close. {_IF_A_ROW}")
     names = [field.strip() for field in fields]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
-        told = f"the header names the column '{shown(twice[0])}' twice"
-        if number(twice[0]) is not None:
-            raise NoHeaderError(path, header.number, told, twice[0])
-        raise UserError(f"{path}:{header.number}: {told}.")
+        raise UserError(f"{path}:{header.number}: the header names the column '{shown(twice[0])}' twice. {_IF_A_ROW}")
     if not any(names):
         raise UserError(f"{path}:{header.number}: the header names no column.")
     return names

@@ -95,7 +95,7 @@ def _write(rows: Split, folder: Path) -> None:
             assert isinstance(column, TextColumn)
             column.write(folder / name)
     content_hashes(rows).tofile(folder / _CONTENTS)
-    facts: dict[str, Any] = {key: getattr(rows, key) for key in ("unlabelled", "first_unlabelled", "withheld")}
+    facts: dict[str, Any] = {key: getattr(rows, key) for key in ("incomplete", "first_incomplete", "withheld")}
     if rows.labels is not None:
         rows.labels.tofile(folder / _LABELS)
         facts["label"] = rows.labels.shape[1:]

@@ -113,11 +113,8 @@ def missing_column(row: Row, columns: Collection[str]) -> str | None:
             # A name with a delimiter in it is a header that was not split: taking it would take whole lines for texts.
             hint = did_you_mean(column, [name for name in row.values if not set(name) & set(DELIMITERS)])
             there = ", ".join(shown(name) for name in [*row.values, *row.unusable][:20])
-            numbers = any(number(name) is not None for name in row.values)  # as where the first line is a row
-            header = (
-                " If its first line is a row, name its columns: in a line before it, or as 'header' in the recipe."
-                if numbers
-                else ""
-            )
-            return f"there is no column '{shown(column)}'{hint}. The columns are: {there}.{header}"
+            # As where the first line is a row.
+            odd = any(number(name) is not None or len(name.split()) > 3 for name in row.values)
+            advice = " If its first line is a row, name the columns in a line before it." if odd else ""
+            return f"there is no column '{shown(column)}'{hint}. The columns are: {there}.{advice}"
     return None

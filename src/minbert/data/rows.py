@@ -17,7 +17,7 @@ from minbert.data.jsonl import is_json, read_jsonl
 from minbert.data.lines import UTF8, Line, read_lines
 from minbert.data.opened import PACKED, PARQUET, opened, opened_standard_input
 from minbert.data.parquet import read_parquet
-from minbert.data.row import Problem, Row
+from minbert.data.row import DELIMITERS, Problem, Row
 from minbert.errors import UserError
 
 __all__ = ["FORMATS", "Problem", "Row", "read_rows", "told_empty", "told_path"]
@@ -32,6 +32,8 @@ _readers: dict[str, Callable[[Iterator[Line], Path, Sequence[str]], Iterator[Row
 
 FORMATS = (*_readers, PARQUET)
 """The suffixes of files of rows."""
+SEPARATORS = {".csv": DELIMITERS, ".tsv": "\t"}
+"""What may separate the fields of a format."""
 _SAME_AS = {".ndjson": ".jsonl", ".json": ".jsonl", ".tab": ".tsv", ".txt": ".tsv"}
 """Further suffixes, and the format that such files have if they hold rows."""
 _MOST_OF_A_LINE = 1 << 20

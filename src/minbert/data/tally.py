@@ -121,9 +121,9 @@ class Tally:
     tokens: LengthCounts = field(default_factory=LengthCounts)
     contents: HashFile = field(default_factory=HashFile)
     """What the usable rows say: see ``same_content``."""
-    unlabelled: int = 0
+    incomplete: int = 0
     """How many rows are left out for want of a label."""
-    first_unlabelled: list[int] = field(default_factory=list)
+    first_incomplete: list[int] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, block: Block) -> None:
@@ -141,8 +141,8 @@ class Tally:
             self.classes.update(self.kind.class_counts(block.labels))
             if not self.kind.class_names:
                 self.scores.add(block.labels)
-        self.unlabelled += len(block.unlabelled)
-        self.first_unlabelled = [*self.first_unlabelled, *block.unlabelled][:TOLD_LINES]
+        self.incomplete += len(block.incomplete)
+        self.first_incomplete = [*self.first_incomplete, *block.incomplete][:TOLD_LINES]
         self.problems += block.problems
 
     def class_counts(self) -> dict[str, int] | None:

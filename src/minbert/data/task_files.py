@@ -67,6 +67,9 @@ class Columns(Settings):
     )
 
     skip_unlabelled: bool = Field(False, description="leave out rows without a complete label; every run says which")
+    skip_empty: bool = Field(
+        False, description="leave out rows without a text, or one of the two; every run says which"
+    )
 
     @field_validator("encoding")
     @classmethod
@@ -155,6 +158,9 @@ class SharedFile(Columns):
     )
     skip_unlabelled: bool = Field(
         description="leave out its rows without a complete label; every run says which", json_schema_extra=_OWN
+    )
+    skip_empty: bool = Field(
+        description="leave out its rows without a text, or one of the two; every run says which", json_schema_extra=_OWN
     )
     rows: WantedRows | None = Field(
         None, description="a part of its rows: their number, or a share such as '10%'; where not given, all"

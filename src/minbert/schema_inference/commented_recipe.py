@@ -15,23 +15,27 @@ if TYPE_CHECKING:
     from minbert.schema_inference.found import Findings, InferredFolder, InferredTask
 
 _ORDER = (
-    *("kind", "classes", "range", "files", "also_train_on", "held_out", "encoding", "header", "id", "text", "pair"),
+    *(
+        "kind",
+        "classes",
+        "range",
+        "files",
+        "also_train_on",
+        "held_out",
+        "encoding",
+        "header",
+        "id",
+        "text",
+        "skip_empty",
+        "pair",
+    ),
     *("label", "labels_separator", "labels", "skip_unlabelled", "thresholds"),
     *("head", "loss", "metric", "batch_size"),
 )
 """The keys of a task as a reader looks for them."""
 _TOLD = (
-    "kind",
-    "encoding",
-    "header",
-    "text",
-    "label",
-    "id",
-    "held_out",
-    "also_train_on",
-    "labels",
-    "skip_unlabelled",
-    "metric",
+    *("kind", "encoding", "header", "text", "skip_empty", "label", "id", "held_out", "also_train_on"),
+    *("labels", "skip_unlabelled", "metric"),
 )
 """The keys that the terminal tells; of the others, the recipe."""
 _WIDTH = 100

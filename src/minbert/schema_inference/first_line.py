@@ -1,124 +1,163 @@
-"""Whether a file's first line names its columns, or is a row; and what the columns are called then."""
+"""Whether a file's first line names its columns, or is a row."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from minbert.data.delimiters import likely_delimiter
+from minbert.data.delimiters import said_delimiter
 from minbert.data.fields import OpenQuote, split_fields
+from minbert.data.header import likely_width
 from minbert.data.lines import read_lines
-from minbert.data.opened import PARQUET, opened
-from minbert.data.rows import format_of
-from minbert.errors import printable, shown
-from minbert.schema_inference.found import Findings
-from minbert.schema_inference.prose import holds_prose, holds_words
-from minbert.schema_inference.tables import Column, Table, count_words, read_table
+from minbert.data.opened import opened
+from minbert.data.row import Row
+from minbert.data.rows import SEPARATORS, format_of, read_rows
+from minbert.schema_inference.tables import Column, count_words
 from minbert.schema_inference.words import says
 from minbert.tasks.numbers import number
 
 _ROLES = ("text", "part", "label", "score", "about")
 """Of words that headers have and rows seldom."""
-_WITHOUT_A_HEADER = (".jsonl", PARQUET)
-"""Formats whose rows name the columns."""
+_MOST_ROWS = 2000
+_LINES = 200
+_FEW = 50
+"""So few different values are names of classes."""
 
 
-def row_for_a_header(tables: Mapping[str, Table]) -> str | None:
-    """Return a value in the train file's first line that tells that this is a row; None where it is a header."""
-    train = tables["train"]
-    if format_of(train.path) in _WITHOUT_A_HEADER:
-        return None
-    return _value_for_a_header(train) or _unlike_all_headers(tables)
+@dataclass(frozen=True)
+class Start:
+    """The start of a table, by place, as nobody knows yet whether its columns have names."""
+
+    fields: Sequence[str]
+    """Of the first line."""
+    columns: Sequence[Column]
+    """What the rows after it hold."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a short field of the first line is a word that headers have."""
+        return any(count_words(name) <= 2 and says(name, *_ROLES) for name in self.fields)
 
 
-def guess_header(path: Path, value: str, encoding: str, findings: Findings) -> list[str]:
-    """Return names for the columns of a file whose first line is a row, as ``value`` in it tells, and set ``header``.
+def places(count: int) -> list[str]:
+    """Return names for so many columns by their place."""
+    return [f"column_{place}" for place in range(1, count + 1)]
 
-    Columns that seem to hold texts and labels are called ``text`` and ``label``, others ``column_3``.
+
+def read_start(path: Path, encoding: str) -> Start | None:
+    """Return the start of a file of CSV or TSV with two columns or more; None of any other.
+
+    Raises:
+        UserError: the file cannot be read.
     """
-    table = read_table(path, [f"column_{place}" for place in range(1, _count_fields(path, encoding) + 1)], encoding)
-    columns = [*table.columns.values()]
-    texts = _texts(columns)
-    names = {column.name: name for name, column in texts.items()}
-    if (label := _label(columns, [*texts.values()])) is not None:
-        names[label.name] = "label"
-    header = [names.get(column.name, column.name) for column in columns]
-    findings.set("header", header, "names of ours: the files have no line that names their columns")
-    findings.unsure.append(
-        f"the first line of {printable(path.name)} seems to be a row ('{shown(value)}'): what each column is was "
-        "guessed from its values, see 'header'"
+    separators = SEPARATORS.get(format_of(path), "")
+    with opened(path) as (stream, _):
+        lines = [line.content for line in islice(read_lines(stream, path, encoding), _LINES) if line.text.strip()]
+    lines = lines[1:] if lines and said_delimiter(lines[0]) else lines
+    delimiter, width = likely_width(lines, separators)
+    if width < 2:
+        return None
+    names = places(width)
+    rows = [row for row in islice(read_rows(path, names, encoding), _MOST_ROWS) if isinstance(row, Row)]
+    first = split_fields(lines[0], delimiter)
+    fields = first if not isinstance(first, OpenQuote) and len(first) != width else None
+    if fields is None and rows:
+        fields, rows = list(rows[0].values.values()), rows[1:]
+    columns = [Column(name, [row.values[name].strip() for row in rows]) for name in names]
+    return Start([field.strip() for field in fields or []], columns)
+
+
+def row_for_a_header(starts: Mapping[str, Start]) -> str | None:
+    """Return a value in the train file's first line that tells that this is a row; None where it is a header."""
+    train = starts["train"]
+    if len(train.fields) != len(train.columns):
+        longest = max(train.fields, key=count_words, default="")
+        return None if train.is_known or count_words(longest) < 3 else longest
+    if _counts_columns(train.fields) or _names_texts(train):
+        return None
+    return _twice(train) or _sentence(train) or _own_value(train) or _unlike_all_headers(starts)
+
+
+def lacks_its_header(start: Start, train: Start) -> bool:
+    """Return whether a file's first line is a row like those of the train file, which has a header."""
+    if len(start.fields) != len(train.fields) or set(start.fields) & set(train.fields):
+        return False
+    pairs = zip(start.fields, train.columns, strict=False)
+    return any(field in column.counts and len(column.counts) < _FEW for field, column in pairs)
+
+
+def has_a_header(start: Start, train: Start) -> bool:
+    """Return whether a file's first line names columns, where that of the train file is a row.
+
+    In a column of classes it then holds what neither file has as a class.
+    """
+    if len(start.fields) != len(train.columns):
+        return False
+    return any(
+        1 < len(of_train.counts) < _FEW
+        and of_train.counts.keys() >= own.counts.keys()
+        and field not in of_train.counts
+        and number(field) is None
+        for field, own, of_train in zip(start.fields, start.columns, train.columns, strict=True)
     )
-    return header
 
 
-def _value_for_a_header(table: Table) -> str | None:
-    """Return a column's name that looks like a value of it, as its own values say."""
-    most_words = max(map(count_words, table.columns), default=0)
-    known = _is_known(table)
-    for name, column in table.columns.items():
-        own_value, few = name in column.counts, len(column.counts) < 50
-        is_number = number(name) is not None
+def _counts_columns(fields: Sequence[str]) -> bool:
+    """Return whether a line is ``0,1,2``, as pandas writes it."""
+    named = [field for field in fields if field]
+    return named == [str(place) for place in range(len(named))]
+
+
+def _names_texts(start: Start) -> bool:
+    """Return whether the first line has a short name above the longest texts, which all have more words."""
+    field, column = max(zip(start.fields, start.columns, strict=True), key=lambda pair: pair[1].words)
+    if column.words < 4 or not 0 < count_words(field) <= 2:
+        return False
+    short = sum(count for value, count in column.counts.items() if count_words(value) <= 2)
+    classes = (f for f, c in zip(start.fields, start.columns, strict=True) if len(c.counts) < _FEW and f in c.counts)
+    names_class = any(number(field) is None for field in classes)
+    return says(field, "text", "part") or (short < 0.05 * column.filled and not names_class)
+
+
+def _twice(start: Start) -> str | None:
+    """Return a field that comes twice, and is a value of its column or several words."""
+    often = Counter(start.fields)
+    for field, column in zip(start.fields, start.columns, strict=True):
+        if often[field] > 1 and (field in column.counts or count_words(field) >= 4):
+            return field
+    return None
+
+
+def _sentence(start: Start) -> str | None:
+    longest = max(start.fields, key=count_words)
+    return longest if count_words(longest) >= 5 and longest.endswith((".", "!")) and not start.is_known else None
+
+
+def _own_value(start: Start) -> str | None:
+    """Return a field that looks like a value of its column, as its own values say."""
+    most_words = max(map(count_words, start.fields))
+    known = start.is_known
+    for field, column in zip(start.fields, start.columns, strict=True):
+        own_value, few = field in column.counts, len(column.counts) < _FEW
+        is_number = number(field) is not None
         tells = most_words > 4 or is_number
         if (
             (own_value and tells and (few or column.distinct_share < 0.5 or not known))
             or (own_value and few and most_words > 1 and not known)
             or (is_number and column.numbers > 0.9 and not known)
         ):
-            return name
+            return field
     return None
 
 
-def _unlike_all_headers(tables: Mapping[str, Table]) -> str | None:
-    """Return a name of several words where files of as many columns share none, and none is one that is known."""
-    train, *others = tables.values()
-    alike = [table for table in others if len(table.columns) == len(train.columns)]
-    if not alike or any(table.columns.keys() & train.columns.keys() for table in others):
+def _unlike_all_headers(starts: Mapping[str, Start]) -> str | None:
+    """Return a field of several words where files of as many columns share none, and none is one that is known."""
+    train, *others = starts.values()
+    alike = [start for start in others if len(start.fields) == len(train.fields)]
+    if not alike or any(set(start.fields) & set(train.fields) for start in others):
         return None
-    longest = max(train.columns, key=count_words)
-    return None if any(map(_is_known, tables.values())) or count_words(longest) < 3 else longest
-
-
-def _is_known(table: Table) -> bool:
-    return any(count_words(name) <= 2 and says(name, *_ROLES) for name in table.columns)
-
-
-def _count_fields(path: Path, encoding: str) -> int:
-    """Return how many fields the first row has."""
-    with opened(path) as (stream, _):
-        lines = read_lines(stream, path, encoding)
-        first = next(line.content for line in lines if line.text.strip())
-        delimiter = likely_delimiter(first) or "\t"
-        fields = split_fields(first, delimiter)
-        for more in lines if delimiter != "\t" else ():  # between tabs, quotes may mean nothing
-            if not isinstance(fields, OpenQuote):
-                break
-            first += f"\n{more.content}"
-            fields = split_fields(first, delimiter)
-    return first.count(delimiter) + 1 if isinstance(fields, OpenQuote) else len(fields)
-
-
-def _texts(columns: Sequence[Column]) -> dict[str, Column]:
-    """Return the columns that seem to hold texts, by the names that they might have."""
-    prose = [column for column in columns if holds_prose(column)]
-    most = max((column.distinct_share for column in prose), default=0)
-    prose = [column for column in prose if column.distinct_share >= 0.2 * most and not _has_digits(column)] or prose
-    words = [column for column in columns if holds_words(column) and column.distinct_share > 0.5]
-    longest = max(prose or words, key=lambda column: column.words, default=None)
-    if longest is None:
-        return {}
-    if len(prose) != 2:
-        return {"text": longest}
-    title = prose[0].words < 0.5 * prose[1].words
-    return dict(zip(("title", "text") if title else ("text1", "text2"), prose, strict=True))
-
-
-def _has_digits(column: Column) -> bool:
-    """Return whether every value has digits, as times and places have: ``Mon Apr 06 22:19:45 PDT 2009``."""
-    return all(any(map(str.isdigit, value)) for value in column.counts)
-
-
-def _label(columns: Sequence[Column], texts: Sequence[Column]) -> Column | None:
-    """Return the column with the fewest different values; of pairs, one of scores with decimals, if there is one."""
-    others = [c for c in columns if c not in texts and not c.lists and len(c.counts) > 1]
-    scores = [c for c in others if c.numbers > 0.9 and any("." in value for value in c.counts)]
-    return min((len(texts) == 2 and scores) or others, key=lambda column: len(column.counts), default=None)
+    longest = max(train.fields, key=count_words)
+    return None if any(start.is_known for start in starts.values()) or count_words(longest) < 3 else longest

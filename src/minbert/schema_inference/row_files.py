@@ -66,7 +66,7 @@ def tables_in(folder: Path, remarks: list[str]) -> Iterator[Path]:
     if others:
         remarks.append(
             f"{_first(others)}: not read; rows go in {', '.join(FORMATS)} files, or .txt with tabs, or .json with an "
-            "object a line"
+            "object a line. If it is a table, give it a name in .csv (commas, semicolons, bars) or .tsv (tabs)"
         )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from minbert.data.header import NoHeaderError
 from minbert.errors import UserError, printable, shown
 from minbert.schema_inference.encoding import find_encoding
 from minbert.schema_inference.finding_files import FoundTask
-from minbert.schema_inference.first_line import guess_header, row_for_a_header
+from minbert.schema_inference.first_line import Start, has_a_header, lacks_its_header, read_start, row_for_a_header
 from minbert.schema_inference.found import Findings
+from minbert.schema_inference.guessed_header import guess_header
 from minbert.schema_inference.tables import Column, Table, read_table
 
 ReadTable = Callable[[Path], Table]
@@ -29,20 +30,28 @@ def read_tables(
         UserError: the train file cannot be read.
     """
     encoding = find_encoding([data / file for file in (*task.files.values(), *task.more_train)], findings)
-    read_file: ReadTable = partial(read_table, encoding=encoding)
-    left_out: list[str] = []
-    try:
-        tables = _read(task, data, read_file, left_out)
-        row = row_for_a_header(tables)
-    except NoHeaderError as error:
-        row = error.value
-    if row is not None:
-        header = guess_header(data / task.files["train"], row, encoding, findings)
-        read_file = partial(read_table, header=header, encoding=encoding)
-        left_out.clear()
-        tables = _read(task, data, read_file, left_out)
-    remarks += left_out
-    return tables, read_file
+    starts = _read_starts(task, data, encoding)
+    header: Sequence[str] = ()
+    if "train" in starts and (row := row_for_a_header(starts)) is not None:
+        header = guess_header(starts["train"], row, printable(task.files["train"]), findings)
+        for split in [split for split in starts if split != "train" and has_a_header(starts[split], starts["train"])]:
+            remarks.append(_told_other_header(task.files.pop(split), starts[split].fields, header))
+    elif without := [split for split in starts if lacks_its_header(starts[split], starts["train"])]:
+        header = starts["train"].fields
+        findings.set("header", header, f"that of the train file, for {task.files[without[0]]} has none")
+    read_file = partial(read_table, header=header, encoding=encoding)
+    return _read(task, data, read_file, remarks), read_file
+
+
+def _read_starts(task: FoundTask, data: Path, encoding: str) -> dict[str, Start]:
+    """Return the start of each split's file that is a table and can be read, that of train first."""
+    starts: dict[str, Start] = {}
+    for split in ("train", "dev", "test"):
+        if split in task.files:
+            with suppress(UserError):  # it is told when all is read
+                if (start := read_start(data / task.files[split], encoding)) is not None:
+                    starts[split] = start
+    return starts if "train" in starts else {}
 
 
 def _read(task: FoundTask, data: Path, read_file: ReadTable, remarks: list[str]) -> dict[str, Table]:
@@ -87,3 +96,10 @@ def further_parts(
 def told_unlabelled(task: FoundTask) -> str:
     """Say that the dev file is left out."""
     return f"{printable(task.files['dev'])}: left out; it seems to have no labels"
+
+
+def _told_other_header(file: str, fields: Sequence[str], header: Sequence[str]) -> str:
+    return (
+        f"{printable(file)}: left out; its first line names columns ({', '.join(map(shown, fields))}), and that "
+        f"of the train file does not. Call them {', '.join(header)}, as 'header' in the recipe does"
+    )
