@@ -50,7 +50,7 @@ def main() -> None:
         results += [] if result is None else [result]
     console.print(f"{processor()}, {options.threads} threads, torch {torch.__version__}", highlight=False)
     if table := summary(results):
-        show(console, "scores of rows that chose nothing", {name: name for name in table[0]}, table)
+        show(console, "scores of rows that chose nothing", {name: name for name in table[-1]}, table)
 
 
 def parsed() -> argparse.Namespace:
@@ -137,37 +137,35 @@ def drawn_lines(path: Path) -> tuple[str, list[str]]:
 
 
 def summary(results: Sequence[Figures]) -> list[Figures]:
-    """Return a table's rows: of each set the scores by change, means over the seeds; below, what they come to.
+    """Return a table's rows: of each change the scores by set, means over the seeds, and the seconds of a training.
 
     Seeds and sets count that all changes have. The interval of a difference is over sets, each the mean of its seeds.
     """
     found: dict[str, dict[tuple[str, int], float]] = {}
     seconds: dict[str, list[float]] = {}
     for result in results:
-        called = told(result["change"])
+        called = told(result["change"], between="\n")
         found.setdefault(called, {}).update({(task, result["seed"]): s for task, s in result["scores"].items()})
         seconds.setdefault(called, []).append(result["seconds"])
     common = [key for key in next(iter(found.values()), {}) if all(key in scores for scores in found.values())]
-    by_set: dict[str, dict[str, float]] = {}
-    for task in dict.fromkeys(task for task, _ in common):
-        seeds = [key for key in common if key[0] == task]
-        by_set[task] = {called: statistics.mean(scores[key] for key in seeds) for called, scores in found.items()}
-    if not by_set:
-        return []
-    first, *others = found
-    means = {called: statistics.mean(scores[called] for scores in by_set.values()) for called in found}
-    ahead_of_first = {c: ahead([scores[c] - scores[first] for scores in by_set.values()]) for c in others}
-    return [
-        *({"set": task, "seeds": sum(key[0] == task for key in common), **scores} for task, scores in by_set.items()),
-        {"set": "mean", **means},
-        {"set": "ahead of the first", **ahead_of_first},
-        {"set": "seconds of a training", **{called: statistics.mean(each) for called, each in seconds.items()}},
-    ]
+    seeds_of: dict[str, list[int]] = {}
+    for task, seed in common:
+        seeds_of.setdefault(task, []).append(seed)
+    table: list[Figures] = []
+    for called, scores in found.items() if common else ():
+        by_set = {task: statistics.mean(scores[task, seed] for seed in seeds) for task, seeds in seeds_of.items()}
+        row = {"change": called, **by_set, "mean": statistics.mean(by_set.values())}
+        if table:
+            row["ahead of the first"] = ahead([score - table[0][task] for task, score in by_set.items()])
+        row["seconds"] = statistics.mean(seconds[called])
+        row["seeds"] = statistics.mean(map(len, seeds_of.values()))
+        table.append(row)
+    return table
 
 
-def told(change: Sequence[str]) -> str:
+def told(change: Sequence[str], between: str = " ") -> str:
     """Return what a change is called."""
-    return " ".join(change) or "as it is"
+    return between.join(change) or "as it is"
 
 
 if __name__ == "__main__":
