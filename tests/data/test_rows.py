@@ -243,7 +243,7 @@ def test_a_damaged_gzip_file_gives_rows_or_a_user_error(folder: Path, position: 
         ("rows.parquet.gz", b"", "unpack the file"),
         ("rows.csv.gz", b"a,b\n1,2\n", "not a whole gzip file"),
         ("rows.json", b'[{"a": 1},\n{"a": 2}]\n', "the JSON is one array; write one object a line: jq -c '.[]'"),
-        ("notes.txt", b"a text\nanother\n", "no table, as its first line has no tab. If each line is one text, put"),
+        ("notes.txt", b"a text\nanother\n", "not all as many semicolons or bars. If each line is one text, put"),
         ("rows.xlsx", b"", "the name must end in one of: .csv, .tsv, .jsonl, .parquet, .ndjson"),
         ("rows.csv.gz.gz", b"", "the name must end in one of"),
     ],
@@ -263,6 +263,7 @@ def test_a_name_that_does_not_tell_the_format(tmp_path: Path, name: str, content
         ("rows.JSON.gz", "rows.jsonl.gz", gzip.compress(b'{"a": "1"}\n{"a": "2"}\n', mtime=0)),
         ("rows.tab", "rows.tsv", b'a\tb\n"1"\t2\n'),
         ("rows.txt", "rows.tsv", b'a\tb\nsaid "no"\t2,5\n'),
+        ("rows.txt", "rows.csv", b"a;b\nso, it was;1\n"),
     ],
 )
 def test_other_names_of_the_same_formats(tmp_path: Path, name: str, like: str, content: bytes) -> None:
@@ -276,6 +277,8 @@ def test_other_names_of_the_same_formats(tmp_path: Path, name: str, like: str, c
     ("name", "content"),
     [
         ("notes.txt", b"one text\n"),
+        ("notes.txt", b"one; text\nanother\n"),
+        ("line.txt", b"one; text\n"),
         ("settings.json", b'{\n  "a": 1\n}\n'),
         ("infos.json", b'{"a": {"b": 1}}\n'),
         ("array.json", b'[{"a": "1"}, {"a": "2"}]\n'),

@@ -34,10 +34,12 @@ FORMATS = (*_readers, PARQUET)
 """The suffixes of files of rows."""
 SEPARATORS = {".csv": DELIMITERS, ".tsv": "\t"}
 """What may separate the fields of a format."""
-_SAME_AS = {".ndjson": ".jsonl", ".json": ".jsonl", ".tab": ".tsv", ".txt": ".tsv"}
+_SAME_AS = {".ndjson": ".jsonl", ".json": ".jsonl", ".tab": ".tsv", ".txt": ".csv"}
 """Further suffixes, and the format that such files have if they hold rows."""
 _MOST_OF_A_LINE = 1 << 20
 """Bytes."""
+_LINES = 20
+"""So many tell whether a text file is a table."""
 
 
 def read_rows(path: Path, header: Sequence[str] = (), encoding: str = UTF8) -> Iterator[Row | Problem]:
@@ -47,8 +49,8 @@ def read_rows(path: Path, header: Sequence[str] = (), encoding: str = UTF8) -> I
     that of text.
 
     A ``.csv`` file is separated by what its header holds: see ``read_delimited``. ``.json`` is read as JSON lines, and
-    ``.txt`` as separated by tabs. Standard input holds JSON lines if it begins so, and otherwise rows that are
-    separated by what its header holds, or by tabs; gzip is unpacked.
+    ``.txt`` as ``.csv`` if it has tabs, or as many semicolons or bars on each line. Standard input holds JSON lines if
+    it begins so, and otherwise rows that are separated by what its header holds, or by tabs; gzip is unpacked.
 
     Raises:
         UserError: there is no such file, it cannot be read, its format is unknown, or it cannot be used as a whole
@@ -68,8 +70,9 @@ def read_rows(path: Path, header: Sequence[str] = (), encoding: str = UTF8) -> I
             raise UserError(f"{path}: the name must end in one of: {known}, which say the file's format.")
         if suffix == ".txt" and not holds_rows(path):
             raise UserError(
-                f"{path}: no table, as its first line has no tab. If each line is one text, put a line before them "
-                "that names their column ('text'), and give the file a name that ends in .tsv."
+                f"{path}: no table, as its lines have no tab, and not all as many semicolons or bars. If each line is "
+                "one text, put a line before them that names their column ('text'), and give the file a name that ends "
+                "in .tsv."
             )
         yield from reader(read_lines(stream, path, encoding), path, header)
 
@@ -84,9 +87,11 @@ def holds_rows(path: Path) -> bool:
     if suffix not in (".txt", ".json"):
         return format_of(path) in FORMATS
     with opened(path) as (stream, _):
-        first, second = (stream.readline(_MOST_OF_A_LINE).removeprefix(BOM_UTF8).strip() for _ in range(2))
+        lines = [stream.readline(_MOST_OF_A_LINE).removeprefix(BOM_UTF8).strip() for _ in range(_LINES)]
+    first, second, *_ = lines
     if suffix == ".txt":
-        return b"\t" in first
+        alike = [{line.count(by) for line in lines if line} for by in (b";", b"|")]
+        return b"\t" in first or (second != b"" and any(len(counts) == 1 and counts != {0} for counts in alike))
     return first.startswith(b"{") and first.endswith(b"}") and second.startswith(b"{")
 
 
