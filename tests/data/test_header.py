@@ -47,6 +47,20 @@ def test_rows_have_the_given_names(
     assert found == [(line, {"label": label, "text": text}) for line, label, text in expected]
 
 
+@pytest.mark.parametrize(
+    "content", ["id,label,text\n1,0,so\n2,1,never; ever\n", "id\tlabel\ttext\n1\t0\tso, it\n2\t1\tno\n"]
+)
+def test_a_files_own_header_decides_what_separates_it(content: str, tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.csv", content, ["label", "text"])
+    assert [values["label"] for _, values in rows] == ["0", "1"]
+    assert all(len(values) == 3 for _, values in rows)
+
+
+def test_commas_in_texts_separate_less_than_semicolons(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.csv", "0;so, it was\n1;never, ever\n", ["label", "text"])
+    assert [values["text"] for _, values in rows] == ["so, it was", "never, ever"]
+
+
 def test_a_column_without_a_name_is_passed_over(tmp_path: Path) -> None:
     assert read(tmp_path / "a.csv", "1,x,so it was\n", ["label", "", "text"]) == [
         (1, {"label": "1", "text": "so it was"})
@@ -61,12 +75,12 @@ def test_other_numbers_of_fields_are_told_of_the_recipe(file: str, tmp_path: Pat
     path = tmp_path / file
     path.write_text("1\tx\tso it was\n2\ty\tnever\n")
     with pytest.raises(
-        UserError, match=r"recipe's 'header' has 2 fields, but every row has 3 \(see line 1\)\. Give it"
+        UserError, match=r"recipe's 'header' has 2 fields, but every row has 3 \(see line 1\)\. Give 'header' one"
     ):
         list(read_rows(path, ["label", "text"]))
     path.write_text("so it was\n")
     with pytest.raises(
-        UserError, match=r"'header' has 2 fields, but every row has 1 \(see line 1\)\. Give it one name"
+        UserError, match=r"'header' has 2 fields, but every row has 1 \(see line 1\)\. Give 'header' one name"
     ):
         list(read_rows(path, ["label", "text"]))
     path.write_text("")
@@ -78,7 +92,9 @@ def test_other_numbers_of_fields_are_told_of_the_recipe(file: str, tmp_path: Pat
     ("changes", "told"),
     [
         ({"header": ["label", "label", "text"]}, "'header' names a column twice"),
-        ({"header": ["label", "words"]}, "'header' does not name the text's column 'text'"),
+        ({"header": ["label", "words"]}, "'header' does not name the column 'text'"),
+        ({"header": ["text", "mood"]}, "'header' does not name the column 'label'"),
+        ({"header": ["label", "text"], "id": "key"}, "'header' does not name the column 'key'"),
         ({"header": []}, "at least 1 item"),
     ],
 )

@@ -36,4 +36,22 @@ def test_a_folder_whose_rows_lack_texts_is_understood(tmp_path: Path, tiny_encod
     write(tmp_path, {"train.csv": lacking, "dev.csv": table({"text": text(60), "label": of("a", "b")}, 20)})
     [task] = infer_folder(tmp_path, str(tiny_encoder)).tasks
     assert task.findings.settings["skip_empty"] is True
-    assert task.findings.reasons["skip_empty"] == "rows without a text: 2 of the train file"
+    assert task.findings.reasons["skip_empty"] == "rows without a text: 2 of train"
+
+
+def test_rows_that_are_left_out_tell_nothing_of_labels_and_lists_are_no_empty_texts(tmp_path: Path) -> None:
+    files = TaskFiles.model_validate(FILES | {"text": "text", "skip_empty": True})
+    (tmp_path / "a.csv").write_text("text,label\na,\n,\nb,\n")
+    split = read_split(tmp_path / "a.csv", files, BINARY, labelled=None)
+    assert (list(split.first), split.labels, split.withheld) == (["a", "b"], None, True)
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "label": 1}\n{"text": ["a", "b"], "label": 0}\n')
+    with pytest.raises(BadDataError, match=r":2: column 'text' holds a list"):
+        read_split(tmp_path / "a.jsonl", files, BINARY)
+
+
+def test_an_empty_text_in_a_further_part_is_seen(tmp_path: Path, tiny_encoder: Path) -> None:
+    whole = table({"text": text(), "label": of("a", "b")}, 60)
+    lacking = table({"text": lambda row: "" if row == 3 else text(60)(row), "label": of("a", "b")}, 60)
+    write(tmp_path, {"train-1.csv": whole, "train-2.csv": lacking})
+    [task] = infer_folder(tmp_path, str(tiny_encoder)).tasks
+    assert task.findings.reasons["skip_empty"] == "rows without a text: 1 of train-2.csv"

@@ -67,6 +67,8 @@ def test_columns_are_named_by_their_values(
         ({"sentence": text(), "0": of(0, 1), "2": of(0, 1, 2)}, None),
         ({"remark": text(), "2019": lambda row: row, "2020": lambda row: 3 * row, "kind": of("a", "b")}, None),
         ({"They met our clerk in my colour.": text(), "other": of("a", "b")}, "They met our clerk in my colour."),
+        ({"1": of(1, 2), "Great": text()}, "1"),
+        ({"blurb": text(), "1": of(0, 1), "2": of(1, 0), "3": of(0, 1, 1)}, None),
         ({"great film": text(), "good": of("good", "bad")}, "good"),
         ({"a great film": text(), "4.5": lambda row: row / 10}, "4.5"),
         ({"a great film": text(), "3": lambda row: row % 101}, "3"),
@@ -141,11 +143,11 @@ def test_what_else_may_be_the_label_is_told(tmp_path: Path, tiny_encoder: Path) 
 def test_a_file_beside_one_without_a_header_may_have_one_of_its_own(tmp_path: Path, tiny_encoder: Path) -> None:
     columns: list[Values] = [of("up", "down"), text()]
     write_rows(tmp_path / "train.csv", columns, range(60))
-    write_rows(tmp_path / "dev.csv", [lambda row: columns[0](row) if row else "mood", *columns[1:]], range(20))
+    write(tmp_path, {"dev.csv": table({"mood": columns[0], "words": columns[1]}, 20)})
     inferred = infer_folder(tmp_path, str(tiny_encoder))
     assert inferred.tasks[0].findings.settings["classes"] == ["down", "up"]
     assert inferred.tasks[0].rows == {"train": 60}
-    assert "dev.csv: left out; its first line names columns (mood, The ferryman" in "\n".join(inferred.remarks)
+    assert "dev.csv: left out; its first line names columns (mood, words)" in "\n".join(inferred.remarks)
 
 
 def test_files_without_a_header_beside_one_that_has_it(tmp_path: Path, tiny_encoder: Path) -> None:
@@ -156,3 +158,50 @@ def test_files_without_a_header_beside_one_that_has_it(tmp_path: Path, tiny_enco
     assert task.findings.settings["header"] == ["mood", "text"]
     assert task.findings.reasons["header"] == "that of the train file, for dev.csv has none"
     assert task.rows["dev"] == 30
+
+
+def test_a_rare_value_in_the_first_row_of_dev_makes_it_no_header(tmp_path: Path, tiny_encoder: Path) -> None:
+    write_rows(tmp_path / "train.csv", [of(0, 1), of("web", "app"), text()], range(60))
+    write_rows(tmp_path / "dev.csv", [of(0, 1), lambda row: "app" if row > 60 else "phone", text()], range(60, 90))
+    [task] = infer_folder(tmp_path, str(tiny_encoder)).tasks
+    assert task.rows == {"train": 60, "dev": 30}
+
+
+def test_a_class_called_text_in_another_file_makes_no_header(tmp_path: Path, tiny_encoder: Path) -> None:
+    write_rows(tmp_path / "train.csv", [of("image", "text"), text()], range(60))
+    write_rows(tmp_path / "dev.csv", [of("image", "text"), text()], range(61, 91))
+    [task] = infer_folder(tmp_path, str(tiny_encoder)).tasks
+    assert task.findings.settings["header"] == ["label", "text_column"]
+    assert task.rows == {"train": 60, "dev": 30}
+
+
+def test_two_files_do_not_begin_with_the_same_row(tmp_path: Path) -> None:
+    columns = {"What do you think of it all today.": text(), "How good was it for you all.": of(1, 2, 3, 4, 5)}
+    write(tmp_path, {"train.csv": table(columns), "dev.csv": table(columns, 20)})
+    starts = {split: read_start(tmp_path / f"{split}.csv", "utf-8") for split in ("train", "dev")}
+    assert row_for_a_header({split: start for split, start in starts.items() if start is not None}) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "fields"),
+    [
+        ("column_1,column_2\nso it was,0\nnever,1\n", ["column_1", "column_2"]),
+        ("sep=;\n0;well, so\n1;never, so, or so\n", ["0", "well, so"]),
+        ("a\0b,c\nso,1\nit,0\n", None),
+        ("", None),
+        ("\n\n", None),
+    ],
+)
+def test_the_first_line_is_read_as_a_row(content: str, fields: list[str] | None, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    start = read_start(tmp_path / "a.csv", "utf-8")
+    assert (start and start.fields) == fields
+
+
+@pytest.mark.parametrize(
+    "content", ["column_1,column_2\nso it was here,0\nnever or so,1\n", "All reviews\n1,a b c\n2,d e f\n"]
+)
+def test_lines_that_are_no_rows_are_none(content: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    start = read_start(tmp_path / "a.csv", "utf-8")
+    assert start is None or row_for_a_header({"train": start}) is None

@@ -84,6 +84,7 @@ def predict(
 ) -> None:
     """Predict one task, or several, for texts given here or for every row of a file (of any size)."""
     from minbert.data.row_writer import ROW_FORMATS
+    from minbert.data.rows import told_path
     from minbert.display.console import terminal
     from minbert.display.progress import Display
     from minbert.errors import UserError
@@ -113,9 +114,11 @@ def predict(
             _predict_given(model, asked, _rows(texts or [], pairs), number_format, display)
             return
         rows = text_rows(run, asked, source, columns or [], id_column)
-        if rows.header:
-            names = ", ".join(rows.header)
-            display.note(f"{source}: its columns are {names}, as in training, unless its first line has one of these")
+        if names := ", ".join(filter(None, rows.header)):
+            display.note(
+                f"{told_path(source)}: CSV and TSV are read by the column names of training ({names}). If the first "
+                "line has one of these, it counts as the header"
+            )
         if len(rows.columns) != 1 + pairs:
             form = "pairs of texts: give --text twice" if pairs else "single texts: give --text once"
             raise UserError(f"task '{asked[0]}' takes {form}.")

@@ -49,11 +49,7 @@ def read_delimited(
 ) -> Iterator[Row | Problem]:
     """Yield the rows. Columns without a name are ignored.
 
-    Where ``header_decides``, the file is separated by what a first line ``sep=;`` says, as Excel writes and reads it,
-    or by what the header holds outside of quotes: a tab, or else the most frequent of comma, semicolon and bar.
-    ``delimiter`` then counts where the header has none of them.
-
-    ``given`` are the names of the columns of a file that has no header.
+    ``delimiter``, ``given`` and ``header_decides`` are as in ``read_header``.
 
     Raises:
         UserError: there is no header, it names a column twice or none at all, it has another delimiter instead of this
@@ -86,7 +82,7 @@ def _fitting(records: Iterator[_Record], path: Path, header: Header) -> Iterator
         first.append(record)
         if len(record.fields) == width and record.flaw is None and not (width == 1 and "\t" in record.fields[0]):
             break
-    if first and quoted_whole(names, first[0].fields):
+    if first and header.line and quoted_whole(names, first[0].fields):
         raise UserError(
             f"{path}:{header.line}: quotes stand around whole lines, so there is one column, '{shown(names[0])}'. "
             "Remove the first and the last quote of each line."
@@ -95,7 +91,7 @@ def _fitting(records: Iterator[_Record], path: Path, header: Header) -> Iterator
     if width == 1 and delimiter != "\t" and len(tabs) == 1 and tabs != {0}:
         raise UserError(
             f"{path}: {header}, but every row has {tabs.pop() + 1}, separated by tabs (see line "
-            f"{first[0].line}). Give the header a name for each, separated by tabs."
+            f"{first[0].line}). {header.advice or 'Give the header a name for each, separated by tabs.'}"
         )
     reasons = {record.flaw or len(record.fields) for record in first}
     if len(reasons) == 1 and width not in reasons:

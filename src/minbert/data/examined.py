@@ -127,18 +127,19 @@ class _Examining:
     withheld: int = 0
 
     def add(self, number: int, row: Row) -> list[Flaw]:
-        """Keep the row if nothing is wrong with it and its label is not one to leave out; return what is wrong."""
+        """Keep the row if nothing is wrong with it and it is not one to leave out; return what is wrong."""
         columns = self.columns.text_columns
         texts = [row.values.get(column, "").strip() for column in columns]
         value: Label | None = None
         wanted = [*columns, self.columns.id or ""]
         if self.labels is not None and not has_labels(row, self.columns, self.labels.several):
             wanted += self.columns.label_columns
-        if self.columns.skip_empty and not all(texts):
-            self.incomplete.append(row.line)
-            return []
         if odd := [column for column in wanted if column in row.unusable]:
             return [Flaw(f"column '{column}' holds {row.unusable[column]}") for column in odd]
+        if self.columns.skip_empty and not all(texts):
+            self.incomplete.append(row.line)
+            self.withheld += 1  # it tells nothing of labels
+            return []
         faults = [
             Flaw(f"no text in column '{name}'", _EMPTY) for name, text in zip(columns, texts, strict=True) if not text
         ]

@@ -12,12 +12,13 @@ from minbert.data.delimiters import likely_delimiter, said_delimiter
 from minbert.data.fields import OpenQuote, split_fields
 from minbert.data.jsonl import is_json
 from minbert.data.lines import Line
-from minbert.data.row import DELIMITERS
 from minbert.data.web_pages import refuse_web_page
 from minbert.errors import UserError, shown
 
 _LINES = 20
 """So many are looked at for what separates them."""
+_SUREST_FIRST = "\t;|,"
+"""Of delimiters that cut lines equally well: commas stand in texts, too."""
 
 
 _IF_A_ROW = (
@@ -41,7 +42,10 @@ class Header:
         """What to do where given names are not as many as a row has fields."""
         if self.line is not None:
             return ""
-        return "Give it one name, which may be empty, for each field; or name the columns in a line before the rows."
+        return (
+            "Give 'header' one name for each field, '' for one not needed. Or put a line before the rows that names "
+            "the columns."
+        )
 
     def __str__(self) -> str:
         """Return how many columns it names, as the beginning of a sentence."""
@@ -81,30 +85,34 @@ def read_header(
     refuse_web_page(first, path)
     if is_json(first.text):
         raise UserError(f"{path}:{first.number}: is JSON; give the file a name that ends in .jsonl.")
-    ahead = list(islice(lines, _LINES)) if given else []
     likely = said or likely_delimiter(first.content)
-    if given and decides and not said:
-        contents = [line.content for line in (first, *ahead)]
-        likely = max(DELIMITERS, key=lambda by: (_widths(contents, by)[len(given)], by == likely))
-    if decides:
-        delimiter = likely or delimiter
-    elif likely not in (None, delimiter) and not given:
+    delimiter = (decides and likely) or delimiter
+    if given and not _holds_one(first.content, delimiter, given):
+        ahead = list(islice(lines, _LINES))
+        if decides and not said:
+            contents = [line.content for line in (first, *ahead)]
+            alike = {by: _widths(contents, by)[len(given)] for by in _SUREST_FIRST}
+            if any(alike.values()):
+                delimiter = max(_SUREST_FIRST, key=alike.__getitem__)
+        return Header(given, delimiter, None, [first, *ahead])
+    if not decides and likely not in (None, delimiter):
         raise UserError(
             f"{path}:{first.number}: the header has no tab, but it has '{likely}', so the file looks separated by "
             f"'{likely}'. Give it a name that ends in .csv; or, if it has one column, name that without '{likely}'."
         )
-    fields = split_fields(first.content, delimiter)
-    if given and (
-        isinstance(fields, OpenQuote) or set(filter(None, given)).isdisjoint(field.strip() for field in fields)
-    ):
-        return Header(given, delimiter, None, [first, *ahead])
-    return Header(_names(first, fields, path), delimiter, first.number, ahead)
+    return Header(_names(first, split_fields(first.content, delimiter), path), delimiter, first.number)
+
+
+def _holds_one(line: str, delimiter: str, names: Sequence[str]) -> bool:
+    """Return whether a field of the line is one of the names."""
+    fields = split_fields(line, delimiter)
+    return not isinstance(fields, OpenQuote) and not {f.strip() for f in fields if f}.isdisjoint(names)
 
 
 def likely_width(lines: Sequence[str], delimiters: str) -> tuple[str, int]:
     """Return the delimiter by which most rows have equally many fields, and how many; 0 where it is one or none."""
     best: tuple[int, float, str, int] = (0, 0.0, "", 0)
-    for delimiter in delimiters:
+    for delimiter in (each for each in _SUREST_FIRST if each in delimiters):
         for quoted in (True, False) if delimiter == "\t" else (True,):  # between tabs, quotes may mean nothing
             widths = _widths(lines, delimiter, quoted=quoted)
             for width, count in widths.most_common(1):

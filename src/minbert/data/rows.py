@@ -87,7 +87,10 @@ def holds_rows(path: Path) -> bool:
     if suffix not in (".txt", ".json"):
         return format_of(path) in FORMATS
     with opened(path) as (stream, _):
-        lines = [stream.readline(_MOST_OF_A_LINE).removeprefix(BOM_UTF8).strip() for _ in range(_LINES)]
+        lines = [
+            stream.readline(_MOST_OF_A_LINE).removeprefix(BOM_UTF8).strip()
+            for _ in range(2 if suffix == ".json" else _LINES)
+        ]
     first, second, *_ = lines
     if suffix == ".txt":
         alike = [{line.count(by) for line in lines if line} for by in (b";", b"|")]

@@ -122,7 +122,7 @@ class Tally:
     contents: HashFile = field(default_factory=HashFile)
     """What the usable rows say: see ``same_content``."""
     incomplete: int = 0
-    """How many rows are left out for want of a label."""
+    """How many rows are left out for want of a label or a text."""
     first_incomplete: list[int] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 

@@ -99,8 +99,9 @@ class Columns(Settings):
         names = [name for name in self.header or () if name]
         if len(set(names)) < len(names):
             raise ValueError("'header' names a column twice")
-        if self.header is not None and (unknown := next((n for n in self.text_columns if n not in names), None)):
-            raise ValueError(f"'header' does not name the text's column '{unknown}'")
+        wanted = [*self.text_columns, *self.label_columns, *([self.id] if self.id else [])]
+        if self.header is not None and (unknown := next((name for name in wanted if name not in names), None)):
+            raise ValueError(f"'header' does not name the column '{unknown}'")
 
     @property
     def label_columns(self) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def _beyond_ascii(path: Path) -> Iterator[bytes]:
         left = _MOST_READ
         while left > 0 and (line := stream.readline(_MOST_OF_A_LINE)):
             left -= len(line)
-            if not line.isascii():
+            if not line.isascii() and len(line) < _MOST_OF_A_LINE:  # else it may be cut within a character
                 yield line
 
 

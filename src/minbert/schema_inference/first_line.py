@@ -53,26 +53,36 @@ def read_start(path: Path, encoding: str) -> Start | None:
     Raises:
         UserError: the file cannot be read.
     """
-    separators = SEPARATORS.get(format_of(path), "")
     with opened(path) as (stream, _):
         lines = [line.content for line in islice(read_lines(stream, path, encoding), _LINES) if line.text.strip()]
-    lines = lines[1:] if lines and said_delimiter(lines[0]) else lines
-    delimiter, width = likely_width(lines, separators)
+    said = said_delimiter(lines[0]) if lines else None
+    lines = lines[1:] if said else lines
+    delimiter, width = likely_width(lines, said or SEPARATORS.get(format_of(path), ""))
     if width < 2:
         return None
-    names = places(width)
-    rows = [row for row in islice(read_rows(path, names, encoding), _MOST_ROWS) if isinstance(row, Row)]
-    first = split_fields(lines[0], delimiter)
-    fields = first if not isinstance(first, OpenQuote) and len(first) != width else None
-    if fields is None and rows:
-        fields, rows = list(rows[0].values.values()), rows[1:]
-    columns = [Column(name, [row.values[name].strip() for row in rows]) for name in names]
-    return Start([field.strip() for field in fields or []], columns)
+    names = [f"\0{place}" for place in range(width)]  # no header has a NUL, so the first line is read as a row
+    read = islice(read_rows(path, names, encoding), _MOST_ROWS)
+    first = next(read)
+    if isinstance(first, Row):
+        fields = list(first.values.values())
+    else:
+        cut = split_fields(lines[0], delimiter)
+        if isinstance(cut, OpenQuote) or len(cut) in (1, width):
+            return None  # what is wrong with the line is told when all is read
+        fields = cut
+    rows = [row for row in read if isinstance(row, Row)]
+    columns = [
+        Column(place, [row.values[name].strip() for row in rows])
+        for place, name in zip(places(width), names, strict=True)
+    ]
+    return Start([field.strip() for field in fields], columns)
 
 
 def row_for_a_header(starts: Mapping[str, Start]) -> str | None:
     """Return a value in the train file's first line that tells that this is a row; None where it is a header."""
-    train = starts["train"]
+    train, *others = starts.values()
+    if list(train.fields) == places(len(train.columns)) or any(other.fields == train.fields for other in others):
+        return None  # no two files begin with the same row
     if len(train.fields) != len(train.columns):
         longest = max(train.fields, key=count_words, default="")
         return None if train.is_known or count_words(longest) < 3 else longest
@@ -94,21 +104,20 @@ def has_a_header(start: Start, train: Start) -> bool:
 
     In a column of classes it then holds what neither file has as a class.
     """
-    if len(start.fields) != len(train.columns):
+    if len(start.fields) != len(train.columns) or any(
+        count_words(f) > 3 or number(f) is not None for f in start.fields
+    ):
         return False
     return any(
-        1 < len(of_train.counts) < _FEW
-        and of_train.counts.keys() >= own.counts.keys()
-        and field not in of_train.counts
-        and number(field) is None
+        1 < len(of_train.counts) < _FEW and of_train.counts.keys() >= own.counts.keys() and field not in of_train.counts
         for field, own, of_train in zip(start.fields, start.columns, train.columns, strict=True)
     )
 
 
 def _counts_columns(fields: Sequence[str]) -> bool:
     """Return whether a line is ``0,1,2``, as pandas writes it."""
-    named = [field for field in fields if field]
-    return named == [str(place) for place in range(len(named))]
+    named = fields if fields[0] else fields[1:]  # above the numbers of rows stands nothing
+    return list(named) == [str(place) for place in range(len(named))] and (len(named) > 1 or named is not fields)
 
 
 def _names_texts(start: Start) -> bool:
@@ -117,9 +126,10 @@ def _names_texts(start: Start) -> bool:
     if column.words < 4 or not 0 < count_words(field) <= 2:
         return False
     short = sum(count for value, count in column.counts.items() if count_words(value) <= 2)
-    classes = (f for f, c in zip(start.fields, start.columns, strict=True) if len(c.counts) < _FEW and f in c.counts)
-    names_class = any(number(field) is None for field in classes)
-    return says(field, "text", "part") or (short < 0.05 * column.filled and not names_class)
+    pairs = zip(start.fields, start.columns, strict=True)
+    classes = [value in column.counts for value, column in pairs if 1 < len(column.counts) < _FEW]
+    names_classes = bool(classes) and all(classes)
+    return says(field, "text", "part") or (short < 0.05 * column.filled and not names_classes)
 
 
 def _twice(start: Start) -> str | None:

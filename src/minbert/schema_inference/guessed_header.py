@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from minbert.errors import shown
 from minbert.schema_inference.first_line import Start, places
@@ -15,17 +15,17 @@ _LEAST_TRUTHS = 3
 _MOST_CLASSES = 50
 
 
-def guess_header(start: Start, value: str, file: str, findings: Findings) -> list[str]:
-    """Return names for the columns of a file whose first line is a row, as ``value`` in it tells; set ``header``.
+def guess_header(starts: Mapping[str, Start], value: str, file: str, findings: Findings) -> list[str]:
+    """Return names for the columns of train files whose first line is a row, as ``value`` in it tells; set ``header``.
 
     Columns that seem to hold texts and labels are called ``text`` and ``label``, others ``column_3``.
     """
-    columns = start.columns
+    columns = starts["train"].columns
     texts = _texts(columns)
     others = _perhaps_labels(columns, [*texts.values()])
     label = others[0] if others and sum(column.is_truth for column in others) < _LEAST_TRUTHS else None
     named = {column.name: name for name, column in texts.items()} | ({label.name: "label"} if label else {})
-    header = [_apart(named.get(name, name), start.fields) for name in places(len(columns))]
+    header = [_apart(named.get(name, name), [*starts.values()]) for name in places(len(columns))]
     findings.set("header", header, "names of ours: the files have no line that names their columns")
     findings.unsure.append(
         f"the first line of {file} seems to be a row ('{shown(value)}'): what each column is was guessed from its "
@@ -37,9 +37,9 @@ def guess_header(start: Start, value: str, file: str, findings: Findings) -> lis
     return header
 
 
-def _apart(name: str, fields: Sequence[str]) -> str:
-    """Return a name that the first line has not: else that line would be taken for the header."""
-    while name in fields:
+def _apart(name: str, starts: Sequence[Start]) -> str:
+    """Return a name that is no value of the files: else a first line that has it would be taken for the header."""
+    while any(name in start.fields or any(name in column.counts for column in start.columns) for start in starts):
         name += "_column"
     return name
 

@@ -23,7 +23,7 @@ from minbert.schema_inference.pairs import choose_pair
 from minbert.schema_inference.schedule import choose_rate, choose_schedule, choose_turns
 from minbert.schema_inference.tables import Column, Table
 from minbert.schema_inference.task_tables import further_parts, read_tables, told_unlabelled
-from minbert.schema_inference.text_columns import find_texts
+from minbert.schema_inference.text_columns import find_texts, leave_out_empty
 
 
 def infer_folder(
@@ -95,6 +95,7 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     _tell_unusable(tables, [*texts, *columns], findings)
     listed = _listed(task.class_list)
     parts = further_parts(task, data, read_file, [*texts, *columns], remarks)
+    leave_out_empty({**tables, **parts}, texts, findings)
     labels = gather_labels(tables, [*parts.values()], columns, listed)
     infer_kind(labels, findings, ask_of_task)
     choose_metric(labels, findings)

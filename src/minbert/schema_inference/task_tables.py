@@ -33,7 +33,7 @@ def read_tables(
     starts = _read_starts(task, data, encoding)
     header: Sequence[str] = ()
     if "train" in starts and (row := row_for_a_header(starts)) is not None:
-        header = guess_header(starts["train"], row, printable(task.files["train"]), findings)
+        header = guess_header(starts, row, printable(task.files["train"]), findings)
         for split in [split for split in starts if split != "train" and has_a_header(starts[split], starts["train"])]:
             remarks.append(_told_other_header(task.files.pop(split), starts[split].fields, header))
     elif without := [split for split in starts if lacks_its_header(starts[split], starts["train"])]:

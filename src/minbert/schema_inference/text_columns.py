@@ -36,17 +36,16 @@ def find_texts(tables: Mapping[str, Table], findings: Findings, ask: Ask) -> tup
         findings.set("text", [column.name for column in taken], f"a pair: about {lengths} words")
     for column in left:
         findings.unsure.append(f"column '{shown(column.name)}' holds texts, too, and is left out")
-    _leave_out_empty(tables, taken, findings)
     return taken
 
 
-def _leave_out_empty(tables: Mapping[str, Table], taken: Sequence[Column], findings: Findings) -> None:
-    """Set ``skip_empty`` where rows lack a text."""
+def leave_out_empty(tables: Mapping[str, Table], texts: Sequence[Column], findings: Findings) -> None:
+    """Set ``skip_empty`` where rows of a task's tables, by their names, lack a text."""
     told = []
-    for split, table in tables.items():
-        texts = (table.columns[column.name].values for column in taken)
-        if empty := sum(not all(row) for row in zip(*texts, strict=True)):
-            told.append(f"{empty:,} of the {split} file")
+    for name, table in tables.items():
+        columns = (table.columns[column.name].values for column in texts)
+        if empty := sum(not all(row) for row in zip(*columns, strict=True)):
+            told.append(f"{empty:,} of {name}")
     if told:
         findings.set("skip_empty", True, f"rows without a text: {', '.join(told)}")
 
