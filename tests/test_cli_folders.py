@@ -125,6 +125,11 @@ def test_data_check_of_a_folder_says_what_it_is_and_writes_nothing(work: Path) -
     assert sorted(work.rglob("*")) == before
     with (work / "mine" / "fair.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"text": "", "fair": 1}\n')
+    checked = minbert("data", "check", "mine", cwd=work)
+    assert checked.returncode == 0, checked.stderr
+    assert "1 row lacks a label or a text, and the task leaves such rows out" in checked.stdout
+    with (work / "mine" / "fair.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"text": "so", "fair": \n')
     assert minbert("data", "check", "mine", cwd=work).returncode == 2
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -97,7 +97,7 @@ def test_ranks_answer_as_one_process_does(three: Team, model: Path, tmp_path: Pa
 def rows_of_an_input_that_only_the_first_can_read() -> tuple[list[str], int]:
     read = 0
 
-    def reader(_path: Path) -> Iterator[Row]:
+    def reader(_path: Path, _header: Sequence[str]) -> Iterator[Row]:
         nonlocal read
         for number in range(1, 20):
             read += 1

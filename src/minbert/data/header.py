@@ -19,8 +19,6 @@ _LINES = 20
 """So many are looked at for what separates them."""
 _SUREST_FIRST = "\t;|,"
 """Of delimiters that cut lines equally well: commas stand in texts, too."""
-
-
 _IF_A_ROW = (
     "If this line is a row, put a line before it that names the columns, or name them as 'header' in the recipe."
 )

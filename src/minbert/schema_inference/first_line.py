@@ -62,7 +62,7 @@ def read_start(path: Path, encoding: str) -> Start | None:
         return None
     names = [f"\0{place}" for place in range(width)]  # no header has a NUL, so the first line is read as a row
     read = islice(read_rows(path, names, encoding), _MOST_ROWS)
-    first = next(read)
+    first = next(read, None)
     if isinstance(first, Row):
         fields = list(first.values.values())
     else:
@@ -102,11 +102,10 @@ def lacks_its_header(start: Start, train: Start) -> bool:
 def has_a_header(start: Start, train: Start) -> bool:
     """Return whether a file's first line names columns, where that of the train file is a row.
 
-    In a column of classes it then holds what neither file has as a class.
+    It then holds short words alone, and in a column of classes what neither file has as a class.
     """
-    if len(start.fields) != len(train.columns) or any(
-        count_words(f) > 3 or number(f) is not None for f in start.fields
-    ):
+    short = all(count_words(field) <= 3 and number(field) is None for field in start.fields)
+    if not short or len(start.fields) != len(train.columns):
         return False
     return any(
         1 < len(of_train.counts) < _FEW and of_train.counts.keys() >= own.counts.keys() and field not in of_train.counts
@@ -117,7 +116,7 @@ def has_a_header(start: Start, train: Start) -> bool:
 def _counts_columns(fields: Sequence[str]) -> bool:
     """Return whether a line is ``0,1,2``, as pandas writes it."""
     named = fields if fields[0] else fields[1:]  # above the numbers of rows stands nothing
-    return list(named) == [str(place) for place in range(len(named))] and (len(named) > 1 or named is not fields)
+    return list(named) == [str(place) for place in range(len(named))]
 
 
 def _names_texts(start: Start) -> bool:
