@@ -15,8 +15,8 @@ longest_line = 2**26
 
 UTF8 = "utf-8"
 _ANOTHER = (
-    "If the file is in Windows-1252 or Latin-1, make it UTF-8: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW. For a task's "
-    "file, 'encoding: windows-1252' in the recipe does as well."
+    "If the file is in Windows-1252 or Latin-1, make it UTF-8: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW. For files "
+    "that a recipe names, 'encoding: windows-1252' in the recipe does as well."
 )
 
 _OTHER_ENCODINGS = {
