@@ -15,20 +15,8 @@ if TYPE_CHECKING:
     from minbert.schema_inference.found import Findings, InferredFolder, InferredTask
 
 _ORDER = (
-    *(
-        "kind",
-        "classes",
-        "range",
-        "files",
-        "also_train_on",
-        "held_out",
-        "encoding",
-        "header",
-        "id",
-        "text",
-        "skip_empty",
-        "pair",
-    ),
+    *("kind", "classes", "range", "files", "also_train_on", "held_out"),
+    *("encoding", "header", "id", "text", "skip_empty", "pair"),
     *("label", "labels_separator", "labels", "skip_unlabelled", "thresholds"),
     *("head", "loss", "metric", "batch_size"),
 )
