@@ -244,11 +244,11 @@ def test_what_a_client_that_has_gone_asked_is_not_read(
             assert [(await answer).status_code for answer in (first, stays)] == [200, 200]
             assert held.batches == [1, 1]
             assert service.batcher.refusal() is None
-        statuses = [record.__dict__["told"]["status"] for record in caplog.records if record.msg == "request"]
-        assert sorted(statuses) == [200, 200, 499]
 
     with serving(model) as running:
         asyncio.run(check(running))
+    statuses = [record.__dict__["told"]["status"] for record in caplog.records if record.msg == "request"]
+    assert sorted(statuses) == [200, 200, 499]
     assert running.service.batcher._next_turns == running.service.batcher.waiting_tokens == 0
     assert running.service.held_bytes == 0
 
