@@ -27,7 +27,7 @@ def changes(budget: Budget, recipe: Recipe) -> dict[str, Any]:
     return {key: value for key, value in after.items() if before.get(key) != value}
 
 
-@pytest.mark.parametrize("budget", ["smoke", "quick", "full"])
+@pytest.mark.parametrize("budget", ["smoke", "quick", "fair", "full"])
 def test_shipped_budgets_touch_only_what_may_be_spent(budget: str) -> None:
     allowed = ("rows", "dev_rows", "test", "epochs", "learning_rate", "head_learning_rate", "max_length", "pooling")
     names = [name for name in recipe_names() if not name.startswith(("cs224n", "quickstart"))]
@@ -70,6 +70,15 @@ def test_rates_are_scaled_where_the_encoder_is_trained_and_epochs_are_at_most(tw
     assert frozen.optimizer == parse_recipe(two_tasks, "test").optimizer and frozen.training.epochs == 9
 
 
+def test_fair_reads_all_rows_three_times_at_the_rates_of_our_own_recipe() -> None:
+    ours, paper = load_recipe("cs224n/multitask"), load_recipe("goel/baseline")
+    fair = load_budget("fair").apply(paper)
+    assert fair.optimizer.learning_rate == pytest.approx(ours.optimizer.learning_rate)
+    assert fair.optimizer.head_learning_rate == pytest.approx(ours.optimizer.head_learning_rate)
+    assert fair.training.epochs == ours.training.epochs == 3
+    assert [task.rows for task in fair.tasks.values()] == [task.rows for task in paper.tasks.values()]
+
+
 def test_files_of_other_tasks_are_cut_too() -> None:
     (shared,) = Budget(rows=0.1).apply(load_recipe("gao/in-domain")).tasks["similarity"].also_train_on
     assert shared.rows == "10%"
@@ -87,7 +96,7 @@ def test_pretraining_that_comes_first_has_its_own_changes() -> None:
 
 
 def test_budgets_of_ones_own_and_budgets_that_cannot_be_used(tmp_path: Path) -> None:
-    assert BUDGETS.names == ["full", "quick", "smoke"]
+    assert BUDGETS.names == ["fair", "full", "quick", "smoke"]
     path = tmp_path / "mine.yaml"
     path.write_text("epochs: 3\n")
     assert load_budget(str(path)).epochs == 3
@@ -97,5 +106,5 @@ def test_budgets_of_ones_own_and_budgets_that_cannot_be_used(tmp_path: Path) -> 
     path.write_text("a: [\n")
     with pytest.raises(UserError, match="is not YAML"):
         load_budget(str(path))
-    with pytest.raises(UserError, match=r"did you mean 'quick'.*known: full, quick, smoke"):
+    with pytest.raises(UserError, match=r"did you mean 'quick'.*known: fair, full, quick, smoke"):
         load_budget("quik")

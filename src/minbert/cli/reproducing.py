@@ -18,7 +18,7 @@ def reproduce(
     ] = None,
     data: Annotated[str | None, typer.Option(help="Folder of the course's files.")] = None,
     encoder: Annotated[str | None, typer.Option(help="'minilm', a folder, or an id on the hub.")] = None,
-    budget: Annotated[str, typer.Option(help="smoke, quick, full, or a YAML file.")] = "full",
+    budget: Annotated[str, typer.Option(help="smoke, quick, fair, full, or a YAML file.")] = "full",
     seeds: Annotated[
         str, typer.Option(help="How many seeds a row (its recipe's own and those after it), or the seeds: 1,2,3.")
     ] = "1",

@@ -35,7 +35,7 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change any key of the recipe; repeatable.")
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="Cut the recipe to a budget: smoke, quick, full, or a YAML file.")
+        str | None, typer.Option(help="Cut the recipe to a budget: smoke, quick, fair, full, or a YAML file.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run of this recipe.")] = False,
     track: Annotated[
