@@ -37,7 +37,11 @@ def evaluate(
     split: Annotated[Literal["train", "dev", "test"], typer.Option(help="Which labelled split to score.")] = "dev",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: tasks.TASK.files.test=FILE; repeatable."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change the recipe: tasks.TASK.files.test=FILE, named from the data folder; repeatable.",
+        ),
     ] = None,
 ) -> None:
     """Score a run on a labelled split."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from minbert.training.plan import Plan
     from minbert.training.scoring import DevScores
 
+_MEANS = {"overall": "mean", "overall_leaderboard": "mean, with (r + 1) / 2 for a correlation r"}
+
 
 def summary(run: RunSummary, recipe: Recipe) -> Table:
     """Return the closing table: the kept model's dev scores beside a baseline and what they were before training.
@@ -120,7 +122,7 @@ def plan(planned: Plan) -> Table:
 
 
 def scores(dev: DevScores, split: str) -> Table:
-    """Return every metric of every task."""
+    """Return every metric of every task, and their means over tasks."""
     from minbert.tasks.metrics import with_direction
 
     table = Table(title=f"scores on {split}", title_justify="left")
@@ -131,7 +133,7 @@ def scores(dev: DevScores, split: str) -> Table:
             table.add_row(task, with_direction(metric), f"{score:.4f}")
     table.add_section()
     for name, score in dev.overall.items():
-        table.add_row(name, "", f"{score:.4f}")
+        table.add_row(name, _MEANS[name], f"{score:.4f}")
     return table
 
 

@@ -137,7 +137,7 @@ def _train(
     if summary.metrics["best_step"] == 0 and recipe.training.keep == "best":
         display.note(
             "step 0, the model before training, is kept: no evaluation had a better "
-            f"{recipe.training.select}. Train longer, or try another learning rate"
+            f"{recipe.training.select}. If that score is too low, train longer, or try another learning rate"
         )
     for tracker in trackers:
         tracker.finished(summary.metrics)
