@@ -26,9 +26,20 @@ def test_more_rows_are_read_less_often(
 ) -> None:
     monkeypatch.setattr(schedule, "_LEAST_EPOCHS", ((1280, 3), (2000, 2)))
     monkeypatch.setattr(schedule, "_SMALL", 630)
+    monkeypatch.setattr(schedule, "_SMALLER", 0)
     monkeypatch.setattr(schedule, "_LEAST_STEPS", 95 if rows == 400 else 0)
     found = infer_folder(write(tmp_path / f"{rows}", one(MOOD, rows)), str(tiny_encoder))
     assert found.training.settings["epochs"] == epochs
+
+
+@each(("rows", "batch"), [(780, 16), (800, 32)])
+def test_a_thousand_rows_alone_are_read_in_smaller_batches(
+    rows: int, batch: int, tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "_SMALLER", 630)  # of them a fifth is dev
+    found = infer_folder(write(tmp_path / f"{rows}", one(MOOD, rows)), str(tiny_encoder))
+    assert found.recipe().tasks[found.tasks[0].name].batch_size == batch
+    assert ("rows alone: more steps were likely better" in recipe_text(found, tmp_path)) == (batch == 16)
 
 
 @each(("narrow", "rows", "rate"), [(512, 400, 1e-4), (4, 400, 5e-5), (512, 24, 5e-5)])

@@ -20,6 +20,8 @@ _LEAST_EPOCHS = ((20_000, 3), (100_000, 2))
 """Of at most so many rows, epochs at least. Three were ahead of two with 2,000 rows, more gave nothing with 64,000."""
 _SMALL, _EPOCHS_OF_SMALL = 3_000, 5
 """Of one task alone with so many rows: with 2,000, five were likely better than three. Several were not measured."""
+_SMALLER, _BATCH_OF_SMALLER = 1_500, 16
+"""Of one task alone with so many rows: with 1,200, batches of 16 were likely better than of 32."""
 _LEAST_STEPS = 100
 """Of single texts, 63 steps (two passes) were still better than 31. The best evaluation is kept, so more cost time."""
 _STEP_LENGTH = 0.1
@@ -63,16 +65,17 @@ def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
     contrasted = all(map(contrasts_rows, tasks))
     batches = _BATCHES_OF_CONTRASTED if contrasted else _BATCHES_OF_FEW
     largest = next((batch for rows, batch in batches if few and most <= rows), _BATCHES[0])
+    smaller = len(tasks) == 1 and not few and most <= _SMALLER
+    if smaller:
+        largest = _BATCH_OF_SMALLER
     steps = 1
     for task in tasks:
         rows = trained[task.name]
         wanted = largest * rows / most
         batch = next((size for size in _BATCHES if size <= 1.2 * wanted), _BATCHES[-1])
-        reason = (
-            f"of {rows:,} rows beside {most:,}: so their batches are as many, or nearer to it"
-            if batch < largest
-            else ""
-        )
+        reason = f"of {rows:,} rows alone: more steps were likely better" if smaller else ""
+        if batch < largest:
+            reason = f"of {rows:,} rows beside {most:,}: so their batches are as many, or nearer to it"
         task.findings.set("batch_size", batch, reason)
         steps = max(steps, -(-rows // batch))
     counted = f"{steps:,} steps{' of each task' if len(tasks) > 1 else ''} an epoch"
