@@ -39,7 +39,7 @@ def test_a_thousand_rows_alone_are_read_in_smaller_batches(
     monkeypatch.setattr(schedule, "_SMALLER", 630)  # of them a fifth is dev
     found = infer_folder(write(tmp_path / f"{rows}", one(MOOD, rows)), str(tiny_encoder))
     assert found.recipe().tasks[found.tasks[0].name].batch_size == batch
-    assert ("rows alone: more steps were likely better" in recipe_text(found, tmp_path)) == (batch == 16)
+    assert ("rows: more and smaller batches were likely better" in recipe_text(found, tmp_path)) == (batch == 16)
 
 
 @each(("narrow", "rows", "rate"), [(512, 400, 1e-4), (4, 400, 5e-5), (512, 24, 5e-5)])

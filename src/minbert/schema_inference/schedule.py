@@ -73,7 +73,7 @@ def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
         rows = trained[task.name]
         wanted = largest * rows / most
         batch = next((size for size in _BATCHES if size <= 1.2 * wanted), _BATCHES[-1])
-        reason = f"of {rows:,} rows alone: more steps were likely better" if smaller else ""
+        reason = f"one task of {rows:,} rows: more and smaller batches were likely better" if smaller else ""
         if batch < largest:
             reason = f"of {rows:,} rows beside {most:,}: so their batches are as many, or nearer to it"
         task.findings.set("batch_size", batch, reason)
