@@ -125,6 +125,16 @@ def test_several_tasks_are_asked_at_once_if_they_take_the_same_texts(
     assert "'mood' is read as a text; if you mean the task: --task mood" in taken.stderr
 
 
+def test_a_text_that_is_a_files_name_is_read_as_a_text_with_a_word_about_it(trained: Path, tmp_path: Path) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("good film\nbad film\n")
+    told = f"'{texts}' is read as a text; if you mean the file: --input {texts}"
+    shown = minbert("predict", trained / "run", "--task", "liked", texts, "none.txt", "long" * 5000 + ".txt")
+    assert [line for line in shown.stderr.splitlines() if "is read as a text" in line] == [told]
+    rows = minbert("predict", trained / "run", "--task", "liked", "--input", texts).stdout.splitlines()
+    assert [row.split("\t")[0] for row in rows[1:]] == ["1", "2"]
+
+
 def test_the_only_task_needs_no_name_and_of_several_all_are_told(trained: Path, tmp_path: Path) -> None:
     complains(minbert("predict", trained / "run", "good film"), "name one, or more, with --task: liked, same.")
     words = ["--set", "tasks.same=null", "--out", tmp_path / "one"]

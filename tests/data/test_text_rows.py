@@ -46,3 +46,26 @@ def test_what_can_be_read_only_once_is_not_touched(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_told_when_it_is_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"in\.csv: no such file"):
         next(iter(TextRows(tmp_path / "in.csv", ["text"])))
+
+
+def test_each_line_of_a_text_file_is_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    path.write_text('\ufeffgood, but long; really\n\n  \nbad \r\nsaid "so\n', encoding="utf-8")
+    texts = [TextRow(1, "1", ("good, but long; really",)), TextRow(4, "4", ("bad ",)), TextRow(5, "5", ('said "so',))]
+    assert list(TextRows(path, ["review"])) == texts
+    assert TextRows(path, ["review"]).count(nothing) == 3
+    path.write_text("review\ngood\nreview\n")
+    assert list(TextRows(path, ["review"])) == [TextRow(2, "2", ("good",)), TextRow(3, "3", ("review",))]
+    path.write_bytes(b"good\nb\xe4d\n")
+    with pytest.raises(UserError, match=r"in\.txt:2: .*UTF-8"):
+        list(TextRows(path, ["review"]))
+
+
+def test_a_text_file_that_is_a_table_or_has_to_be_one_is_read_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    path.write_text("key\treview\na\tgood\n")
+    assert list(TextRows(path, ["review"])) == [TextRow(2, "1", ("good",))]
+    path.write_text("good\nbad\n")
+    for columns, own in ((["a", "b"], None), (["a"], "key")):
+        with pytest.raises(UserError, match="no table, as its lines have no tab"):
+            list(TextRows(path, columns, own))

@@ -68,7 +68,9 @@ def predict(
     source: Annotated[
         Path | None,
         typer.Option(
-            "--input", parser=to_path, help="A .tsv, .csv, .jsonl or .parquet file, or - for one from standard input."
+            "--input",
+            parser=to_path,
+            help="A .tsv, .csv, .jsonl or .parquet file, a .txt file with a text a line, or - for standard input.",
         ),
     ] = None,
     columns: Annotated[
@@ -114,6 +116,8 @@ def predict(
         pairs = _take_pairs(model, asked)
         for name in sorted({*(texts or [])} & {*model.tasks}):
             display.note(f"'{name}' is read as a text; if you mean the task: --task {name}")
+        for name in dict.fromkeys(text for text in texts or [] if _is_file_of_rows(text)):
+            display.note(f"'{name}' is read as a text; if you mean the file: --input {name}")
         if source is None:
             _predict_given(model, asked, _rows(texts or [], pairs), number_format, display)
             return
@@ -132,6 +136,14 @@ def predict(
             display.note(f"{output}: {answered.rows:,} row{'' if answered.rows == 1 else 's'}")
 
 
+def _is_file_of_rows(text: str) -> bool:
+    """Return whether there is a file of this name that could be read with ``--input``."""
+    from minbert.data.rows import FORMATS, format_of
+
+    most = 255  # bytes of a name, and asking for a longer one is an error
+    return len(text.encode()) <= most and format_of(Path(text)) in FORMATS and Path(text).is_file()
+
+
 def _no_texts(texts: list[str] | None) -> None:
     """Refuse texts on the command line, before options are missed."""
     from minbert.errors import UserError
@@ -143,7 +155,7 @@ def _no_texts(texts: list[str] | None) -> None:
 def encode(
     run: Run,
     source: Annotated[
-        Path, typer.Option("--input", parser=to_path, help="A .tsv, .csv, .jsonl or .parquet file, or -.")
+        Path, typer.Option("--input", parser=to_path, help="A .tsv, .csv, .jsonl, .parquet or .txt file, or -.")
     ],
     output: Annotated[
         Path, typer.Option(parser=to_path, help="A new .npy file (fp32 numbers alone) or .parquet file (with ids).")

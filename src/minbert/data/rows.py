@@ -92,10 +92,15 @@ def holds_rows(path: Path) -> bool:
             for _ in range(2 if suffix == ".json" else _LINES)
         ]
     first, second, *_ = lines
-    if suffix == ".txt":
+    if is_text(path):
         alike = [{line.count(by) for line in lines if line} for by in (b";", b"|")]
         return b"\t" in first or (second != b"" and any(len(counts) == 1 and counts != {0} for counts in alike))
     return first.startswith(b"{") and first.endswith(b"}") and second.startswith(b"{")
+
+
+def is_text(path: Path) -> bool:
+    """Return whether a file is one of text by its suffix, ``.txt``, which does not say whether it holds rows."""
+    return _suffix(path) == ".txt"
 
 
 def format_of(path: Path) -> str:

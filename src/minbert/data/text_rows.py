@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from minbert.data.lines import read_lines
+from minbert.data.opened import opened
 from minbert.data.row import missing_column
-from minbert.data.rows import Problem, read_rows, standard_input, told_path
+from minbert.data.rows import Problem, Row, holds_rows, is_text, read_rows, standard_input, told_path
 from minbert.errors import UserError
 
 COUNTED_AT_ONCE = 2048
@@ -26,7 +28,9 @@ class TextRow(NamedTuple):
 class TextRows:
     """The rows of a file, or of standard input (``-``), each with a text in every one of ``columns``.
 
-    Without ``id_column``, a row's id is its number, from 1.
+    Without ``id_column``, a row's id is its number, from 1. Of a ``.txt`` file that is no table, each line is a text if
+    one column is wanted. Then blank lines are left out, and an id is the line's number. A first line that is the
+    column's name is left out too.
     """
 
     path: Path
@@ -42,7 +46,9 @@ class TextRows:
             UserError: at the first row that cannot be used, or as ``read_rows`` does.
         """
         place = told_path(self.path)
-        for number, row in enumerate(read_rows(self.path, self.header), start=1):
+        plain = len(self.columns) == 1 and self.id_column is None and is_text(self.path) and not holds_rows(self.path)
+        rows = _lines(self.path, self.columns[0]) if plain else read_rows(self.path, self.header)
+        for number, row in enumerate(rows, start=1):
             if isinstance(row, Problem):
                 raise UserError(f"{row}. {row.advice}".strip())
             if missing := missing_column(row, self.columns):
@@ -54,7 +60,8 @@ class TextRows:
             for column, text in zip(self.columns, texts, strict=True):
                 if not text.strip():
                     raise UserError(f"{place}:{row.line}: no text in column '{column}'.")
-            yield TextRow(row.line, row.values[self.id_column] if self.id_column else str(number), texts)
+            own = row.values[self.id_column] if self.id_column else str(row.line if plain else number)
+            yield TextRow(row.line, own, texts)
 
     def count(self, progress: Callable[[int], None]) -> int | None:
         """Read all rows and return how many there are; None of what can be read only once, which is not touched.
@@ -72,3 +79,13 @@ class TextRows:
             if count % COUNTED_AT_ONCE == 0:
                 progress(COUNTED_AT_ONCE)
         return count
+
+
+def _lines(path: Path, column: str) -> Iterator[Row | Problem]:
+    """Yield each line of a text file as a row of one column, but blank ones, and the first where it is its name."""
+    with opened(path) as (stream, _):
+        for line in read_lines(stream, path):
+            if line.flaw:
+                yield Problem(path, line.number, *line.flaw)
+            elif line.content.strip() and (line.number, line.content.strip()) != (1, column):
+                yield Row(line.number, {column: line.content})
