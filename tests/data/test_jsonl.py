@@ -1,7 +1,8 @@
-"""JSON lines: what is no object, no JSON or no text."""
+"""JSON lines and arrays: what is no object, no JSON or no text."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,17 +48,53 @@ def test_a_bad_line_is_told_and_reading_goes_on(tmp_path: Path, bad: bytes, mess
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "lines"),
     [
-        (b'[\n {\n  "text": "a"\n }\n]', "1: the JSON is one array; write one object a line: jq -c '.[]'"),
-        (b'\n[{"text": "a"}, {"text": "b"}]\n', "2: the JSON is one array"),
-        (b'{\n  "text": "a"\n}\n', "1: the JSON is spread over lines; write one object a line: jq -c '.'"),
+        (b'[\n {\n  "text": "a"\n },\n {\n  "text": "b"\n }\n]', (2, 5)),
+        (b'\n[{"text": "a"}, {"text": "b"}]\n', (2, 2)),
+        (b'[{"text": "a"},\n{"text": "b"}\n]\n', (1, 2)),
+        (b'{\n  "text": "a"\n}\n{\n  "text": "b"\n}\n', (1, 4)),
     ],
 )
-def test_json_that_is_not_one_object_a_line_is_told_at_once(tmp_path: Path, content: bytes, message: str) -> None:
-    with pytest.raises(UserError) as caught:
-        read(tmp_path / "rows.jsonl", content)
-    assert str(caught.value).startswith(f"{tmp_path / 'rows.jsonl'}:{message}")
+def test_arrays_and_objects_over_several_lines_are_read_object_by_object(
+    tmp_path: Path, content: bytes, lines: tuple[int, int]
+) -> None:
+    assert read(tmp_path / "rows.jsonl", content) == [Row(lines[0], {"text": "a"}), Row(lines[1], {"text": "b"})]
+
+
+def test_brackets_and_quotes_inside_texts_end_no_object(tmp_path: Path) -> None:
+    texts = ["a } b", "] , [ {", 'said "{"', "a \\", '\\" }', "", "\n}"]
+    content = json.dumps([{"text": text, "labels": ["x", "]"], "more": {"deep": [{}]}} for text in texts], indent=1)
+    assert [row.values for row in read(tmp_path / "rows.jsonl", content.encode())] == [{"text": text} for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("middle", "message"),
+    [
+        (b'{"text": \n"a",}', "4: not valid JSON"),
+        (b'{"text": \n\n"\xff"}', "3: not UTF-8"),
+        (b'\n"b"', "4: not a JSON object"),
+        (b"\n17", "4: not a JSON object"),
+        (b'{"text": "a", "text": "b"}', "3: the key 'text' is there twice"),
+    ],
+)
+def test_what_is_no_object_of_an_array_is_told_and_reading_goes_on(tmp_path: Path, middle: bytes, message: str) -> None:
+    first, problem, last = read(tmp_path / "rows.jsonl", b'[\n{"text": "a"},\n' + middle + b',\n{"text": "b"}]')
+    assert (first.values, last.values) == ({"text": "a"}, {"text": "b"})
+    where, what = message.split(": ", 1)
+    assert str(problem).startswith(f"{tmp_path / 'rows.jsonl'}:{where}: ") and what in str(problem)
+
+
+def test_an_array_that_was_cut_short_has_a_problem_at_its_end(tmp_path: Path) -> None:
+    row, problem = read(tmp_path / "rows.jsonl", b'[{"text": "a"},\n {"text":\n "b')
+    assert row == Row(1, {"text": "a"})
+    assert str(problem).startswith(f"{tmp_path / 'rows.jsonl'}:3: not valid JSON")
+
+
+def test_an_object_without_an_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minbert.data.json_objects.longest_line", 100)
+    with pytest.raises(UserError, match=r"rows\.jsonl:2: the JSON object is longer than 100 characters"):
+        read(tmp_path / "rows.jsonl", b"[\n{\n" + b'"a": 1,\n' * 100)
 
 
 def test_values_that_are_lists_or_objects_are_told_as_such(tmp_path: Path) -> None:

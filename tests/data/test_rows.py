@@ -187,8 +187,7 @@ def test_standard_input_tells_its_format(standard_input: Callable[[bytes], list[
     assert standard_input(b'id,text\n1,"a, b"\n') == [Row(2, {"id": "1", "text": "a, b"})]
     assert standard_input(b"id;text\n1;a, b\n") == [Row(2, {"id": "1", "text": "a, b"})]
     assert standard_input(b'\n {"text": "a"}\n') == [Row(2, {"text": "a"})]
-    with pytest.raises(UserError, match="<stdin>:1: the JSON is one array"):
-        standard_input(b'[{"text": "a"}]')
+    assert standard_input(b'[{"text": "a"}]') == [Row(1, {"text": "a"})]
     (problem,) = standard_input(b'{"text": }')
     assert str(problem).startswith("<stdin>:1: not valid JSON")
     with pytest.raises(UserError, match="<stdin>: the file is empty"):
@@ -242,7 +241,6 @@ def test_a_damaged_gzip_file_gives_rows_or_a_user_error(folder: Path, position: 
         ("rows.parquet", b"a,b\n1,2\n", "is no Parquet file; give it a name that tells what it is"),
         ("rows.parquet.gz", b"", "unpack the file"),
         ("rows.csv.gz", b"a,b\n1,2\n", "not a whole gzip file"),
-        ("rows.json", b'[{"a": 1},\n{"a": 2}]\n', "the JSON is one array; write one object a line: jq -c '.[]'"),
         ("notes.txt", b"a text\nanother\n", "not all as many semicolons or bars. If each line is one text, put"),
         ("rows.xlsx", b"", "the name must end in one of: .csv, .tsv, .jsonl, .parquet, .ndjson"),
         ("rows.csv.gz.gz", b"", "the name must end in one of"),
@@ -260,6 +258,8 @@ def test_a_name_that_does_not_tell_the_format(tmp_path: Path, name: str, content
     [
         ("rows.ndjson", "rows.jsonl", b'{"a": "1", "b": "x\\ty"}\n{"a": "2", "b": null}\n'),
         ("rows.json", "rows.jsonl", b'\xef\xbb\xbf{"a": "1"}\r\n{"a": "2"}\r\n'),
+        ("rows.json", "rows.jsonl", b'[\n  {"a": "1"},\n  {"a": "2"}\n]\n'),
+        ("rows.json", "rows.jsonl", b'[{"a": "1"}, {"a": "2"}]'),
         ("rows.JSON.gz", "rows.jsonl.gz", gzip.compress(b'{"a": "1"}\n{"a": "2"}\n', mtime=0)),
         ("rows.tab", "rows.tsv", b'a\tb\n"1"\t2\n'),
         ("rows.txt", "rows.tsv", b'a\tb\nsaid "no"\t2,5\n'),
@@ -281,7 +281,8 @@ def test_other_names_of_the_same_formats(tmp_path: Path, name: str, like: str, c
         ("line.txt", b"one; text\n"),
         ("settings.json", b'{\n  "a": 1\n}\n'),
         ("infos.json", b'{"a": {"b": 1}}\n'),
-        ("array.json", b'[{"a": "1"}, {"a": "2"}]\n'),
+        ("names.json", b'["a", "b"]\n'),
+        ("names.json", b'[\n  "a"\n]\n'),
         ("empty.txt", b""),
         ("rows.xlsx", b""),
     ],

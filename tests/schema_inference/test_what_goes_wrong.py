@@ -276,7 +276,7 @@ def test_the_same_rows_in_json_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "array.json").write_text('[{"text": "a", "label": "b"}]', encoding="utf-8")
     (task,) = infer([tmp_path]).tasks
     assert task.findings.settings["files"] == {"train": "train.tsv"}
-    assert "train.json: left out" in remarks(tmp_path) and "array.json: not read" in remarks(tmp_path)
+    assert "train.json: left out" in remarks(tmp_path) and "array.json: no column holds labels" in remarks(tmp_path)
 
 
 def test_an_id_that_repeats_is_not_used(tmp_path: Path) -> None:

@@ -1,17 +1,22 @@
-"""JSON lines: one object a line, whose keys are the columns. Objects inside it are no columns, lists only of labels."""
+"""JSON lines: one object a line, whose keys are the columns. Objects inside it are no columns, lists only of labels.
+
+A JSON array of such objects is read too.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
+from minbert.data.json_objects import split_objects
 from minbert.data.lines import Line
 from minbert.data.row import Problem, Row, as_text, checked_row, list_text
 from minbert.data.web_pages import refuse_web_page
-from minbert.errors import UserError, shown
+from minbert.errors import shown
 
 MOST_DIGITS = 300
 
@@ -25,25 +30,21 @@ def is_json(text: str) -> bool:
 
 
 def read_jsonl(lines: Iterator[Line], path: Path) -> Iterator[Row | Problem]:
-    """Yield the rows; blank lines are passed over.
+    """Yield the rows; blank lines are passed over. An array of objects, or objects over several lines, do as well.
 
     Raises:
-        UserError: the file is one JSON array, its objects go over several lines, or it is a page of the web.
+        UserError: the file is a page of the web, or an object is as long as no row is.
     """
-    first = True
-    for line in lines:
+    first = next((line for line in lines if line.flaw is not None or line.text.strip()), None)
+    if first is None:
+        return
+    if first.flaw is None:
+        refuse_web_page(first, path)
+    every: Iterator[Line] = chain([first], lines)
+    for line in split_objects(every, path) if _SPREAD.fullmatch(first.text) else every:
         if line.flaw is not None:
             yield Problem(path, line.number, *line.flaw)
         elif line.text.strip():
-            if first:
-                refuse_web_page(line, path)
-            if first and _SPREAD.fullmatch(line.text):
-                array = line.text.lstrip().startswith("[")
-                what, program = ("one array", ".[]") if array else ("spread over lines", ".")
-                raise UserError(
-                    f"{path}:{line.number}: the JSON is {what}; write one object a line: jq -c '{program}' OLD > NEW"
-                )
-            first = False
             yield _row(line, path)
 
 
@@ -57,7 +58,8 @@ def _row(line: Line, path: Path) -> Row | Problem:
             parse_float=str,  # as the file has it
         )
     except json.JSONDecodeError as error:
-        return Problem(path, line.number, f"not valid JSON ({error.msg}, column {error.colno})")
+        place = line.number + error.lineno - 1
+        return Problem(path, place, f"not valid JSON ({error.msg}, column {error.colno})")
     except RecursionError:
         return Problem(path, line.number, "not usable JSON (lists or objects stand too deep in each other)")
     except ValueError as error:

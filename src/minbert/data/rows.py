@@ -48,9 +48,10 @@ def read_rows(path: Path, header: Sequence[str] = (), encoding: str = UTF8) -> I
     ``header`` names the columns of a CSV or TSV file that has no line for that (see ``read_header``). ``encoding`` is
     that of text.
 
-    A ``.csv`` file is separated by what its header holds: see ``read_delimited``. ``.json`` is read as JSON lines, and
-    ``.txt`` as ``.csv`` if it has tabs, or as many semicolons or bars on each line. Standard input holds JSON lines if
-    it begins so, and otherwise rows that are separated by what its header holds, or by tabs; gzip is unpacked.
+    A ``.csv`` file is separated by what its header holds: see ``read_delimited``. ``.json`` is read as JSON lines (see
+    ``read_jsonl``), ``.txt`` as ``.csv`` if it has tabs, or as many semicolons or bars on each line. Standard input
+    holds JSON lines if it begins so, and otherwise rows that are separated by what its header holds, or by tabs; gzip
+    is unpacked.
 
     Raises:
         UserError: there is no such file, it cannot be read, its format is unknown, or it cannot be used as a whole
@@ -95,6 +96,8 @@ def holds_rows(path: Path) -> bool:
     if is_text(path):
         alike = [{line.count(by) for line in lines if line} for by in (b";", b"|")]
         return b"\t" in first or (second != b"" and any(len(counts) == 1 and counts != {0} for counts in alike))
+    if first.startswith(b"["):
+        return (first[1:].lstrip() or second).startswith(b"{")
     return first.startswith(b"{") and first.endswith(b"}") and second.startswith(b"{")
 
 

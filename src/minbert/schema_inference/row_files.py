@@ -65,8 +65,8 @@ def tables_in(folder: Path, remarks: list[str]) -> Iterator[Path]:
         others += unknown
     if others:
         remarks.append(
-            f"{_first(others)}: not read; rows go in {', '.join(FORMATS)} files, or .txt with tabs, or .json with an "
-            "object a line. If it is a table, give it a name in .csv (commas, semicolons, bars) or .tsv (tabs)"
+            f"{_first(others)}: not read; rows go in {', '.join(FORMATS)} files, or .txt with tabs, or .json with "
+            "objects. If it is a table, give it a name in .csv (commas, semicolons, bars) or .tsv (tabs)"
         )
 
 
