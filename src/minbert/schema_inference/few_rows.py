@@ -1,6 +1,6 @@
 """What a few labelled rows need, and whether any of a train file's rows can be spared as dev.
 
-The figures behind these choices are in docs/experiments.md, "A few rows a class".
+The figures behind these choices are in docs/defaults.md, "A few rows a class".
 """
 
 from __future__ import annotations

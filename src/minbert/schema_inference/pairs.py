@@ -10,7 +10,7 @@ from minbert.schema_inference.words import says
 def choose_pair(task: InferredTask) -> None:
     """Set ``pair``, where rows have two texts.
 
-    The figures behind the choice are in docs/experiments.md, "Rates and passes for one task alone".
+    The figures behind the choice are in docs/defaults.md, "Rates and passes for one task alone".
     """
     settings = task.findings.settings
     if isinstance(settings["text"], str):

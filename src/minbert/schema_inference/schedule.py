@@ -41,7 +41,7 @@ def choose_rate(tasks: Sequence[InferredTask], encoder: str, optimizer: Findings
 def choose_turns(tasks: Sequence[InferredTask], schedule: Findings, optimizer: Findings) -> None:
     """Let several tasks take turns, by steps of one length: where gradients are added up, the longest hide the others.
 
-    Not where all have few rows: turns were behind there. The figures are in docs/experiments.md, "Several tasks in
+    Not where all have few rows: turns were behind there. The figures are in docs/defaults.md, "Several tasks in
     turn, by steps of one length".
     """
     if len(tasks) > 1 and not all(map(has_few_rows, tasks)):

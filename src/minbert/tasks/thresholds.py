@@ -20,7 +20,7 @@ _OF_DECISIONS = ("f1", "mcc", "micro_f1", "macro_f1")
 _CANDIDATES = 60
 _ROUNDS = 2
 _ROWS_OF_COMMON = 20
-"""Twenty and fifty were equally good on halves of two dev sets that had not chosen; see docs/experiments.md."""
+"""Twenty and fifty were equally good on halves of two dev sets that had not chosen; see docs/defaults.md."""
 _LEAST = 1e-3
 """Beyond, log-odds say more of the number format than of the rows."""
 
