@@ -200,3 +200,15 @@ def test_columns_of_texts_are_those_of_the_recipe(recipe: Recipe, tmp_path: Path
     with pytest.raises(UserError, match=r"'close' from a, b, and 'mood' from text\. Name the columns"):
         text_rows(str(tmp_path), ["close", "mood"], source, [])
     assert text_rows(str(tmp_path), ["close", "mood"], source, ["words"]).columns == ["words"]
+
+
+def test_a_file_with_a_text_a_line_needs_no_columns(recipe: Recipe, tmp_path: Path) -> None:
+    source = tmp_path / "rows.txt"
+    source.write_text("good\nbad\n")
+    assert [row.texts for row in text_rows(str(tmp_path), ["mood"], source, [])] == [("good",), ("bad",)]
+    with pytest.raises(UserError, match=r"has no recipe\.yaml that names columns"):
+        text_rows(str(tmp_path), ["mood"], tmp_path / "rows.tsv", [])
+    mood = recipe.tasks["mood"].model_copy(update={"header": ["id", "text", "label"]})
+    (tmp_path / "recipe.yaml").write_text(recipe.model_copy(update={"tasks": {"mood": mood}}).to_yaml())
+    assert text_rows(str(tmp_path), ["mood"], tmp_path / "rows.tsv", []).header
+    assert not text_rows(str(tmp_path), ["mood"], source, []).header

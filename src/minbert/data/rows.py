@@ -61,7 +61,7 @@ def read_rows(path: Path, header: Sequence[str] = (), encoding: str = UTF8) -> I
         with opened_standard_input(stdin := Path(told_path(path))) as stream:
             yield from _read_standard_input(stream, stdin, header, encoding)
         return
-    with opened(path) as (stream, suffix):
+    with opened(path) as (stream, _):
         if format_of(path) == PARQUET:
             yield from read_parquet(stream, path)
             return
@@ -69,7 +69,7 @@ def read_rows(path: Path, header: Sequence[str] = (), encoding: str = UTF8) -> I
         if reader is None:
             known = ", ".join([*FORMATS, *_SAME_AS])
             raise UserError(f"{path}: the name must end in one of: {known}, which say the file's format.")
-        if suffix == ".txt" and not holds_rows(path):
+        if holds_lines(path):
             raise UserError(
                 f"{path}: no table, as its lines have no tab, and not all as many semicolons or bars. If each line is "
                 "one text, put a line before them that names their column ('text'), and give the file a name that ends "
@@ -93,7 +93,7 @@ def holds_rows(path: Path) -> bool:
             for _ in range(2 if suffix == ".json" else _LINES)
         ]
     first, second, *_ = lines
-    if is_text(path):
+    if suffix == ".txt":
         alike = [{line.count(by) for line in lines if line} for by in (b";", b"|")]
         return b"\t" in first or (second != b"" and any(len(counts) == 1 and counts != {0} for counts in alike))
     if first.startswith(b"["):
@@ -101,9 +101,13 @@ def holds_rows(path: Path) -> bool:
     return first.startswith(b"{") and first.endswith(b"}") and second.startswith(b"{")
 
 
-def is_text(path: Path) -> bool:
-    """Return whether a file is one of text by its suffix, ``.txt``, which does not say whether it holds rows."""
-    return _suffix(path) == ".txt"
+def holds_lines(path: Path) -> bool:
+    """Return whether a file is one of text, ``.txt``, that is no table.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    return _suffix(path) == ".txt" and not holds_rows(path)
 
 
 def format_of(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from minbert.data.lines import read_lines
 from minbert.data.opened import opened
 from minbert.data.row import missing_column
-from minbert.data.rows import Problem, Row, holds_rows, is_text, read_rows, standard_input, told_path
+from minbert.data.rows import Problem, Row, holds_lines, read_rows, standard_input, told_path
 from minbert.errors import UserError
 
 COUNTED_AT_ONCE = 2048
@@ -46,7 +46,7 @@ class TextRows:
             UserError: at the first row that cannot be used, or as ``read_rows`` does.
         """
         place = told_path(self.path)
-        plain = len(self.columns) == 1 and self.id_column is None and is_text(self.path) and not holds_rows(self.path)
+        plain = len(self.columns) == 1 and self.id_column is None and holds_lines(self.path)
         rows = _lines(self.path, self.columns[0]) if plain else read_rows(self.path, self.header)
         for number, row in enumerate(rows, start=1):
             if isinstance(row, Problem):

@@ -8,6 +8,7 @@ from typing import Literal
 
 from minbert.data.kept_rows import kept_task_split
 from minbert.data.places import resolve_data
+from minbert.data.rows import holds_lines
 from minbert.data.text_rows import TextRows
 from minbert.display.console import terminal
 from minbert.display.progress import Display
@@ -74,13 +75,18 @@ def text_rows(
 ) -> TextRows:
     """Return the texts of a file for some tasks: of the columns ``chosen``, else of those the run was trained from.
 
+    A file with a text a line has no columns, so none need be known.
+
     Raises:
         UserError: none are chosen and ``run`` is no run folder that could tell, it has no such task, or the tasks were
             trained from other columns each.
     """
     if chosen:
         return TextRows(source, chosen, id_column)
+    has_no_columns = holds_lines(source)
     if not (Path(run) / RECIPE).is_file():
+        if has_no_columns:
+            return TextRows(source, ["text"], id_column)
         raise UserError(f"{run}: has no {RECIPE} that names columns; give the text's column (or both) with --text.")
     tasks = read_run(Path(run)).tasks
     for task in asked:
@@ -91,5 +97,5 @@ def text_rows(
         told = f"'{asked[0]}' from {', '.join(columns[asked[0]])}, and '{other}' from {', '.join(columns[other])}"
         raise UserError(f"{run}: was trained on {told}. Name the columns of this file with --text.")
     headers = [tasks[task].header for task in asked]
-    header = headers[0] if headers.count(headers[0]) == len(headers) else None
+    header = headers[0] if headers.count(headers[0]) == len(headers) and not has_no_columns else None
     return TextRows(source, columns[asked[0]], id_column, header or ())
