@@ -89,12 +89,22 @@ def test_an_array_that_was_cut_short_has_a_problem_at_its_end(tmp_path: Path) ->
     row, problem = read(tmp_path / "rows.jsonl", b'[{"text": "a"},\n {"text":\n "b')
     assert row == Row(1, {"text": "a"})
     assert str(problem).startswith(f"{tmp_path / 'rows.jsonl'}:3: not valid JSON")
+    row, problem = read(tmp_path / "rows.jsonl", b'[{"text": "a"},\n')
+    assert row == Row(1, {"text": "a"})
+    assert str(problem) == f"{tmp_path / 'rows.jsonl'}:1: the JSON array has no end"
 
 
 def test_an_object_without_an_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("minbert.data.json_objects.longest_line", 100)
     with pytest.raises(UserError, match=r"rows\.jsonl:2: the JSON object is longer than 100 characters"):
         read(tmp_path / "rows.jsonl", b"[\n{\n" + b'"a": 1,\n' * 100)
+
+
+def test_a_long_array_on_one_line_is_told_how_to_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minbert.data.lines.longest_line", 100)
+    content = json.dumps([{"text": "a"}] * 50).encode()
+    with pytest.raises(UserError, match=r"rows\.jsonl:1: the line is longer than 100 bytes\. Write one object a line"):
+        read(tmp_path / "rows.jsonl", content)
 
 
 def test_values_that_are_lists_or_objects_are_told_as_such(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from minbert.data.lines import Line, longest_line
+from minbert.data.row import Flaw
 from minbert.errors import UserError
 
 # Brackets in a string are none. A string ends with its line at the latest: JSON has no line break in one.
@@ -26,6 +27,7 @@ def split_objects(lines: Iterator[Line], path: Path) -> Iterator[Line]:
     parts: list[str] = []
     depth = number = size = 0
     flaw = None
+    array = False
     for line in lines:
         outside = []
         done = 0
@@ -41,6 +43,8 @@ def split_objects(lines: Iterator[Line], path: Path) -> Iterator[Line]:
                 if not depth:
                     yield Line(number, "".join([*parts, line.text[done : mark.end()]]), flaw)
                     parts, done, flaw = [], mark.end(), line.flaw
+            elif mark[0] in "[]":
+                array = mark[0] == "["
         (parts if depth else outside).append(line.text[done:])
         size += len(line.text)
         if depth and size > longest_line:
@@ -49,3 +53,5 @@ def split_objects(lines: Iterator[Line], path: Path) -> Iterator[Line]:
             yield Line(line.number, other, line.flaw)
     if depth:
         yield Line(number, "".join(parts), flaw)
+    elif array:
+        yield Line(line.number, "", Flaw("the JSON array has no end", "Was the file cut short? Fetch it again."))

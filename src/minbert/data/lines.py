@@ -85,7 +85,9 @@ def _raw_lines(stream: BinaryIO, path: Path) -> Iterator[bytes]:
     number = 1
     while raw:
         if len(raw) > longest_line:
-            raise UserError(f"{path}:{number}: the line is longer than {longest_line:,} bytes. Is this a text file?")
+            array = raw.lstrip().startswith(b"[")
+            advice = "Write one object a line: jq -c '.[]' OLD > NEW" if array else "Is this a text file?"
+            raise UserError(f"{path}:{number}: the line is longer than {longest_line:,} bytes. {advice}")
         yield raw
         raw = stream.readline(longest_line + 1)
         number += 1
