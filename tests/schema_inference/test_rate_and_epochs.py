@@ -69,6 +69,7 @@ def test_several_tasks_take_turns_by_steps_of_one_length(tmp_path: Path, tiny_en
     two = recipes["two"]
     assert two.optimizer.max_gradient_norm == 0.1
     assert (recipes["one"].training.epochs, two.training.epochs) == (5, 3)  # five passes were measured alone
+    assert (recipes["one"].training.head_start, two.training.head_start) == ("random", "probe")
     sizes = {name: TaskSize(rows, two.tasks[name].batch_size or 0) for name, rows in (("large", 2160), ("small", 540))}
     assert sizes["small"].batch_size == 8
     steps = [step for _, step in two.schedule.method.steps(sizes, 1, 1)]
@@ -88,3 +89,15 @@ def test_what_is_set_for_all_tasks_takes_the_place_of_what_was_found_for_each(
     few = infer_folder(write(tmp_path / "few", one(MOOD, 40)), str(tiny_encoder))
     changes = ["training.keep=best", "tasks.notes.held_out=20%"]
     assert few.recipe(settings=changes).training.head_end == "trained"
+
+
+@each(("rows", "start"), [(40, "probe"), (400, "random"), (800, "probe")])
+def test_heads_of_one_small_task_begin_at_random_if_the_encoder_learns(
+    rows: int, start: str, tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "_SMALL", 630)
+    found = infer_folder(write(tmp_path / f"{rows}", one(MOOD, rows)), str(tiny_encoder))
+    assert found.recipe().training.head_start == start
+    assert ("be it that before training" in recipe_text(found, tmp_path)) == (rows == 800)
+    assert found.recipe(settings=["training.encoder=frozen"]).training.head_start == "probe"
+    assert found.recipe({"training.encoder": "frozen", "training.head_start": "random"}).training.head_start == "random"

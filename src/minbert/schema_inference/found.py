@@ -94,7 +94,7 @@ class InferredFolder:
         """Return the recipe, with changes laid over it: dotted keys with values, and ``KEY=VALUE`` words.
 
         A changed ``schedule.batch_size`` is that of all tasks. Heads are solved at the end only where the last model is
-        kept.
+        kept, and begin at random only where the encoder learns with them.
 
         Raises:
             UserError: the changes do not fit.
@@ -105,8 +105,9 @@ class InferredFolder:
                 name: {key: value for key, value in task.items() if key != "batch_size"}
                 for name, task in tree["tasks"].items()
             }
-        if changed(changes or {}, settings, "training").get("keep") == "best":
-            tree["training"] = {key: value for key, value in tree["training"].items() if key != "head_end"}
+        training = changed(changes or {}, settings, "training")
+        needless = {"head_end": training.get("keep") == "best", "head_start": training.get("encoder") == "frozen"}
+        tree["training"] = {key: value for key, value in tree["training"].items() if not needless.get(key)}
         lay_over(tree, changes or {}, settings)
         return parse_recipe(tree, str(self.data))
 

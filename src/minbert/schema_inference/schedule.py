@@ -19,7 +19,10 @@ _TEXTS_OF_CONTRASTED, _MOST_EPOCHS_OF_CONTRASTED = 640, 20
 _LEAST_EPOCHS = ((20_000, 3), (100_000, 2))
 """Of at most so many rows, epochs at least. Three were ahead of two with 2,000 rows, more gave nothing with 64,000."""
 _SMALL, _EPOCHS_OF_SMALL = 3_000, 5
-"""Of one task alone with so many rows: with 2,000, five were likely better than three. Several were not measured."""
+"""Of one task alone with so many rows: with 2,000, five were likely better than three. Several were not measured.
+
+And with 1,200, heads that begin at random were likely better than solved ones.
+"""
 _SMALLER, _BATCH_OF_SMALLER = 1_500, 16
 """Of one task alone with so many rows: with 1,200, batches of 16 were likely better than of 32."""
 _LEAST_STEPS = 100
@@ -89,8 +92,11 @@ def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
     least = next((epochs for rows, epochs in _LEAST_EPOCHS if most <= rows), 1)  # beyond, one is thousands of steps
     if len(tasks) == 1 and most <= _SMALL:
         least = _EPOCHS_OF_SMALL
+        reason = "heads solved before the first step learn the rows by heart sooner, and were likely worse in the end"
+        training.set("head_start", "random", reason)
     epochs = min(_MOST_EPOCHS, max(least, -(-_LEAST_STEPS // steps)))
-    reason = f"{counted}; dev is scored after each, and the best model is kept, be it that before training"
+    before = ", be it that before training" * ("head_start" not in training.settings)
+    reason = f"{counted}; dev is scored after each, and the best model is kept{before}"
     training.set("epochs", epochs, reason)
 
 
