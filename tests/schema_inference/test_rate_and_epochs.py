@@ -101,3 +101,10 @@ def test_heads_of_one_small_task_begin_at_random_if_the_encoder_learns(
     assert ("be it that before training" in recipe_text(found, tmp_path)) == (rows == 800)
     assert found.recipe(settings=["training.encoder=frozen"]).training.head_start == "probe"
     assert found.recipe({"training.encoder": "frozen", "training.head_start": "random"}).training.head_start == "random"
+
+
+@each(("classes", "start"), [(11, "random"), (12, "probe")])
+def test_heads_of_many_classes_begin_solved(classes: int, start: str, tmp_path: Path, tiny_encoder: Path) -> None:
+    columns = {"text": text(), "label": lambda row: f"class {row % classes}"}
+    found = infer_folder(write(tmp_path / f"{classes}", one(columns, 1500)), str(tiny_encoder))
+    assert (found.recipe().training.epochs, found.recipe().training.head_start) == (5, start)

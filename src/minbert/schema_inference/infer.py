@@ -20,7 +20,7 @@ from minbert.schema_inference.labels import Labels, gather_labels
 from minbert.schema_inference.lengths import choose_length
 from minbert.schema_inference.metrics import choose_metric, choose_thresholds
 from minbert.schema_inference.pairs import choose_pair
-from minbert.schema_inference.schedule import choose_rate, choose_schedule, choose_turns
+from minbert.schema_inference.schedule import choose_head_start, choose_rate, choose_schedule, choose_turns
 from minbert.schema_inference.tables import Column, Table
 from minbert.schema_inference.task_tables import further_parts, read_tables, told_unlabelled
 from minbert.schema_inference.text_columns import find_texts, leave_out_empty
@@ -66,6 +66,7 @@ def infer_folder(
     choose_thresholds(tasks, training)
     choose_rate(tasks, encoder, optimizer)
     choose_turns(tasks, schedule, optimizer)
+    choose_head_start(tasks, training)
     choose_schedule(tasks, training)
     return InferredFolder(found.data, tasks, settings, schedule, optimizer, training, remarks)
 

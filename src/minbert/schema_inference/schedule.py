@@ -1,4 +1,4 @@
-"""How fast an encoder learns, how tasks take turns, and how many rows a batch and how many epochs fit the rows."""
+"""How fast an encoder learns, where heads begin, how tasks take turns, how large batches and how many epochs are."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ _TEXTS_OF_CONTRASTED, _MOST_EPOCHS_OF_CONTRASTED = 640, 20
 _LEAST_EPOCHS = ((20_000, 3), (100_000, 2))
 """Of at most so many rows, epochs at least. Three were ahead of two with 2,000 rows, more gave nothing with 64,000."""
 _SMALL, _EPOCHS_OF_SMALL = 3_000, 5
-"""Of one task alone with so many rows: with 2,000, five were likely better than three. Several were not measured.
-
-And with 1,200, heads that begin at random were likely better than solved ones.
-"""
+"""Of one task alone with so many rows: with 2,000, five were likely better than three. Several were not measured."""
+_FEW_CLASSES = 11
+"""Then heads of such a task that begin at random were likely better than solved ones. Of 28 classes they were worse."""
 _SMALLER, _BATCH_OF_SMALLER = 1_500, 16
 """Of one task alone with so many rows: with 1,200, batches of 16 were likely better than of 32."""
 _LEAST_STEPS = 100
@@ -60,6 +59,17 @@ def choose_turns(tasks: Sequence[InferredTask], schedule: Findings, optimizer: F
         )
 
 
+def choose_head_start(tasks: Sequence[InferredTask], training: Findings) -> None:
+    """Let heads begin at random, where they were better in the end than solved ones.
+
+    The figures are in docs/defaults.md, "Rates and passes for one task alone".
+    """
+    [task, *others] = tasks
+    if not others and not has_few_rows(task) and _trained_rows(task) <= _SMALL and task.classes <= _FEW_CLASSES:
+        reason = "heads solved before the first step learn the rows by heart sooner, and were likely worse in the end"
+        training.set("head_start", "random", reason)
+
+
 def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
     """Set each task's ``batch_size``, and the number of epochs."""
     trained = {task.name: _trained_rows(task) for task in tasks}
@@ -92,11 +102,9 @@ def choose_schedule(tasks: Sequence[InferredTask], training: Findings) -> None:
     least = next((epochs for rows, epochs in _LEAST_EPOCHS if most <= rows), 1)  # beyond, one is thousands of steps
     if len(tasks) == 1 and most <= _SMALL:
         least = _EPOCHS_OF_SMALL
-        reason = "heads solved before the first step learn the rows by heart sooner, and were likely worse in the end"
-        training.set("head_start", "random", reason)
     epochs = min(_MOST_EPOCHS, max(least, -(-_LEAST_STEPS // steps)))
-    before = ", be it that before training" * ("head_start" not in training.settings)
-    reason = f"{counted}; dev is scored after each, and the best model is kept{before}"
+    start = ", be it that before training" if training.settings.get("head_start") != "random" else ""
+    reason = f"{counted}; dev is scored after each, and the best model is kept{start}"
     training.set("epochs", epochs, reason)
 
 
