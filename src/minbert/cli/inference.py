@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -141,7 +142,7 @@ def _is_file_of_rows(text: str) -> bool:
     from minbert.data.rows import FORMATS, format_of
 
     most = 255  # bytes of a name, and asking for a longer one is an error
-    return len(text.encode()) <= most and format_of(Path(text)) in FORMATS and Path(text).is_file()
+    return len(os.fsencode(text)) <= most and format_of(Path(text)) in FORMATS and Path(text).is_file()
 
 
 def _no_texts(texts: list[str] | None) -> None:
