@@ -14,7 +14,7 @@ from minbert.recipe.recipe import parse_recipe
 from minbert.schema_inference import schedule
 from minbert.schema_inference.commented_recipe import recipe_text
 from minbert.schema_inference.infer import infer_folder
-from schema_inference.folders import of, one, table, text, write
+from schema_inference.folders import Values, of, one, table, text, write
 
 MOOD = {"text": text(), "label": of("glad", "sad")}
 
@@ -108,3 +108,12 @@ def test_heads_of_many_classes_begin_solved(classes: int, start: str, tmp_path: 
     columns = {"text": text(), "label": lambda row: f"class {row % classes}"}
     found = infer_folder(write(tmp_path / f"{classes}", one(columns, 1500)), str(tiny_encoder))
     assert (found.recipe().training.epochs, found.recipe().training.head_start) == (5, start)
+
+
+@each(("labels", "start"), [(of("same", "other"), "probe"), (of("entailment", "not_entailment"), "random")])
+def test_heads_of_pairs_that_are_read_apart_begin_solved(
+    labels: Values, start: str, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    columns = {"text1": text(), "text2": text(9), "label": labels}
+    found = infer_folder(write(tmp_path / start, one(columns, 303)), str(tiny_encoder))
+    assert found.recipe().training.head_start == start

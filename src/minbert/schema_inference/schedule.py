@@ -65,7 +65,9 @@ def choose_head_start(tasks: Sequence[InferredTask], training: Findings) -> None
     The figures are in docs/defaults.md, "Rates and passes for one task alone".
     """
     [task, *others] = tasks
-    if not others and not has_few_rows(task) and _trained_rows(task) <= _SMALL and task.classes <= _FEW_CLASSES:
+    if others or has_few_rows(task) or task.findings.settings.get("pair") == "bi":  # vectors of pairs already know much
+        return
+    if _trained_rows(task) <= _SMALL and task.classes <= _FEW_CLASSES:
         reason = "heads solved before the first step learn the rows by heart sooner, and were likely worse in the end"
         training.set("head_start", "random", reason)
 
