@@ -20,6 +20,8 @@ _LEAST_EPOCHS = ((20_000, 3), (100_000, 2))
 """Of at most so many rows, epochs at least. Three were ahead of two with 2,000 rows, more gave nothing with 64,000."""
 _SMALL, _EPOCHS_OF_SMALL = 3_000, 5
 """Of one task alone with so many rows: with 2,000, five were likely better than three. Several were not measured."""
+_LEAST_OF_RANDOM = 1_000
+"""Of one task alone with so many rows, heads may begin at random: with 500 and three passes they were far behind."""
 _FEW_CLASSES = 11
 """Then heads of such a task that begin at random were likely better than solved ones. Of 28 classes they were worse."""
 _SMALLER, _BATCH_OF_SMALLER = 1_500, 16
@@ -67,7 +69,7 @@ def choose_head_start(tasks: Sequence[InferredTask], training: Findings) -> None
     [task, *others] = tasks
     if others or has_few_rows(task) or task.findings.settings.get("pair") == "bi":  # vectors of pairs already know much
         return
-    if _trained_rows(task) <= _SMALL and task.classes <= _FEW_CLASSES:
+    if _LEAST_OF_RANDOM <= _trained_rows(task) <= _SMALL and task.classes <= _FEW_CLASSES:
         reason = "heads solved before the first step learn the rows by heart sooner, and were likely worse in the end"
         training.set("head_start", "random", reason)
 
