@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 # Two threads of torch wait for each other where other tests want the cores; so each worker has one, and so has each
 # process that a test starts. The hub's library reads its variable once, when imported: no test may reach the network.
@@ -31,6 +32,18 @@ from small_models import WORDS
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one worker more than cores, at most nine: some wait for processes that they have started."""
+    return min(8, os.cpu_count() or 1) + 1
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_flushes() -> Generator[None]:
+    """Flush nothing to the disk, which takes a third of a small run: no test cuts the power."""
+    with mock.patch.object(os, "fsync", lambda _: None):
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -47,7 +47,7 @@ def recorded(root: Path) -> Iterator[list[Operation]]:
     done: list[Operation] = []
     contents: dict[str, bytes] = {}
     opened: dict[int, Any] = {}
-    patched = ("open", "fsync", "replace", "rename", "link", "unlink", "mkdir", "rmdir")
+    patched = ("open", "replace", "rename", "link", "unlink", "mkdir", "rmdir")
     real = {name: getattr(os, name) for name in patched}
 
     def place_of(path: Any) -> str | None:
@@ -70,7 +70,6 @@ def recorded(root: Path) -> Iterator[list[Operation]]:
 
     def flushing(descriptor: int) -> None:
         see(opened[descriptor])
-        real["fsync"](descriptor)
         if (place := place_of(opened[descriptor])) is not None:
             done.append(Operation("flush", place))
 
@@ -106,13 +105,6 @@ def recorded(root: Path) -> Iterator[list[Operation]]:
     }
     with mock.patch.multiple(os, **functions), mock.patch.object(shutil, "rmtree", _remove_tree):
         yield done
-
-
-@contextmanager
-def without_flushes() -> Iterator[None]:
-    """Flush nothing, which takes a third of a small run, where no crash is to come."""
-    with mock.patch.object(os, "fsync", lambda _: None):
-        yield
 
 
 def disks(operations: Sequence[Operation]) -> Iterator[Tree]:

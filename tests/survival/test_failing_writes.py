@@ -13,7 +13,6 @@ from unittest import mock
 
 import pytest
 from commands import COMMANDS, LONG, Words, train
-from crashing_disk import without_flushes
 
 from command_line import complains, minbert
 from minbert.training.loop import TrainingLoop
@@ -42,7 +41,6 @@ def failing(folder: Path, number: int, fault: int) -> Iterator[list[Path]]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@without_flushes()
 def test_a_write_that_fails_is_one_message_and_what_was_whole_stays(
     command: Callable[[Path, Path], Words], two_tasks_file: Path, tmp_path: Path, all_crash_points: bool
 ) -> None:
