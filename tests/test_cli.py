@@ -172,8 +172,16 @@ def test_a_bad_row_in_the_middle_leaves_no_output(trained: Path, tmp_path: Path)
     twice = ("--text", "words", "--text", "words")
     complains(minbert("predict", trained / "run", "--task", "liked", "--input", source, *twice), "give --text once")
     complains(minbert("predict", trained / "run", "--task", "same", "--input", source, *twice[:2]), "give --text twice")
-    source.write_text("words\n \n")
-    complains(minbert("predict", trained / "run", "--task", "liked", "--input", source), "in.tsv:2: no text", "'words'")
+
+
+def test_an_empty_text_is_answered_and_told(trained: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.tsv"
+    source.write_text("words\tid\n \tx\ngood film\ty\n")
+    result = minbert("predict", trained / "run", "--task", "liked", "--input", source, "--id", "id")
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["id", "x", "y"]
+    assert "1 row has an empty text" in result.stderr
+    again = minbert("encode", trained / "run", "--text", "words", "--input", source, "--output", tmp_path / "out.npy")
+    assert "1 row has an empty text" in again.stderr
 
 
 def test_encode_writes_a_vector_a_row(trained: Path, tmp_path: Path) -> None:

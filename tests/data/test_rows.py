@@ -198,7 +198,6 @@ def test_standard_input_tells_its_format(standard_input: Callable[[bytes], list[
     ("content", "id_column", "wrong"),
     [
         (b"words\na\n", None, "there is no column 'text'"),
-        (b"text\n  \n", None, "no text in column"),
         (b"text\na\n", "key", "there is no column 'key'"),
     ],
 )

@@ -23,6 +23,8 @@ def test_rows_have_ids_lines_and_texts_as_they_are(tmp_path: Path) -> None:
         TextRow(4, "y", ("three", "four")),
     ]
     assert [row.id for row in TextRows(path, ["a"])] == ["1", "2"]
+    assert [row.id for row in TextRows(path, ["a"], usual_id_column="key")] == ["x", "y"]
+    assert [row.id for row in TextRows(path, ["a"], usual_id_column="number")] == ["1", "2"]
 
 
 def test_the_count_is_that_of_the_rows_and_finds_a_bad_one_at_the_end(tmp_path: Path) -> None:

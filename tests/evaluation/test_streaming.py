@@ -133,12 +133,24 @@ def test_a_bad_row_at_the_end_is_told_before_the_first_is_answered(
     model: MultitaskModel, source: Path, quiet: Display, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with source.open("a", encoding="utf-8") as file:
-        file.write('{"key": "last", "a": " "}\n')
+        file.write('{"key": "last"}\n')
     monkeypatch.setattr(dealing, "ROWS_AT_ONCE", 2)
     monkeypatch.setattr(model, "predictions", None)
-    with pytest.raises(UserError, match=rf"in\.jsonl:{len(PAIRS) + 1}: no text in column 'a'"):
+    with pytest.raises(UserError, match=rf"in\.jsonl:{len(PAIRS) + 1}: there is no column 'a'"):
         predict_file(model, ["mood"], TextRows(source, ["a"]), source.with_name("out.csv"), "fp32", quiet)
     assert list(source.parent.iterdir()) == [source]
+
+
+def test_an_empty_text_is_answered_as_what_it_is(model: MultitaskModel, source: Path, quiet: Display) -> None:
+    """Whoever hands in answers, or joins them to a table, needs one for each row."""
+    source.write_text('{"a": "good film"}\n{"a": " "}\n{"a": null}\n{"a": "bad"}\n', encoding="utf-8")
+    output = source.with_name("out.jsonl")
+    total = predict_file(model, ["mood"], TextRows(source, ["a"]), output, "fp32", quiet)
+    assert (total.rows, total.without_text) == (4, 2)
+    said = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    alone = model.predict("mood", ["good film", "", "", "bad"])
+    assert [row["prediction"] for row in said] == alone.names
+    assert [row["id"] for row in said] == ["1", "2", "3", "4"]
 
 
 def test_a_missing_column_names_the_option_that_chooses_it(model: MultitaskModel, source: Path, quiet: Display) -> None:

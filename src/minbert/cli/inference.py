@@ -14,7 +14,7 @@ from minbert.files.paths import to_path
 
 if TYPE_CHECKING:
     from minbert.display.progress import Display
-    from minbert.evaluation.streaming import Answering, Encoding
+    from minbert.evaluation.streaming import Answering, Encoding, Total
     from minbert.export.onnx.session import OnnxModel
     from minbert.machine.precision import Precision
     from minbert.multitask.model import MultitaskModel
@@ -78,7 +78,8 @@ def predict(
         list[str] | None, typer.Option("--text", help="Column of the text; give it twice for a pair.")
     ] = None,
     id_column: Annotated[
-        str | None, typer.Option("--id", help="Column of the id; by default the row's number.")
+        str | None,
+        typer.Option("--id", help="Column of the id; by default that of training or, without one, the row's number."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -132,7 +133,7 @@ def predict(
             form = "pairs of texts: give --text twice" if pairs else "single texts: give --text once"
             raise UserError(f"task '{asked[0]}' takes {form}.")
         answered = predict_file(model, asked, rows, output, number_format, display)
-        _tell_cut(display, answered.cut, answered.sequences, model.max_length)
+        _tell_total(display, answered, model.max_length)
         if output is not None:
             display.note(f"{output}: {answered.rows:,} row{'' if answered.rows == 1 else 's'}")
 
@@ -193,7 +194,7 @@ def encode(
         model: Encoding = _load_exported(run, revision) if engine == "onnx" else load(run, display, revision)
         rows = TextRows(source, [column], id_column)
         answered = encode_file(model, rows, output, pooling, _number_format(precision, engine), display)
-    _tell_cut(display, answered.cut, answered.sequences, model.max_length)
+    _tell_total(display, answered, model.max_length)
     display.note(f"{output}: {answered.rows:,} vectors of {model.hidden_size} numbers")
 
 
@@ -212,6 +213,14 @@ def _predict_given(
         title = task if len(tasks) > 1 else None
         table = predicted(rows, answers, model.task(task).kind.ordered, title)
         Display(terminal()).show(table, in_full=True)
+
+
+def _tell_total(display: Display, answered: Total, longest: int) -> None:
+    """Tell what was odd about the rows of a file."""
+    _tell_cut(display, answered.cut, answered.sequences, longest)
+    if answered.without_text:
+        rows = "1 row has" if answered.without_text == 1 else f"{answered.without_text:,} rows have"
+        display.note(f"{rows} an empty text, and got an answer all the same. It says nothing")
 
 
 def _tell_cut(display: Display, cut: int, sequences: int, longest: int) -> None:

@@ -23,19 +23,25 @@ class TextRow(NamedTuple):
     id: str
     texts: tuple[str, ...]
 
+    @property
+    def lacks_text(self) -> bool:
+        """Whether a text is empty. Such a row is answered, too: whoever asks wants a line for each row."""
+        return not all(map(str.strip, self.texts))
+
 
 @dataclass(frozen=True, slots=True)
 class TextRows:
-    """The rows of a file, or of standard input (``-``), each with a text in every one of ``columns``.
+    """The rows of a file, or of standard input (``-``), each with a text, be it empty, of every one of ``columns``.
 
-    Without ``id_column``, a row's id is its number, from 1. Of a ``.txt`` file that is no table, each line is a text if
-    one column is wanted. Then blank lines are left out, and an id is the line's number. A first line that is the
-    column's name is left out too.
+    Without ``id_column``, a row's id is that of ``usual_id_column``, if the row has that, else its number, from 1. Of a
+    ``.txt`` file that is no table, each line is a text if one column is wanted. Then blank lines are left out, and an
+    id is the line's number. A first line that is the column's name is left out too.
     """
 
     path: Path
     columns: Sequence[str]
     id_column: str | None = None
+    usual_id_column: str | None = None
     header: Sequence[str] = ()
     """The names of the file's columns, where it has no line for that."""
 
@@ -57,10 +63,8 @@ class TextRows:
             if self.id_column and (missing := missing_column(row, [self.id_column])):
                 raise UserError(f"{place}:{row.line}: {missing} Name the id's column with --id, or leave it out.")
             texts = tuple(row.values[column] for column in self.columns)
-            for column, text in zip(self.columns, texts, strict=True):
-                if not text.strip():
-                    raise UserError(f"{place}:{row.line}: no text in column '{column}'.")
-            own = row.values[self.id_column] if self.id_column else str(row.line if plain else number)
+            number = row.line if plain else number
+            own = row.values.get(self.id_column or self.usual_id_column or "", str(number))
             yield TextRow(row.line, own, texts)
 
     def count(self, progress: Callable[[int], None]) -> int | None:

@@ -38,10 +38,17 @@ class Total:
     rows: int = 0
     sequences: int = 0
     cut: int = 0
+    without_text: int = 0
+    """Rows of which a text is empty."""
 
     def plus(self, more: Answered) -> Total:
         """Return this with the rows of ``more``."""
-        return Total(self.rows + len(more.rows), self.sequences + more.sequences, self.cut + more.cut)
+        return Total(
+            self.rows + len(more.rows),
+            self.sequences + more.sequences,
+            self.cut + more.cut,
+            self.without_text + sum(row.lacks_text for row in more.rows),
+        )
 
 
 class Answering(Protocol):

@@ -75,27 +75,29 @@ def text_rows(
 ) -> TextRows:
     """Return the texts of a file for some tasks: of the columns ``chosen``, else of those the run was trained from.
 
-    A file with a text a line has no columns, so none need be known.
+    Ids are those of ``id_column``, else of the column that the first task was trained with, where the file has that. A
+    file with a text a line has no columns, so none need be known.
 
     Raises:
         UserError: none are chosen and ``run`` is no run folder that could tell, it has no such task, or the tasks were
             trained from other columns each.
     """
-    if chosen:
-        return TextRows(source, chosen, id_column)
     has_no_columns = holds_lines(source)
     if not (Path(run) / RECIPE).is_file():
-        if has_no_columns:
-            return TextRows(source, ["text"], id_column)
-        raise UserError(f"{run}: has no {RECIPE} that names columns; give the text's column (or both) with --text.")
+        if not chosen and not has_no_columns:
+            raise UserError(f"{run}: has no {RECIPE} that names columns; give the text's column (or both) with --text.")
+        return TextRows(source, chosen or ["text"], id_column)
     tasks = read_run(Path(run)).tasks
     for task in asked:
         if task not in tasks:
             raise UserError(f"{run}: has no task '{task}'{did_you_mean(task, tasks)}; it has: {', '.join(tasks)}.")
+    usual_id_column = tasks[asked[0]].id
+    if chosen:
+        return TextRows(source, chosen, id_column, usual_id_column)
     columns = {task: list(tasks[task].text_columns) for task in asked}
     if other := next((task for task in asked if columns[task] != columns[asked[0]]), None):
         told = f"'{asked[0]}' from {', '.join(columns[asked[0]])}, and '{other}' from {', '.join(columns[other])}"
         raise UserError(f"{run}: was trained on {told}. Name the columns of this file with --text.")
     headers = [tasks[task].header for task in asked]
     header = headers[0] if headers.count(headers[0]) == len(headers) and not has_no_columns else None
-    return TextRows(source, columns[asked[0]], id_column, header or ())
+    return TextRows(source, columns[asked[0]], id_column, usual_id_column, header or ())
