@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from minbert.data.row import Problem, Row, as_text, checked_row, list_text
 from minbert.errors import UserError, shown
+
+_DATASETS = b"huggingface"
+"""The key of what the library datasets writes about columns."""
 
 
 def read_parquet(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:
@@ -38,6 +42,29 @@ def read_parquet(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = shown(str(error).partition("\n")[0])
         raise UserError(f"{path}: not a whole Parquet file ({reason}). Was it cut short? Fetch it again.") from error
+
+
+def read_class_names(stream: BinaryIO) -> dict[str, list[str]]:
+    """Return the names of the classes whose numbers a column holds, by column, as the library datasets writes them.
+
+    It keeps them in the file's metadata, as JSON: ``{"info": {"features": {"label": {"names": [...], ...}}}}``.
+    """
+    from pyarrow.parquet import ParquetFile
+
+    metadata = ParquetFile(stream, pre_buffer=False).schema_arrow.metadata or {}
+    try:
+        features = json.loads(metadata[_DATASETS])["info"]["features"]
+        named = {column: feature["names"] for column, feature in features.items() if "names" in feature}
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):  # another's metadata, or none
+        return {}
+    return {column: names for column, names in named.items() if _are_names(names)}
+
+
+def _are_names(names: object) -> bool:
+    """Return whether these are different names of classes."""
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.strip() == name != "" for name in names):
+        return False
+    return len(set(names)) == len(names)
 
 
 def _column_names(schema: Any, path: Path) -> list[str]:

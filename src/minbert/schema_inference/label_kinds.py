@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minbert.schema_inference.class_names import read_class_names
+from minbert.schema_inference.coded_classes import composed, named_codes, with_names
 from minbert.schema_inference.found import Ask, Findings
 from minbert.schema_inference.label_sets import read_lists, read_separated, read_several_columns
 from minbert.schema_inference.labels import Labels
@@ -27,7 +28,14 @@ def infer_kind(labels: Labels, findings: Findings, ask: Ask) -> None:
     Raises:
         UserError: no kind of task fits the labels.
     """
-    assert any(reading(labels, findings, ask) for reading in _READINGS)
+    meant = None if labels.lists else named_codes(labels)
+    read = labels if meant is None else with_names(labels, meant)
+    assert any(reading(read, findings, ask) for reading in _READINGS)
+    if meant is not None:
+        where = "the file itself" if labels.code_names else "the list of classes"
+        if findings.settings.get("classes") == list(read.listed):
+            findings.reasons["classes"] = "in the order of their numbers"
+        findings.set("labels", composed(meant, findings.settings.get("labels")), f"{where} says what the numbers mean")
     if "labels_separator" not in findings.settings and labels.empty:
         rows = "1 row has" if labels.empty == 1 else f"{labels.empty:,} rows have"
         where = " in one of these columns" if len(labels.headers) > 1 else ""

@@ -36,6 +36,8 @@ class Labels:
     """Whether the file's own type of them is a list."""
     listed: Sequence[str]
     """The classes in order, where a file beside the others lists them."""
+    code_names: Sequence[str] = ()
+    """The classes whose numbers the files hold, from 0 on, where the files say so."""
 
     @cached_property
     def known(self) -> dict[str, str]:
@@ -93,7 +95,8 @@ def gather_labels(
             empty += sum(not all(row) for row in zip(*cells, strict=True))
             nulls += sum(table.columns[c.name].nulls if c.name in table.columns else table.rows for c in columns)
     headers = [column.name for column in columns]
-    return Labels(headers, train, every, empty, nulls, columns[0].lists, listed)
+    code_names = columns[0].code_names if len(columns) == 1 else ()
+    return Labels(headers, train, every, empty, nulls, columns[0].lists, listed, code_names)
 
 
 def canonical(value: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from minbert.data.lines import UTF8
 from minbert.data.opened import PARQUET, opened
+from minbert.data.parquet import read_class_names
 from minbert.data.rows import Problem, read_rows, told_empty
 from minbert.errors import UserError, printable, shown
 from minbert.tasks.numbers import number
@@ -40,6 +41,8 @@ class Column:
     """Whether the file's own type of the values is a list; they are JSON then."""
     nulls: int = 0
     """How many rows hold null or lack the column, where the format tells that from an empty text."""
+    code_names: Sequence[str] = ()
+    """The names of 0, 1 and so on, where the file says that its numbers stand for classes."""
 
     @cached_property
     def counts(self) -> Counter[str]:
@@ -142,11 +145,24 @@ def read_table(path: Path, header: Sequence[str] = (), encoding: str = UTF8) -> 
         names |= {name: names.get(name, False) for name in row.values} | dict.fromkeys(row.lists, True)
     if not rows:
         raise UserError(f"{path}: none of its {bad:,} rows can be read." if bad else told_empty(path))
+    code_names = _code_names(path)
     columns = {
-        name: Column(name, [row.get(name, "").strip() for row in rows], lists, sum(name not in row for row in rows))
+        name: Column(
+            name,
+            [row.get(name, "").strip() for row in rows],
+            lists,
+            sum(name not in row for row in rows),
+            code_names.get(name, ()),
+        )
         for name, lists in names.items()
     }
     return Table(path, len(rows), columns, bad, rows_in_all or read, unusable)
+
+
+def _code_names(path: Path) -> dict[str, list[str]]:
+    """Return the names of the classes whose numbers a column holds, by column."""
+    with opened(path) as (stream, suffix):
+        return read_class_names(stream) if suffix == PARQUET else {}
 
 
 def _count_lines(path: Path) -> int:
