@@ -236,6 +236,12 @@ def test_a_folder_without_a_train_file_is_told_what_to_do(names: str, tmp_path: 
         ("SMSSpamCollection .hidden", " SMSSpamCollection: not read; rows go in"),
         ("a.json b.label", " a.json, b.label: not read; rows go in"),
         ("notes.md", " A task is a file of rows"),
+        (
+            "bad/1.txt bad/2.txt good/1.txt good/2.txt a.txt",
+            " bad/, good/: not read; each seems to hold the texts of a",
+        ),
+        ("bad/1.txt bad/2.txt bad/3.txt", " bad/1.txt, bad/2.txt, bad/3.txt: not read; rows go in"),
+        ("bad/1.txt bad/2.txt good/1.txt", " bad/1.txt, bad/2.txt, good/1.txt: not read; rows go in"),
     ],
 )
 def test_files_of_unknown_kinds_are_named_in_the_refusal(names: str, told: str, tmp_path: Path) -> None:

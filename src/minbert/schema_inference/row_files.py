@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -63,11 +64,24 @@ def tables_in(folder: Path, remarks: list[str]) -> Iterator[Path]:
                 unknown.append(str(path.relative_to(folder)))
     if not any_table:  # else they are what stands beside the tables of anybody
         others += unknown
-    if others:
+    if not any_table and (of_classes := _folders_of_texts(others)):
+        remarks.append(
+            f"{_first(of_classes)}: not read; each seems to hold the texts of a class, a text a file. Write a table "
+            "of them, with a row a text and the folder's name as its label: docs/your-own-data.md has a script"
+        )
+    elif others:
         remarks.append(
             f"{_first(others)}: not read; rows go in {', '.join(FORMATS)} files, or .txt with tabs, or .json with "
             "objects. If it is a table, give it a name in .csv (commas, semicolons, bars) or .tsv (tabs)"
         )
+
+
+def _folders_of_texts(names: Sequence[str]) -> list[str]:
+    """Return the folders with several ``.txt`` files each, where at least two stand side by side."""
+    counts = Counter(Path(name).parent for name in names if name.lower().endswith(".txt"))
+    several = [folder for folder, count in counts.items() if count > 1 and folder.name]
+    beside = Counter(folder.parent for folder in several)
+    return sorted(f"{folder.as_posix()}/" for folder in several if beside[folder.parent] > 1)
 
 
 def _first(names: Sequence[str]) -> str:
