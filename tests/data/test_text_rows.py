@@ -25,6 +25,9 @@ def test_rows_have_ids_lines_and_texts_as_they_are(tmp_path: Path) -> None:
     assert [row.id for row in TextRows(path, ["a"])] == ["1", "2"]
     assert [row.id for row in TextRows(path, ["a"], usual_id_column="key")] == ["x", "y"]
     assert [row.id for row in TextRows(path, ["a"], usual_id_column="number")] == ["1", "2"]
+    path = tmp_path / "in.jsonl"  # a number could be another row's id
+    path.write_text('{"a": "x", "key": 2}\n{"a": "y"}\n{"a": "z", "key": null}\n')
+    assert [row.id for row in TextRows(path, ["a"], usual_id_column="key")] == ["2", "", ""]
 
 
 def test_the_count_is_that_of_the_rows_and_finds_a_bad_one_at_the_end(tmp_path: Path) -> None:

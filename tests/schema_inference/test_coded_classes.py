@@ -14,7 +14,7 @@ from minbert.display.progress import Display
 from minbert.running.checking import check_source
 from minbert.schema_inference.commented_recipe import recipe_text
 from minbert.schema_inference.infer import infer_folder
-from schema_inference.folders import one, text, write
+from schema_inference.folders import of, one, text, write
 
 
 def described(**features: Any) -> dict[bytes, bytes]:
@@ -93,7 +93,16 @@ def test_words_about_a_file_that_say_nothing_of_it_change_nothing(metadata: dict
     [
         ("Zoo Art Sky", [0, 1, 2], {"0": "Zoo", "1": "Art", "2": "Sky"}),
         ("Zoo Art Sky", [1, 2, 3], {"1": "Zoo", "2": "Art", "3": "Sky"}),
-        ("Zoo Art Sky", [1, 2], {"0": "Zoo", "1": "Art", "2": "Sky"}),
+        ("Zoo Art Sky", [1, 2], None),
+        ("Zoo Art Sky", [-1, 0, 1], {"-1": "Zoo", "0": "Art", "1": "Sky"}),
+        ("Zoo Art Sky", [-1, 0, 1, 2], {"0": "Zoo", "1": "Art", "2": "Sky", "-1": None}),
+        ("label Zoo Art", [0, 1], {"0": "Zoo", "1": "Art"}),
+        ("2:Sky 0:Zoo 1:Art", [0, 1, 2], {"0": "Zoo", "1": "Art", "2": "Sky"}),
+        ("2:Sky 0:Zoo 1:Art", [0, 1], {"0": "Zoo", "1": "Art", "2": "Sky"}),
+        ("2:Sky 0:Zoo 1:Art", [0, 3], None),
+        ("2:Sky 0:Zoo 0:Art", [0, 1, 2], {"0": "2:Sky", "1": "0:Zoo", "2": "0:Art"}),
+        ("Zoo Art Sky", [0, 1, "Sky"], None),
+        ("Zoo Art", [0, 1, "Art"], {"0": "Zoo", "1": "Art", "Art": "Art"}),
         (
             "Zoo Art Sky",
             ["1.0", "2.0", "0.0"],
@@ -101,7 +110,8 @@ def test_words_about_a_file_that_say_nothing_of_it_change_nothing(metadata: dict
         ),
         ("0 1 2", [0, 1, 2], None),
         ("Zoo Art", [0, 1, 2], None),
-        ("Zoo Art Sky", [2, 3, 4], None),
+        ("Zoo Art Sky", [2, 3, 4], {"2": "Zoo", "3": "Art", "4": "Sky"}),
+        ("Zoo Art Sky", [2, 4, 6], None),
         ("Zoo Art Sky", ["00", "01", "02"], None),
     ],
 )
@@ -112,6 +122,64 @@ def test_a_list_of_classes_tells_it_too(
     (tmp_path / "classes.txt").write_text("\n".join(listed.split()), encoding="utf-8")
     inferred = infer_folder(tmp_path)
     assert inferred.tasks[0].findings.settings.get("labels") == translated
+    told = "classes.txt names other classes than the labels, and is not used" in inferred.tasks[0].findings.unsure
+    assert told == (translated is None and listed != "0 1 2")
     (tmp_path / "recipe.yaml").write_text(recipe_text(inferred, tmp_path), encoding="utf-8")
     lines, healthy = check_source(str(tmp_path / "recipe.yaml"), None, None, quiet)
     assert healthy, lines
+
+
+def test_where_numbers_mean_other_classes_in_another_file_that_is_left_out(tmp_path: Path) -> None:
+    for split, names in (
+        ("train-00000-of-00002", "abc"),
+        ("train-00001-of-00002", "cba"),
+        ("dev", "bac"),
+        ("test", "abc"),
+    ):
+        parquet(tmp_path / f"data/{split}.parquet", [0, 1, 2] * 80, described(label=class_label(*names)))
+    inferred = infer_folder(tmp_path / "data")
+    (task,) = inferred.tasks
+    assert task.findings.settings["files"] == {"train": "train-00000-of-00002.parquet", "test": "test.parquet"}
+    assert "also_train_on" not in task.findings.settings
+    told = "left out; its numbers stand for other classes than those of train-00000-of-00002.parquet"
+    assert inferred.remarks == [f"dev.parquet: {told}", f"train-00001-of-00002.parquet: {told}"]
+
+
+def test_names_in_one_file_and_numbers_in_another_are_the_same_classes(tmp_path: Path, quiet: Display) -> None:
+    parquet(tmp_path / "data/dev.parquet", [0, 1, 2] * 80, described(label=class_label("Zoo", "Art", "Sky")))
+    write(tmp_path / "data", one({"text": text(), "label": of("Sky", "Zoo", "Art")}, file="train.csv"))
+    inferred = infer_folder(tmp_path / "data")
+    assert inferred.tasks[0].findings.settings["classes"] == ["Zoo", "Art", "Sky"]
+    (tmp_path / "recipe.yaml").write_text(recipe_text(inferred, tmp_path), encoding="utf-8")
+    lines, healthy = check_source(str(tmp_path / "recipe.yaml"), None, None, quiet)
+    assert healthy, lines
+
+
+@pytest.mark.parametrize("feature", [{"feature": class_label(*"abc"), "_type": "Sequence"}, [class_label(*"abc")]])
+def test_classes_of_lists_get_their_names(feature: Any, tmp_path: Path, quiet: Display) -> None:
+    (tmp_path / "data").mkdir()
+    sets = [[0], [1, 2], [], [0, 2]] * 60
+    table = pyarrow.table({"text": [text()(row) for row in range(len(sets))], "labels": sets})
+    metadata = described(labels=feature)
+    pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), tmp_path / "data/train.parquet")
+    inferred = infer_folder(tmp_path / "data")
+    settings = inferred.tasks[0].findings.settings
+    assert (settings["kind"], settings["classes"]) == ("multilabel", ["a", "b", "c"])
+    (tmp_path / "recipe.yaml").write_text(recipe_text(inferred, tmp_path), encoding="utf-8")
+    lines, healthy = check_source(str(tmp_path / "recipe.yaml"), None, None, quiet)
+    assert healthy, lines
+
+
+@pytest.mark.parametrize("names", [["World", "n/a", "null"], ["World", "world", "Sci"], ["yes", "no", "n/a"]])
+def test_odd_names_stay_as_they_are(names: list[str], tmp_path: Path) -> None:
+    folder = parquet(tmp_path / "data/train.parquet", [0, 1, 2] * 80, described(label=class_label(*names)))
+    settings = infer_folder(folder).tasks[0].findings.settings
+    assert settings["classes"] == names
+    assert settings["labels"] == dict(zip("012", names, strict=True))
+
+
+def test_grades_stay_grades_with_their_names(tmp_path: Path) -> None:
+    write(tmp_path, one({"text": text(), "stars": of("1", "2", "3")}))
+    (tmp_path / "classes.txt").write_text("bad\nfair\ngood\n", encoding="utf-8")
+    settings = infer_folder(tmp_path).tasks[0].findings.settings
+    assert (settings["kind"], settings["classes"]) == ("ordinal", ["bad", "fair", "good"])

@@ -48,16 +48,22 @@ def read_class_names(stream: BinaryIO) -> dict[str, list[str]]:
     """Return the names of the classes whose numbers a column holds, by column, as the library datasets writes them.
 
     It keeps them in the file's metadata, as JSON: ``{"info": {"features": {"label": {"names": [...], ...}}}}``.
+    Those of a list's items are in ``{"feature": {"names": ...}}`` or ``[{"names": ...}]``.
     """
     from pyarrow.parquet import ParquetFile
 
     metadata = ParquetFile(stream, pre_buffer=False).schema_arrow.metadata or {}
     try:
         features = json.loads(metadata[_DATASETS])["info"]["features"]
-        named = {column: feature["names"] for column, feature in features.items() if "names" in feature}
+        named = {column: _item(feature).get("names") for column, feature in features.items()}
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError):  # another's metadata, or none
         return {}
     return {column: names for column, names in named.items() if _are_names(names)}
+
+
+def _item(feature: Any) -> Any:
+    """Return what a feature says of a value, or of the items of a list."""
+    return feature[0] if isinstance(feature, list) and feature else feature.get("feature", feature)
 
 
 def _are_names(names: object) -> bool:

@@ -33,9 +33,10 @@ class TextRow(NamedTuple):
 class TextRows:
     """The rows of a file, or of standard input (``-``), each with a text, be it empty, of every one of ``columns``.
 
-    Without ``id_column``, a row's id is that of ``usual_id_column``, if the row has that, else its number, from 1. Of a
-    ``.txt`` file that is no table, each line is a text if one column is wanted. Then blank lines are left out, and an
-    id is the line's number. A first line that is the column's name is left out too.
+    Without ``id_column``, ids are those of ``usual_id_column``, if the first row has that: then a row without one has an
+    empty id. Otherwise an id is the row's number, from 1. Of a ``.txt`` file that is no table, each line is a text if
+    one column is wanted. Then blank lines are left out, and an id is the line's number. A first line that is the
+    column's name is left out too.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class TextRows:
         place = told_path(self.path)
         plain = len(self.columns) == 1 and self.id_column is None and holds_lines(self.path)
         rows = _lines(self.path, self.columns[0]) if plain else read_rows(self.path, self.header)
+        id_column = self.id_column
         for number, row in enumerate(rows, start=1):
             if isinstance(row, Problem):
                 raise UserError(f"{row}. {row.advice}".strip())
@@ -63,8 +65,9 @@ class TextRows:
             if self.id_column and (missing := missing_column(row, [self.id_column])):
                 raise UserError(f"{place}:{row.line}: {missing} Name the id's column with --id, or leave it out.")
             texts = tuple(row.values[column] for column in self.columns)
-            number = row.line if plain else number
-            own = row.values.get(self.id_column or self.usual_id_column or "", str(number))
+            if number == 1 and id_column is None and self.usual_id_column in row.values:
+                id_column = self.usual_id_column
+            own = str(row.line if plain else number) if id_column is None else row.values.get(id_column, "")
             yield TextRow(row.line, own, texts)
 
     def count(self, progress: Callable[[int], None]) -> int | None:

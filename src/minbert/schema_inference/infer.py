@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from minbert.data.lines import read_lines
 from minbert.errors import UserError, printable, shown
 from minbert.files.paths import to_path
 from minbert.files.strict_yaml import YamlError, parse_yaml, to_yaml
 from minbert.recipe.reading import validate
 from minbert.recipe.recipe import TaskRecipe
+from minbert.schema_inference.class_list import read_class_list, read_code_names
 from minbert.schema_inference.few_rows import choose_dev, choose_for_few_rows, has_few_rows
 from minbert.schema_inference.finding_files import FoundTask, find_files
 from minbert.schema_inference.found import Ask, Findings, InferredFolder, InferredTask, Question, nobody
@@ -90,14 +90,14 @@ def _infer_task(task: FoundTask, data: Path, remarks: list[str], ask: Ask) -> In
     if "dev" in tables and lacks_labels(tables, texts, row_id):
         del tables["dev"]
         remarks.append(told_unlabelled(task))
+    columns = find_labels(tables, texts, row_id, findings, ask_of_task)
+    parts = further_parts(task, data, read_file, [*texts, *columns], remarks)
+    told = read_code_names(tables, parts, columns, remarks) or read_class_list(task.class_list, remarks)
     findings.set("files", {split: task.files[split] for split in tables})
     _tell_unread(tables, findings)
-    columns = find_labels(tables, texts, row_id, findings, ask_of_task)
     _tell_unusable(tables, [*texts, *columns], findings)
-    listed = _listed(task.class_list)
-    parts = further_parts(task, data, read_file, [*texts, *columns], remarks)
     leave_out_empty({**tables, **parts}, texts, findings)
-    labels = gather_labels(tables, [*parts.values()], columns, listed)
+    labels = gather_labels(tables, [*parts.values()], columns, told)
     infer_kind(labels, findings, ask_of_task)
     choose_metric(labels, findings)
     if parts:
@@ -161,15 +161,3 @@ def _check_that_it_loads(task: InferredTask) -> None:
     except (UserError, YamlError) as error:
         reason = "; ".join(line.strip() for line in str(error).splitlines() if line.startswith("  ")) or str(error)
         raise UserError(f"no recipe can hold what was found: {reason}") from None
-
-
-def _listed(path: Path | None) -> list[str]:
-    """Return the classes that a file lists, one a line; none where it is no such list."""
-    if path is None:
-        return []
-    try:
-        with path.open("rb") as file:
-            lines = [line.text.strip() for line in read_lines(file, path)]
-            return [line for line in dict.fromkeys(lines) if line]
-    except (OSError, UserError):
-        return []

@@ -120,7 +120,7 @@ def says_splits(column: Column) -> bool:
     """Return whether a column says of each row whether it is for training, dev or test."""
     if not 1 < len(column.counts) <= _MOST_SPLITS:
         return False
-    splits = {split_of_folder(value) for value in column.counts}
+    splits = {split_of_folder(value, loosely=True) for value in column.counts}
     return "train" in splits and "" not in splits and len(splits) > 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minbert.schema_inference.class_names import read_class_names
-from minbert.schema_inference.coded_classes import composed, named_codes, with_names
+from minbert.schema_inference.coded_classes import name_sets, read_coded
 from minbert.schema_inference.found import Ask, Findings
 from minbert.schema_inference.label_sets import read_lists, read_separated, read_several_columns
 from minbert.schema_inference.labels import Labels
@@ -15,6 +15,7 @@ from minbert.schema_inference.truth_values import read_truth_values
 _READINGS: list[Callable[[Labels, Findings, Ask], bool]] = [
     lambda labels, findings, _: read_several_columns(labels, findings),
     lambda labels, findings, _: read_lists(labels, findings),
+    lambda labels, findings, _: read_coded(labels, findings),
     lambda labels, findings, _: read_truth_values(labels, findings),
     read_numbers,
     read_separated,
@@ -28,15 +29,19 @@ def infer_kind(labels: Labels, findings: Findings, ask: Ask) -> None:
     Raises:
         UserError: no kind of task fits the labels.
     """
-    meant = None if labels.lists else named_codes(labels)
-    read = labels if meant is None else with_names(labels, meant)
-    assert any(reading(read, findings, ask) for reading in _READINGS)
-    if meant is not None:
-        where = "the file itself" if labels.code_names else "the list of classes"
-        if findings.settings.get("classes") == list(read.listed):
-            findings.reasons["classes"] = "in the order of their numbers"
-        findings.set("labels", composed(meant, findings.settings.get("labels")), f"{where} says what the numbers mean")
+    assert any(reading(labels, findings, ask) for reading in _READINGS)
+    if findings.settings["kind"] == "multilabel" and len(labels.headers) == 1:
+        name_sets(labels, findings)
+    if labels.code_source and findings.settings["kind"] != "regression" and not _are_used(labels, findings):
+        findings.unsure.append(f"{labels.code_source} names other classes than the labels, and is not used")
     if "labels_separator" not in findings.settings and labels.empty:
         rows = "1 row has" if labels.empty == 1 else f"{labels.empty:,} rows have"
         where = " in one of these columns" if len(labels.headers) > 1 else ""
         findings.set("skip_unlabelled", True, f"{rows} no label{where}")
+
+
+def _are_used(labels: Labels, findings: Findings) -> bool:
+    """Return whether the classes have the names that a file tells."""
+    classes = findings.settings.get("classes", 2)
+    names = set(map(str, range(classes) if isinstance(classes, int) else classes))
+    return names <= {*labels.code_names.values(), *labels.listed}

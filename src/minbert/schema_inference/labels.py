@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 
+from minbert.schema_inference.class_list import ClassList
 from minbert.schema_inference.tables import Column, Table
 from minbert.tasks.numbers import number
 
@@ -34,10 +35,12 @@ class Labels:
     """How many of them hold null or lack the column, where the format tells that from an empty text."""
     lists: bool
     """Whether the file's own type of them is a list."""
-    listed: Sequence[str]
+    listed: Sequence[str] = ()
     """The classes in order, where a file beside the others lists them."""
-    code_names: Sequence[str] = ()
-    """The classes whose numbers the files hold, from 0 on, where the files say so."""
+    code_names: Mapping[str, str] = field(default_factory=dict)
+    """The name of each number, where a file says what the numbers mean."""
+    code_source: str = ""
+    """Which file says so, or lists the classes."""
 
     @cached_property
     def known(self) -> dict[str, str]:
@@ -77,9 +80,12 @@ def is_plain(value: str) -> bool:
 
 
 def gather_labels(
-    tables: Mapping[str, Table], parts: Sequence[Table], columns: Sequence[Column], listed: Sequence[str]
+    tables: Mapping[str, Table], parts: Sequence[Table], columns: Sequence[Column], told: ClassList
 ) -> Labels:
-    """Return the labels in these columns of the files of the splits, and of further parts of the train file."""
+    """Return the labels in these columns of the files of the splits, and of further parts of the train file.
+
+    ``told`` is what a file tells of the classes.
+    """
     train: Counter[str] = Counter()
     every: Counter[str] = Counter()
     empty = nulls = 0
@@ -95,8 +101,7 @@ def gather_labels(
             empty += sum(not all(row) for row in zip(*cells, strict=True))
             nulls += sum(table.columns[c.name].nulls if c.name in table.columns else table.rows for c in columns)
     headers = [column.name for column in columns]
-    code_names = columns[0].code_names if len(columns) == 1 else ()
-    return Labels(headers, train, every, empty, nulls, columns[0].lists, listed, code_names)
+    return Labels(headers, train, every, empty, nulls, columns[0].lists, told.names, told.codes, told.file)
 
 
 def canonical(value: str) -> str:

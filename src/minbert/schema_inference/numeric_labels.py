@@ -15,7 +15,7 @@ _SCALES = ((0, 1), (-1, 1), (1, 5), (0, 5), (1, 10), (0, 10), (0, 100))
 """Scales that people use, the narrower first."""
 _STARS = frozenset([5, 6, 7, 10])
 """Where scales from 1 end; one to three are codes as often."""
-_MOST_GRADES = 11
+MOST_GRADES = 11
 """As many grades as 0 to 10; more are a scale of numbers."""
 
 _LARGEST = 1e300
@@ -79,15 +79,15 @@ def _whole_numbers(labels: Labels, whole: Sequence[int], findings: Findings, ask
     if list(whole) == [0, 1]:
         findings.set("kind", "binary", "labels are 0 and 1")
     elif is_score and count > 2:
-        if count <= _MOST_GRADES:
+        if count <= MOST_GRADES:
             _ordinal(whole, findings, f"{told} of a header that says score")
         else:
             _scores(whole, findings, f"{told}, {count} of them different")
     elif is_code or count == 2:
         _codes(whole, findings, told)
-    elif count > _MOST_GRADES and not (gapless and low in (0, 1)):
+    elif count > MOST_GRADES and not (gapless and low in (0, 1)):
         _scores(whole, findings, f"{told}, {count} of them different")
-    elif count > _MOST_GRADES:
+    elif count > MOST_GRADES:
         if _decide(labels, told, "a scale, on which nearer is more alike (kind: regression)", findings, ask):
             _scores(whole, findings, told)
         else:

@@ -14,7 +14,7 @@ from minbert.errors import UserError, printable
 from minbert.run_folder.folder import RECIPE, is_finished
 from minbert.training.history import HISTORY
 
-_OF_CLASSES = ("labels", "classes")
+_OF_CLASSES = ("labels", "classes", "mapping")
 CLASS_LISTS = tuple(f"{name}.txt" for name in _OF_CLASSES)
 _OTHER_TABLES = frozenset([".json", ".xlsx", ".xls", ".ods", ".arrow", ".txt", ".zip", ".feather", ".db", ".sqlite"])
 """Suffixes of files that may hold rows, but that no reader here takes, or not always."""
