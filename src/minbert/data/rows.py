@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from minbert.data.delimited import read_delimited
+from minbert.data.fasttext import PREFIX, read_fasttext
 from minbert.data.jsonl import is_json, read_jsonl
 from minbert.data.lines import UTF8, Line, read_lines
 from minbert.data.opened import PACKED, PARQUET, opened, opened_standard_input
@@ -49,9 +50,9 @@ def read_rows(path: Path, header: Sequence[str] = (), encoding: str = UTF8) -> I
     that of text.
 
     A ``.csv`` file is separated by what its header holds: see ``read_delimited``. ``.json`` is read as JSON lines (see
-    ``read_jsonl``), ``.txt`` as ``.csv`` if it has tabs, or as many semicolons or bars on each line. Standard input
-    holds JSON lines if it begins so, and otherwise rows that are separated by what its header holds, or by tabs; gzip
-    is unpacked.
+    ``read_jsonl``), ``.txt`` as ``.csv`` if it has tabs, or as many semicolons or bars on each line, and as fastText's
+    if it begins with ``__label__``. Standard input holds JSON lines if it begins so, and otherwise rows that are
+    separated by what its header holds, or by tabs; gzip is unpacked.
 
     Raises:
         UserError: there is no such file, it cannot be read, its format is unknown, or it cannot be used as a whole
@@ -69,6 +70,9 @@ def read_rows(path: Path, header: Sequence[str] = (), encoding: str = UTF8) -> I
         if reader is None:
             known = ", ".join([*FORMATS, *_SAME_AS])
             raise UserError(f"{path}: the name must end in one of: {known}, which say the file's format.")
+        if holds_labelled_lines(path):
+            yield from read_fasttext(read_lines(stream, path, encoding), path)
+            return
         if holds_lines(path):
             raise UserError(
                 f"{path}: no table, as its lines have no tab, and not all as many semicolons or bars. If each line is "
@@ -94,8 +98,10 @@ def holds_rows(path: Path) -> bool:
         ]
     first, second, *_ = lines
     if suffix == ".txt":
+        if b"\t" in first or first.startswith(PREFIX.encode()):
+            return True
         alike = [{line.count(by) for line in lines if line} for by in (b";", b"|")]
-        return b"\t" in first or (second != b"" and any(len(counts) == 1 and counts != {0} for counts in alike))
+        return second != b"" and any(len(counts) == 1 and counts != {0} for counts in alike)
     if first.startswith(b"["):
         return (first[1:].lstrip() or second).startswith(b"{")
     return first.startswith(b"{") and first.endswith(b"}") and second.startswith(b"{")
@@ -108,6 +114,18 @@ def holds_lines(path: Path) -> bool:
         UserError: it cannot be read.
     """
     return _suffix(path) == ".txt" and not holds_rows(path)
+
+
+def holds_labelled_lines(path: Path) -> bool:
+    """Return whether a file is one of text, ``.txt``, in fastText's format.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if _suffix(path) != ".txt":
+        return False
+    with opened(path) as (stream, _):
+        return stream.readline(_MOST_OF_A_LINE).removeprefix(BOM_UTF8).startswith(PREFIX.encode())
 
 
 def format_of(path: Path) -> str:

@@ -33,9 +33,9 @@ class TextRow(NamedTuple):
 class TextRows:
     """The rows of a file, or of standard input (``-``), each with a text, be it empty, of every one of ``columns``.
 
-    Without ``id_column``, ids are those of ``usual_id_column``, if the first row has that: then a row without one has an
-    empty id. Otherwise an id is the row's number, from 1. Of a ``.txt`` file that is no table, each line is a text if
-    one column is wanted. Then blank lines are left out, and an id is the line's number. A first line that is the
+    Without ``id_column``, ids are those of ``usual_id_column``, if the first row has that: then a row without one has
+    an empty id. Otherwise an id is the row's number, from 1. Of a ``.txt`` file that is no table, each line is a text
+    if one column is wanted. Then blank lines are left out, and an id is the line's number. A first line that is the
     column's name is left out too.
     """
 

@@ -14,7 +14,7 @@ from minbert.data.header import likely_width
 from minbert.data.lines import read_lines
 from minbert.data.opened import opened
 from minbert.data.row import Row
-from minbert.data.rows import SEPARATORS, format_of, read_rows
+from minbert.data.rows import SEPARATORS, format_of, holds_labelled_lines, read_rows
 from minbert.schema_inference.tables import Column, count_words
 from minbert.schema_inference.words import says
 from minbert.tasks.numbers import number
@@ -53,6 +53,8 @@ def read_start(path: Path, encoding: str) -> Start | None:
     Raises:
         UserError: the file cannot be read.
     """
+    if holds_labelled_lines(path):
+        return None
     with opened(path) as (stream, _):
         lines = [line.content for line in islice(read_lines(stream, path, encoding), _LINES) if line.text.strip()]
     said = said_delimiter(lines[0]) if lines else None
