@@ -177,11 +177,15 @@ def test_a_bad_row_in_the_middle_leaves_no_output(trained: Path, tmp_path: Path)
 def test_an_empty_text_is_answered_and_told(trained: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.tsv"
     source.write_text("words\tid\n \tx\ngood film\ty\n")
-    result = minbert("predict", trained / "run", "--task", "liked", "--input", source, "--id", "id")
+    result = minbert("predict", trained / "run", "--task", "liked", "--input", source)
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["id", "x", "y"]
     assert "1 row has an empty text" in result.stderr
     again = minbert("encode", trained / "run", "--text", "words", "--input", source, "--output", tmp_path / "out.npy")
     assert "1 row has an empty text" in again.stderr
+    given = minbert("predict", trained / "run", "--task", "liked", "good film", "", " ")
+    assert "2 rows have an empty text. Their answer means nothing" in given.stderr
+    pairs = minbert("predict", trained / "run", "--task", "same", "good film", "", "good", "film")
+    assert "1 row has an empty text. Its answer means nothing" in pairs.stderr
 
 
 def test_encode_writes_a_vector_a_row(trained: Path, tmp_path: Path) -> None:

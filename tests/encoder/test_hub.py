@@ -132,10 +132,12 @@ def test_without_a_network_only_what_was_downloaded(answers: dict[str, dict[str,
     offline = ask(["plain", "someone/pickled", "someone/other"], home, HF_ENDPOINT=hub.address, HF_HUB_OFFLINE="1")
     assert offline["plain"] == answers["plain"]
     assert offline["someone/pickled"] == answers["someone/pickled"]
-    assert "cannot be reached, and no whole copy was downloaded" in offline["someone/other"]["error"]
+    assert "Nor was it downloaded before, and" in offline["someone/other"]["error"]
     assert len(hub.asked) == asked
 
 
 def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
     error = ask(["plain"], tmp_path, HF_ENDPOINT="http://127.0.0.1:9")["plain"]["error"]
-    assert error.startswith("'plain': is no folder here, and http://127.0.0.1:9 cannot be reached")
+    assert error.startswith(
+        "'plain': is no folder here. Nor was it downloaded before, and http://127.0.0.1:9 cannot be reached"
+    )

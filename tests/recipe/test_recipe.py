@@ -121,6 +121,16 @@ def test_a_task_of_null_is_taken_out(tmp_path: Path, two_tasks: dict[str, Any]) 
     assert list(load_recipe(str(tmp_path / "one.yaml")).tasks) == ["close"]
 
 
+def test_what_is_no_recipe_is_told_what_to_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tickets").mkdir()
+    Path("rows.csv").write_text("text,label\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"rows\.csv: is a table of rows\. Give the folder that it is in"):
+        load_recipe("rows.csv")
+    with pytest.raises(UserError, match=r"'tikets': neither a shipped recipe nor a file \(did you mean 'tickets'\?\)"):
+        load_recipe("tikets")
+
+
 def test_the_path_of_pretraining_is_meant_from_the_recipes_folder(tmp_path: Path, two_tasks: dict[str, Any]) -> None:
     two_tasks["encoder"]["pretraining"] = "before.yaml"
     (tmp_path / "sub").mkdir()

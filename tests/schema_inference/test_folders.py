@@ -50,7 +50,7 @@ def test_the_longest_length_is_that_of_the_longest_task_with_pairs_joined(tmp_pa
     lengths = [sum(map(len, tokenizer.token_ids(list(row)))) + 3 for row in texts]
     needed = sorted(lengths)[int(np.ceil(0.99 * len(lengths))) - 1]
     assert needed <= inferred.encoder.settings["max_length"] < needed + 16
-    told = f"'two' needs it: of 99 % of the pairs, joined, the longest has {needed} tokens; shorter texts cost no more"
+    told = f"'two' needs it: 99 % of the pairs, joined, have at most {needed} tokens; shorter texts cost no more"
     assert inferred.encoder.reasons["max_length"].startswith(told)
 
 

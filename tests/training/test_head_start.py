@@ -113,7 +113,7 @@ def test_heads_without_weights_keep_their_start_and_nothing_is_read_for_them(two
     learner.training_vectors = watched  # type: ignore[method-assign]
     start_heads(learner, 1, display)
     assert read == ["mood"]
-    assert "heads that are not solved: close (cosine)" in shown.getvalue()
+    assert "heads that start as they are: close (cosine)" in shown.getvalue()
 
 
 def test_the_same_seed_gives_the_same_heads_and_draws_nothing_that_training_draws_on(

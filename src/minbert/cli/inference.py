@@ -79,7 +79,7 @@ def predict(
     ] = None,
     id_column: Annotated[
         str | None,
-        typer.Option("--id", help="Column of the id; by default that of training or, without one, the row's number."),
+        typer.Option("--id", help="Column of the id; by default that of training, or 'id', or else the row's number."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -209,6 +209,7 @@ def _predict_given(
 
     found, read = predict(model, tasks, rows, precision)
     _tell_cut(display, sum(each.truncated() for each in read), sum(map(len, read)), model.max_length)
+    _tell_without_text(display, sum(not all(map(str.strip, [row] if isinstance(row, str) else row)) for row in rows))
     for task, answers in found.items():
         title = task if len(tasks) > 1 else None
         table = predicted(rows, answers, model.task(task).kind.ordered, title)
@@ -218,9 +219,13 @@ def _predict_given(
 def _tell_total(display: Display, answered: Total, longest: int) -> None:
     """Tell what was odd about the rows of a file."""
     _tell_cut(display, answered.cut, answered.sequences, longest)
-    if answered.without_text:
-        rows = "1 row has" if answered.without_text == 1 else f"{answered.without_text:,} rows have"
-        display.note(f"{rows} an empty text, and got an answer all the same. It says nothing")
+    _tell_without_text(display, answered.without_text)
+
+
+def _tell_without_text(display: Display, rows: int) -> None:
+    if rows:
+        told = "1 row has an empty text. Its" if rows == 1 else f"{rows:,} rows have an empty text. Their"
+        display.note(f"{told} answer means nothing")
 
 
 def _tell_cut(display: Display, cut: int, sequences: int, longest: int) -> None:

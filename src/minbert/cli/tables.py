@@ -69,7 +69,7 @@ def closing_words(run: RunSummary, recipe: Recipe) -> str:
         + f" on {metrics['device']}.",
     ]
     if not metrics["dev"]:
-        lines.append("No rows were kept apart to score the model on. Labelled test rows tell how good it is:")
+        lines.append("No rows were kept apart to score the model on. To score it on labelled test rows:")
         lines.append(f"  {_to_score(run.folder, recipe)}")
     if recipe.encoder.name == "minilm":
         lines.append(MINILM_DESCRIPTION)

@@ -11,8 +11,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from minbert.data.places import names_beside
 from minbert.errors import UserError, did_you_mean
+from minbert.files.paths import names_beside
 
 PACKED = ".gz"
 PARQUET = ".parquet"

@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from minbert.errors import UserError, did_you_mean
-from minbert.files.paths import to_path
+from minbert.files.paths import names_beside, to_path
 
 
 def sample_folder() -> Path:
@@ -31,11 +31,3 @@ def resolve_data(name: str | None) -> Path:
         raise UserError(f"{folder}: is a file; give the folder that holds the data.")
     hint = did_you_mean(folder.name, names_beside(folder))
     raise UserError(f"{folder}: there is no such data folder{hint}. 'sample' is the set that comes with minbert.")
-
-
-def names_beside(path: Path) -> list[str]:
-    """Return the names in the folder of ``path``, to find what a misspelled one may mean; none if it cannot be read."""
-    try:
-        return [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        return []

@@ -41,3 +41,11 @@ def to_path(words: str | Path) -> Path:
         return Path(text).expanduser() if text.startswith("~") else Path(text)  # ./~ is no home
     except RuntimeError:
         raise UserError(f"{shown}: there is no user of this name, so no such home folder.") from None
+
+
+def names_beside(path: Path) -> list[str]:
+    """Return the names in the folder of ``path``, to find what a misspelled one may mean; none if it cannot be read."""
+    try:
+        return [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return []

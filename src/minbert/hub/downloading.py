@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from minbert.errors import UserError
+from minbert.errors import UserError, did_you_mean
+from minbert.files.paths import names_beside
 
 
 def download_files(name: str, patterns: Sequence[str], revision: str | None = None) -> Path:
@@ -28,11 +29,12 @@ def download_files(name: str, patterns: Sequence[str], revision: str | None = No
         RevisionNotFoundError,
     )
 
+    hint = did_you_mean(Path(name).name, names_beside(Path(name)))
     try:
         return Path(snapshot_download(name, allow_patterns=list(patterns), revision=revision))
     except HFValidationError:
         raise UserError(
-            f"'{name}': is no folder here, nor can a model on the hub have this name. "
+            f"'{name}': is no folder here{hint}, nor can a model on the hub have this name. "
             "Give 'minilm', a folder, or a name such as 'bert-base-uncased' or 'owner/model'."
         ) from None
     except GatedRepoError as error:
@@ -42,8 +44,8 @@ def download_files(name: str, patterns: Sequence[str], revision: str | None = No
         ) from error
     except RepositoryNotFoundError as error:
         raise UserError(
-            f"'{name}': is no folder here and no model on {constants.ENDPOINT}. Is the name right? If the model is "
-            "private, log in with 'hf auth login'."
+            f"'{name}': is no folder here{hint} and no model on {constants.ENDPOINT}. Is the name right? If the model "
+            "is private, log in with 'hf auth login'."
         ) from error
     except RevisionNotFoundError as error:
         raise UserError(
@@ -52,9 +54,9 @@ def download_files(name: str, patterns: Sequence[str], revision: str | None = No
         ) from error
     except LocalEntryNotFoundError as error:
         raise UserError(
-            f"'{name}': is no folder here, and {constants.ENDPOINT} cannot be reached, and no whole copy was "
-            "downloaded before. Is the path right? Else connect, or give the folder of a model that you have; 'minilm' "
-            "needs no network."
+            f"'{name}': is no folder here{hint}. Nor was it downloaded before, and {constants.ENDPOINT} cannot be "
+            "reached. Is the path right? Else connect, or give the folder of a model that you have. 'minilm' needs no "
+            "network."
         ) from error
     except Exception as error:  # each version of the hub's library lets through errors of the network library it uses
         raise UserError(

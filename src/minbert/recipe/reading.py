@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
+from minbert.data.rows import FORMATS, format_of
 from minbert.errors import UserError, did_you_mean, printable, shown
 from minbert.files.paths import to_path
 from minbert.files.strict_yaml import read_settings, read_yaml
@@ -114,6 +115,8 @@ def _read(
     path = RECIPES.find(source, seen[-1].parent if seen else None)
     if path in seen:
         raise UserError(f"{path}: extends itself, by way of {' -> '.join(map(str, seen))}.")
+    if format_of(path) in FORMATS:
+        raise UserError(f"{path}: is a table of rows. Give the folder that it is in, or a recipe in YAML.")
     tree = read_yaml(path)
     if not isinstance(tree, dict):
         raise UserError(f"{path}: {_NO_MAPPING}")

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from minbert.errors import UserError, did_you_mean
-from minbert.files.paths import to_path
+from minbert.files.paths import names_beside, to_path
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Shipped:
         path = (beside or Path()) / to_path(source)
         if path.is_file():
             return path.resolve()
-        hint = did_you_mean(source, self.names)
+        hint = did_you_mean(source, [*self.names, *names_beside(path)])
         known = f". {self.lister} lists the shipped ones." if self.lister else f"; known: {', '.join(self.names)}."
         raise UserError(f"{self.kind} '{source}': neither a shipped {self.kind} nor a file{hint}{known}")
 

@@ -24,6 +24,9 @@ from minbert.together.ensemble_file import check_has_model
 from minbert.training.rows import Rows
 from minbert.training.scoring import DevScores, score_answers
 
+_USUAL_ID = "id"
+"""The column that most files have, where the recipe names none."""
+
 
 def evaluate_run(
     folder: str | Path,
@@ -75,8 +78,8 @@ def text_rows(
 ) -> TextRows:
     """Return the texts of a file for some tasks: of the columns ``chosen``, else of those the run was trained from.
 
-    Ids are those of ``id_column``, else of the column that the first task was trained with, where the file has that. A
-    file with a text a line has no columns, so none need be known.
+    Ids are those of ``id_column``, else of the column that the first task was trained with or else ``id``, where the
+    file has that. A file with a text a line has no columns, so none need be known.
 
     Raises:
         UserError: none are chosen and ``run`` is no run folder that could tell, it has no such task, or the tasks were
@@ -86,12 +89,12 @@ def text_rows(
     if not (Path(run) / RECIPE).is_file():
         if not chosen and not has_no_columns:
             raise UserError(f"{run}: has no {RECIPE} that names columns; give the text's column (or both) with --text.")
-        return TextRows(source, chosen or ["text"], id_column)
+        return TextRows(source, chosen or ["text"], id_column, _USUAL_ID)
     tasks = read_run(Path(run)).tasks
     for task in asked:
         if task not in tasks:
             raise UserError(f"{run}: has no task '{task}'{did_you_mean(task, tasks)}; it has: {', '.join(tasks)}.")
-    usual_id_column = tasks[asked[0]].id
+    usual_id_column = tasks[asked[0]].id or _USUAL_ID
     if chosen:
         return TextRows(source, chosen, id_column, usual_id_column)
     columns = {task: list(tasks[task].text_columns) for task in asked}

@@ -57,7 +57,7 @@ def choose_dev(tasks: Sequence[InferredTask], training: Findings, remarks: list[
         The tasks that are left: one that can spare none is left out beside others that can.
     """
     if all("dev" not in task.rows and (_is_small(task) or not _can_spare(task)) for task in tasks):
-        reason = "no dev file is there, and so few rows are all trained on: dev rows among them would choose by chance"
+        reason = "there is no dev file, and rows are few: all are trained on, for a few dev rows would choose by chance"
         training.set("keep", "last", reason)
         training.set("head_end", "probe", "the encoder has moved, so the heads are solved once more")
         return list(tasks)

@@ -54,9 +54,7 @@ def choose_length(tasks: Sequence[InferredTask], name: str, encoder: Findings) -
     most = max(needed)
     of_most = tasks[needed.index(most)]
     wanted = -(-most // 16) * 16
-    told = (
-        f"of 99 % of the {'pairs, joined,' if len(of_most.texts[0]) > 1 else 'texts'} the longest has {most:,} tokens"
-    )
+    told = f"99 % of the {'pairs, joined,' if len(of_most.texts[0]) > 1 else 'texts'} have at most {most:,} tokens"
     if len(tasks) > 1:
         told = f"'{of_most.name}' needs it: {told}; shorter texts cost no more by it, as nothing is padded"
     if wanted > longest:

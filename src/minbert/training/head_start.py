@@ -48,7 +48,7 @@ def start_heads(learner: Learner, seed: int, display: Display) -> None:
         read = sum(len(learner.train[task].sequences.chosen(numbers)) for task, numbers in rows.items())
         display.note(f"heads solved over the vectors of {read:,} texts in {seconds:.0f} s: {', '.join(solved)}")
     if kept:
-        display.note(f"heads that are not solved: {', '.join(kept)}")
+        display.note(f"heads that start as they are: {', '.join(kept)}")
 
 
 def head_start_tokens(learner: Learner, seed: int) -> int:
