@@ -99,6 +99,7 @@ def test_the_commands_say_that_nothing_was_scored(without_dev: dict[str, Any], t
     assert done.returncode == 0, done.stderr
     assert "No rows were kept apart to score the model on." in done.stdout
     assert "mood: loss" in done.stdout
+    assert "epoch 0.00" not in done.stdout  # nothing was learnt or scored
     assert f"minbert evaluate {tmp_path / 'run'} --split test" in done.stdout
     done = minbert("evaluate", tmp_path / "run")
     assert done.returncode == 2

@@ -74,8 +74,11 @@ class Display:
     ) -> None:
         """Print a line for an evaluation: each task's score and, where it was trained since the last, its loss.
 
-        Of the scores of the tasks ``errors``, less is better; the line says so. Without dev rows there are no scores.
+        Of the scores of the tasks ``errors``, less is better; the line says so. Without dev rows there are no scores,
+        and before the first step no losses: then there is nothing to tell.
         """
+        if not scores and not losses:
+            return
         line = Text(f"step {step:5d}  epoch {epoch:.2f}  {'dev: ' if scores else ''}")
         if not scores:
             line.append("  ".join(f"{task}: loss {loss:.3f}" for task, loss in losses.items()))
