@@ -19,7 +19,7 @@ _TEXTS_OF_CONTRASTED, _MOST_EPOCHS_OF_CONTRASTED = 640, 20
 _LEAST_EPOCHS = ((20_000, 3), (100_000, 2))
 """Of at most so many rows, epochs at least. Three were ahead of two with 2,000 rows, more gave nothing with 64,000."""
 _SMALL, _EPOCHS_OF_SMALL = 3_000, 5
-"""Of one task alone with so many rows: with 2,000, five were likely better than three. Several were not measured."""
+"""Of one task alone with so many rows: with 2,000, five were likely better than three, with 4,000 they were not."""
 _LEAST_OF_RANDOM = 1_000
 """Of one task alone with so many rows, heads may begin at random: with 500 and three passes they were far behind."""
 _FEW_CLASSES = 11
