@@ -28,16 +28,16 @@ types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
 pytest: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 10
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal --durations 10
 
 # Every crash point of small runs, twenty kills, many flipped bits and failing writes; `make pytest` takes a sample.
 crash-test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal tests/survival --all-crash-points
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal tests/survival --all-crash-points
 
 # The readers of files from outside, each with so many damaged files that no run before has seen.
 FUZZ_EXAMPLES ?= 2000
 fuzz: $(VENV)/.installed-test
-	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest --numprocesses auto tests/fuzzing
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 tests/fuzzing
 
 docs: $(VENV)/.installed-docs reference
 	$(BIN)/zensical build --strict --clean

@@ -34,11 +34,6 @@ hypothesis.settings.register_profile("busy", deadline=None, suppress_health_chec
 hypothesis.settings.load_profile("busy")
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Return one worker more than cores, at most nine: some wait for processes that they have started."""
-    return min(8, os.cpu_count() or 1) + 1
-
-
 @pytest.fixture(scope="session", autouse=True)
 def no_flushes() -> Generator[None]:
     """Flush nothing to the disk, which takes a third of a small run: no test cuts the power."""
