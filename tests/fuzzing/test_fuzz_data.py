@@ -39,6 +39,8 @@ def written(suffix: str) -> bytes:
         )
         pyarrow.parquet.write_table(table, stream, compression="snappy")
         return stream.getvalue()
+    if suffix == ".txt":  # fastText's
+        return "".join(f"__label__{row['label']} __label__b {row['text']!r}\n" for row in ROWS).encode()
     if suffix == ".jsonl":
         return b"".join(json.dumps(row).encode() + b"\n" for row in ROWS)
     delimiter = "\t" if suffix == ".tsv" else ","
@@ -52,7 +54,7 @@ def written(suffix: str) -> bytes:
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rows")
-    for suffix in (".csv", ".tsv", ".jsonl", ".parquet"):
+    for suffix in (".csv", ".tsv", ".jsonl", ".parquet", ".txt"):
         (folder / f"rows{suffix}").write_bytes(written(suffix))
     (folder / "rows.csv.gz").write_bytes(gzip.compress(written(".csv")))
     return folder
@@ -80,6 +82,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"mood-{split}.tsv").write_text("id\ttext\tlabel\n" + "\n".join(lines) + "\n")
     pairs = [{"a": f"film {number}", "b": "film", "score": number / 6} for number in range(30)]
     (folder / "close.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    codes = pyarrow.table({"text": [f"a film number {number}" for number in range(30)], "label": [0, 1, 2] * 10})
+    told = {"info": {"features": {"label": {"names": ["good", "bad", "odd"], "_type": "ClassLabel"}}}}
+    codes = codes.replace_schema_metadata({"huggingface": json.dumps(told)})
+    pyarrow.parquet.write_table(codes, folder / "codes.parquet")
+    (folder / "classes.txt").write_text("0: good\n1: bad\n")
     return folder
 
 
