@@ -44,7 +44,7 @@ def read_parquet(stream: BinaryIO, path: Path) -> Iterator[Row | Problem]:
         raise UserError(f"{path}: not a whole Parquet file ({reason}). Was it cut short? Fetch it again.") from error
 
 
-def read_class_names(stream: BinaryIO) -> dict[str, list[str]]:
+def read_class_labels(stream: BinaryIO) -> dict[str, list[str]]:
     """Return the names of the classes whose numbers a column holds, by column, as the library datasets writes them.
 
     It keeps them in the file's metadata, as JSON: ``{"info": {"features": {"label": {"names": [...], ...}}}}``.

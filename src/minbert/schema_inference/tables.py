@@ -11,7 +11,7 @@ from pathlib import Path
 
 from minbert.data.lines import UTF8
 from minbert.data.opened import PARQUET, opened
-from minbert.data.parquet import read_class_names
+from minbert.data.parquet import read_class_labels
 from minbert.data.rows import Problem, read_rows, told_empty
 from minbert.errors import UserError, printable, shown
 from minbert.tasks.numbers import number
@@ -162,7 +162,7 @@ def read_table(path: Path, header: Sequence[str] = (), encoding: str = UTF8) -> 
 def _code_names(path: Path) -> dict[str, list[str]]:
     """Return the names of the classes whose numbers a column holds, by column."""
     with opened(path) as (stream, suffix):
-        return read_class_names(stream) if suffix == PARQUET else {}
+        return read_class_labels(stream) if suffix == PARQUET else {}
 
 
 def _count_lines(path: Path) -> int:
