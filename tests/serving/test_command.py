@@ -87,6 +87,30 @@ def test_a_server_starts_answers_and_ends_by_sigterm(
 
 
 @pytest.mark.usefixtures("own_logs")
+def test_ctrl_c_twice_ends_at_once_without_an_error(run: Path, port: int) -> None:
+    def interrupt_twice() -> None:
+        with (
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", verify=False) as kept_open,
+            contextlib.suppress(httpx.TransportError),
+        ):
+            for _ in range(3000):
+                with contextlib.suppress(httpx.TransportError):
+                    if kept_open.get("/readyz").status_code == 200:
+                        break
+                time.sleep(0.02)
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.02)  # two that wait together come as one
+
+    asking = threading.Thread(target=interrupt_twice)
+    asking.start()
+    ended = minbert("serve", run, "--port", str(port), "--precision", "fp32")
+    asking.join()
+    assert ended.returncode == 0, ended.stderr
+    assert {json.loads(line)["level"] for line in ended.stdout.splitlines()} == {"info"}
+
+
+@pytest.mark.usefixtures("own_logs")
 def test_a_server_whose_model_stops_working_ends_with_an_error(
     run: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

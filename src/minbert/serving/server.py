@@ -129,3 +129,9 @@ class Server(uvicorn.Server):
             self.end_at = time.monotonic() + MODEL_FAILED_SECONDS
             told(_log, "ending", seconds=MODEL_FAILED_SECONDS)
         return await super().on_tick(counter) or (self.end_at is not None and time.monotonic() >= self.end_at)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the port and end the model's thread, also where a second Ctrl-C cuts the waiting short."""
+        await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn would then cancel what ends the thread, and log a traceback
+            await self.lifespan.shutdown()
