@@ -44,6 +44,7 @@ NUMBERS: dict[str, list[Any]] = {
     "optimizer.ema_decay": [None, 0.9],
     "training.tokens_per_microbatch": [8192, 12],
     "training.patience": [None, 1],
+    "encoder.new_characters": [None, 1],
 }
 """Numbers that change the way of a step."""
 OTHER_VALUES: dict[str, list[Any]] = {
@@ -117,6 +118,12 @@ def rules() -> Iterator[Rule]:
         lambda layer, encoder: layer != "none" and encoder == "frozen",
         "does not go with training.encoder=frozen",
     )
+    for key, value in (("training.encoder", "frozen"), ("encoder.adapters", "lora")):
+        yield Rule(
+            ("encoder.new_characters", key),
+            lambda least, chosen, value=value: least != "None" and chosen == value,
+            "embeddings of new tokens are learnt in training",
+        )
     yield Rule(
         ("training.patience", "training.keep"),
         lambda patience, keep: patience != "None" and keep == "last",
@@ -312,7 +319,9 @@ def base(
 
 
 def text(random: np.random.Generator) -> str:
-    return " ".join(random.choice(["good", "bad", "film", "question", "cold", "rice", "river"], random.integers(3, 9)))
+    return " ".join(
+        random.choice(["good", "bad", "film", "question", "cold", "rice", "river🥝"], random.integers(3, 9))
+    )
 
 
 def recipe_of(row: Row, base: dict[str, Any]) -> dict[str, Any]:

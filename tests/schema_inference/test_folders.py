@@ -66,3 +66,21 @@ def test_a_language_that_the_encoder_does_not_know_is_told(tmp_path: Path, tiny_
     chinese.joinpath("vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters]))
     (task,) = infer_folder([folder], str(chinese)).tasks
     assert not any("language" in doubt for doubt in task.findings.unsure)
+
+
+@pytest.mark.parametrize(("rows_with", "chosen"), [(2, False), (3, False), (5, True)])
+def test_characters_that_the_encoder_does_not_know_become_tokens(
+    rows_with: int, chosen: bool, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    texts = [f"a good film about rice {number} {'🥝' * 2 * (number < rows_with)}" for number in range(400)]
+    rows = [{"text": text, "label": "ab"[number % 2]} for number, text in enumerate(texts)]
+    folder = write(tmp_path / "fruit", {"train.csv": rows})
+    knowing = shutil.copytree(tiny_encoder, tmp_path / "encoder")  # all other characters
+    known = sorted(set("".join(texts)) - {"🥝", " "})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *known, *(f"##{one}" for one in known)]
+    knowing.joinpath("vocab.txt").write_text("\n".join(vocabulary))
+    inferred = infer_folder([folder], str(knowing))
+    assert inferred.encoder.settings.get("new_characters") == (3 if chosen else None)
+    told = "1% of the rows of 'fruit' have characters that"
+    assert any(line.startswith(f"new_characters: 3 ({told}") for line in understood(inferred)) is chosen
+    assert ("new_characters: 3" in recipe_text(inferred, tmp_path)) is chosen

@@ -120,7 +120,7 @@ def test_in_turn_and_by_steps_of_one_length_the_scale_of_a_loss_does_not_matter(
     assert apart < 0.01 if method == "alternating" else apart > 0.1
 
 
-@pytest.mark.parametrize("encoder", ["finetuned", "frozen"])
+@pytest.mark.parametrize("encoder", ["finetuned", "frozen", "new characters"])
 @pytest.mark.parametrize("stop_at", [1, 3, 5])
 def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(
     two_tasks: dict[str, Any],
@@ -130,10 +130,16 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(
     stop_at: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    two_tasks["training"]["encoder"] = encoder
+    if encoder == "new characters":
+        two_tasks["encoder"]["new_characters"] = 2
+        train = Path(two_tasks["data"]) / "mood-train.tsv"
+        train.write_text(train.read_text(encoding="utf-8").replace("\t0\n", " 好\t0\n"), encoding="utf-8")
+    else:
+        two_tasks["training"]["encoder"] = encoder
     recipe = parse_recipe(two_tasks, "test")
     whole = loop_of(recipe, tmp_path / "whole", quiet)
     whole.run(resume=False)
+    assert ("好" in whole.model.tokenizer.vocabulary()) is (encoder == "new characters")
 
     first = loop_of(recipe, tmp_path / "cut", quiet)
     run_until_signal(first, stop_at, monkeypatch)

@@ -52,6 +52,11 @@ class Split:
         return len(self.ids)
 
     @property
+    def columns(self) -> list[Sequence[str]]:
+        """The column of texts, or the two columns."""
+        return [self.first] if self.second is None else [self.first, self.second]
+
+    @property
     def texts(self) -> Sequence[str] | list[tuple[str, str]]:
         """The text of each row, or its two texts."""
         return self.first if self.second is None else list(zip(self.first, self.second, strict=True))

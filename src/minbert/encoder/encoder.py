@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from minbert import randomness
 from minbert.encoder.adaptation import UNCHANGED, LayerAdaptation
 from minbert.encoder.architectures import Architecture, architecture_of
 from minbert.encoder.attention.choosing import choose_layout
@@ -39,6 +41,8 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig, generator: torch.Generator | None = None, *, pooler: bool = True) -> None:
         super().__init__()
         self.config = config
+        self.new_tokens = range(0)
+        """Whose embeddings no file had: those of ``add_word_embeddings``."""
         family = self.architecture
         self.embeddings = family.embeddings(config)
         self.position_bias = family.position_bias(config)
@@ -56,6 +60,23 @@ class Encoder(nn.Module):
     def longest(self) -> int:
         """How many tokens a sequence may have."""
         return self.architecture.longest(self.config)
+
+    def add_word_embeddings(self, tokens: range) -> None:
+        """Give ``tokens``, whose ids follow all that are in use, embeddings drawn as if from those that there are.
+
+        They have the mean and the deviation of each dimension. All runs draw the same, so that they can be averaged.
+        """
+        old = self.embeddings.word
+        used = old.weight.detach()[: tokens.start]
+        noise = randomness.generator(0, "new tokens").standard_normal((len(tokens), used.shape[1]), dtype=np.float32)
+        drawn = used.mean(0) + used.std(0) * torch.from_numpy(noise)
+        size = max(old.num_embeddings, tokens.stop)
+        self.embeddings.word = nn.Embedding(size, old.embedding_dim, padding_idx=old.padding_idx)
+        with torch.no_grad():
+            self.embeddings.word.weight[: old.num_embeddings] = old.weight
+            self.embeddings.word.weight[tokens.start : tokens.stop] = drawn
+        self.config = self.config.model_copy(update={"vocabulary_size": size})
+        self.new_tokens = tokens
 
     def word_embeddings(self, batch: PackedBatch) -> Tensor:
         """Return the batch's word embeddings (T, hidden), before positions, segments and normalisation."""

@@ -51,6 +51,11 @@ class PretrainingFirst(Settings):
 class SharedEncoder(EncoderChoice):
     """Which encoder, and how tasks share it."""
 
+    new_characters: int | None = Field(
+        None,
+        ge=1,
+        description="characters that the vocabulary lacks, such as emoji, get tokens if so many train texts have them",
+    )
     adapters: SerializeAsAny[Adapters] = Field(
         Adapters.model_validate({}), description="small weights that are trained inside the encoder's layers"
     )

@@ -20,6 +20,7 @@ from minbert.multitask.sequences import Sequences, tokens_needed
 from minbert.recipe.recipe import Recipe
 from minbert.run_folder.unfinished import unfinished
 from minbert.running.texts import Texts, add_new_rows, check_steps, read_texts, task_sizes
+from minbert.running.vocabulary import add_new_characters, check_new_characters
 from minbert.tasks.heads import Head
 from minbert.tasks.settings import TaskSettings
 from minbert.text.token_table import TokenTable
@@ -66,7 +67,7 @@ def prepare(recipe: Recipe, display: Display) -> Prepared:
         display.note(note)
     texts = _checked_texts(recipe, display)
     new_rows = add_new_rows(recipe, texts, available_device(), display)
-    model = _build(recipe)
+    model = _build(recipe, texts, display)
     rows = _tokenize(model, texts, display)
     for (split, name), part in rows.items():
         if cut := part.sequences.truncated():
@@ -135,6 +136,7 @@ def make_learner(recipe: Recipe, prepared: Prepared, display: Display) -> Learne
 def _checked_texts(recipe: Recipe, display: Display) -> Texts:
     check_select(recipe.training.select, recipe.tasks)
     _check_sharing(recipe)
+    check_new_characters(recipe)
     texts = read_texts(recipe, display)
     _check_weights(recipe, texts)
     check_steps(recipe, task_sizes(recipe, texts))
@@ -170,8 +172,8 @@ def _check_sharing(recipe: Recipe) -> None:
         )
 
 
-def _build(recipe: Recipe) -> MultitaskModel:
-    """Load the encoder and build fresh heads, alike for the same seed."""
+def _build(recipe: Recipe, texts: Texts, display: Display) -> MultitaskModel:
+    """Load the encoder and build fresh heads, alike for the same seed and the same characters in the texts."""
     files = find_encoder(recipe.encoder.name)
     torch.manual_seed(recipe.seed)
     encoder = load_encoder(
@@ -185,6 +187,7 @@ def _build(recipe: Recipe) -> MultitaskModel:
     }
     tokenizer = Tokenizer.from_files(files.folder)
     check_tokenizer(recipe.encoder.name, encoder, tokenizer)
+    tokenizer = add_new_characters(recipe, texts, encoder, tokenizer, display)
     choice = recipe.encoder
     model = MultitaskModel(encoder, tokenizer, tasks, choice.max_length, choice.adapters, choice.shared_layer)
     return model.to(available_device())
@@ -239,7 +242,7 @@ def _tokenize(
         (split, name): Rows.of_split(model, name, rows, display) for (split, name), rows in texts.items() if rows.key
     }
     together = {place: split for place, split in texts.items() if place not in kept}
-    columns = [column for split in together.values() for column in (split.first, split.second or [])]
+    columns = [column for split in together.values() for column in split.columns]
     most = tokens_needed([model.tasks[name].pair for _, name in together], model.max_length)
     with display.counting("tokenizing") as bar:
         table, numbers = TokenTable.from_columns(columns, model.tokenizer, most, bar.reached)

@@ -41,7 +41,11 @@ def understood(inferred: InferredFolder) -> list[str]:
         if task.unused:
             lines.append(f"  not used: {printable(_in_words(task.unused))}")
         lines += [f"  unsure: {printable(doubt)}" for doubt in task.findings.unsure]
-    lines += [f"encoder: {inferred.encoder.settings['name']}", f"max_length: {_said(inferred.encoder, 'max_length')}"]
+    told = [key for key in ("max_length", "new_characters") if key in inferred.encoder.settings]
+    lines += [
+        f"encoder: {inferred.encoder.settings['name']}",
+        *(f"{key}: {_said(inferred.encoder, key)}" for key in told),
+    ]
     if "keep" in inferred.training.settings:
         lines.append(f"keep: {_said(inferred.training, 'keep')}")
     return [*lines, *(f"note: {printable(remark)}" for remark in inferred.remarks)]

@@ -19,6 +19,7 @@ from minbert.schema_inference.label_kinds import infer_kind
 from minbert.schema_inference.labels import Labels, gather_labels
 from minbert.schema_inference.lengths import choose_length
 from minbert.schema_inference.metrics import choose_metric, choose_thresholds
+from minbert.schema_inference.new_characters import choose_new_characters
 from minbert.schema_inference.pairs import choose_pair
 from minbert.schema_inference.schedule import choose_head_start, choose_rate, choose_schedule, choose_turns
 from minbert.schema_inference.tables import Column, Table
@@ -61,6 +62,7 @@ def infer_folder(
     settings.set("name", encoder)
     tasks = choose_dev(tasks, training, remarks)
     choose_length(tasks, encoder, settings)
+    choose_new_characters(tasks, encoder, settings)
     for few in filter(has_few_rows, tasks):
         choose_for_few_rows(few)
     choose_thresholds(tasks, training)

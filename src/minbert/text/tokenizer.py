@@ -139,6 +139,20 @@ class Tokenizer:
             raise
         return [encoding.ids for encoding in encodings]
 
+    def normalized(self, text: str) -> str:
+        """Return the text as the tokenizer sees it: in lower case, say, and without accents."""
+        normalizer = self._backend.normalizer
+        return normalizer.normalize_str(text) if normalizer else text
+
+    def with_tokens(self, tokens: Sequence[str]) -> Tokenizer:
+        """Return the tokenizer with more tokens, which are found wherever a text has them, also within a word.
+
+        Their ids follow, in this order, those that there are.
+        """
+        backend = tokenizers.Tokenizer.from_str(self._file)
+        backend.add_tokens([tokenizers.AddedToken(token, normalized=False) for token in tokens])
+        return Tokenizer(backend, self._special)
+
     @property
     def fingerprint(self) -> str:
         """What changes with the ids that texts are given: a hash of the tokenizer, and its library's version."""

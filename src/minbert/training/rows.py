@@ -28,7 +28,7 @@ class Rows:
     @classmethod
     def of_split(cls, model: MultitaskModel, task: str, split: Split, display: Display) -> Rows:
         """Return the rows of a file, tokenized for ``model``; see ``kept_sequences`` for those that the cache keeps."""
-        columns = [split.first] if split.second is None else [split.first, split.second]
+        columns = split.columns
         pair, reader = model.task(task).pair, model.reader
         with display.counting(f"tokenizing {task}") as bar:
             if split.key is None:
