@@ -41,8 +41,6 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig, generator: torch.Generator | None = None, *, pooler: bool = True) -> None:
         super().__init__()
         self.config = config
-        self.new_tokens = range(0)
-        """Whose embeddings no file had: those of ``add_word_embeddings``."""
         family = self.architecture
         self.embeddings = family.embeddings(config)
         self.position_bias = family.position_bias(config)
@@ -76,7 +74,6 @@ class Encoder(nn.Module):
             self.embeddings.word.weight[: old.num_embeddings] = old.weight
             self.embeddings.word.weight[tokens.start : tokens.stop] = drawn
         self.config = self.config.model_copy(update={"vocabulary_size": size})
-        self.new_tokens = tokens
 
     def word_embeddings(self, batch: PackedBatch) -> Tensor:
         """Return the batch's word embeddings (T, hidden), before positions, segments and normalisation."""

@@ -14,7 +14,6 @@ from minbert.machine.ranks import ranks
 from minbert.multitask.inference import NotFiniteAnswersError
 from minbert.multitask.model import MultitaskModel
 from minbert.multitask.model_files import save_weights
-from minbert.optim.faster_rows import moving_faster
 from minbert.optim.settings import parameter_groups
 from minbert.tasks.metrics import METRICS, worth
 from minbert.tracking import Tracker
@@ -69,16 +68,6 @@ class TrainingLoop(Stepper[Step]):
     def _optimize(self, step: Step, losses: Tensor) -> None:
         super()._optimize(step, losses)
         self.learner.finish_step()
-
-    def _move(self) -> None:
-        """Change the weights by their gradients; embeddings of new tokens learn at the rate of all that is fresh."""
-        encoder, rate = self.model.encoder, self.course.optimizer.head_learning_rate
-        if rate is None or not encoder.new_tokens:
-            return super()._move()
-        table = encoder.embeddings.word.weight
-        [own] = (group for group in self.optimizer.param_groups if any(one is table for one in group["params"]))
-        with moving_faster(table, encoder.new_tokens, rate / own["base_learning_rate"]):
-            return super()._move()
 
     def _counts(self, step: Step) -> Counts:
         return Counts(list(step), sum(len(rows) for rows in step.values()), step_tokens(step, self.learner.lengths))

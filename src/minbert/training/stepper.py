@@ -191,14 +191,10 @@ class Stepper(ABC, Generic[StepT]):
         self._check_finite(step, losses, norm)
         if (limit := self.course.optimizer.max_gradient_norm) is not None:
             clip_(gradients, norm, limit)
-        self._move()
+        self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update()
-
-    def _move(self) -> None:
-        """Change the weights by their gradients."""
-        self.optimizer.step()
 
     def _check_finite(self, step: StepT, losses: Tensor, norm: Tensor) -> None:
         if torch.isfinite(losses).all() and torch.isfinite(norm):
