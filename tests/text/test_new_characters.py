@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,13 @@ def test_a_word_is_cut_around_them(tokenizer: Tokenizer) -> None:
     expected = ["cat", "😀", "😀", "cat", "好", "[", "sep", "]"]
     assert more.tokens(more.token_ids(["cat😀 😀Cat好[SEP]"])[0]) == expected
     assert tokenizer.tokens(tokenizer.token_ids(["cat😀 😀Cat好"])[0]) == ["[UNK]", "[UNK]", "[UNK]"]
+
+
+def test_a_syllable_of_which_a_part_is_unknown(tmp_path: Path) -> None:
+    known = {part for syllable in "각" for part in unicodedata.normalize("NFD", syllable)}
+    pieces = [*["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], *sorted(known), *(f"##{part}" for part in sorted(known))]
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces), encoding="utf-8")
+    assert unknown_characters(Tokenizer.from_files(tmp_path), ["각 가값"], 1) == ["값"]
 
 
 def test_a_character_counts_once_a_text(tokenizer: Tokenizer) -> None:

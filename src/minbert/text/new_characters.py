@@ -24,6 +24,7 @@ def unknown_characters(tokenizer: Tokenizer, texts: Iterable[str], least: int) -
         found.update(set(text))
     frequent = sorted((one for one, count in found.items() if count >= least), key=lambda one: (-found[one], one))
     known = {character for token in tokenizer.vocabulary() for character in token}
-    new = [character for character in frequent if known.isdisjoint(tokenizer.normalized(character))]
+    # A syllable of Hangul is several characters where accents are stripped: with one unknown, the word is.
+    new = [character for character in frequent if not known.issuperset(tokenizer.normalized(character))]
     # Others are cut out as spaces are, or read as bytes.
     return [one for one, ids in zip(new, tokenizer.token_ids(new), strict=True) if tokenizer.unknown_id in ids]
