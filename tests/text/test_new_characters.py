@@ -88,6 +88,18 @@ def test_tokens_that_were_added_before_keep_their_ids(vocabulary_folder: Path, t
     assert Tokenizer.from_files(tmp_path / "saved").token_ids([text]) == more.token_ids([text])
 
 
+def test_ids_that_a_vocabulary_leaves_out_stay_empty(vocabulary_folder: Path, tmp_path: Path) -> None:
+    lines = (vocabulary_folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "vocab.txt").write_text("\n".join([*lines[:9], "", "", *lines[9:]]), encoding="utf-8")
+    before = Tokenizer.from_files(tmp_path)
+    after = before.with_tokens(["好", "😀"])
+    assert [after.vocabulary()[token] for token in "好😀"] == [len(lines) + 2, len(lines) + 3]
+    assert before.vocabulary().items() <= after.vocabulary().items()
+    after.save(tmp_path / "saved", framing(after), segments=True)
+    text = "the cat😀 sat好"
+    assert Tokenizer.from_files(tmp_path / "saved").token_ids([text]) == after.token_ids([text])
+
+
 @pytest.mark.parametrize("family", sorted(Architecture.members))
 def test_every_family(family: str, tiny_encoder_of: Callable[[str], Path]) -> None:
     tokenizer = Tokenizer.from_files(tiny_encoder_of(family))

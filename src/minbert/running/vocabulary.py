@@ -23,7 +23,7 @@ def check_new_characters(recipe: Recipe) -> None:
     if recipe.encoder.new_characters is not None and not trained:
         raise UserError(
             "encoder.new_characters: the embeddings of new tokens are learnt in training, and this recipe leaves the "
-            "encoder's own weights as they are. Leave it out, or train them."
+            "encoder's own weights as they are. Leave it out (encoder.new_characters=null), or train them."
         )
 
 

@@ -149,7 +149,12 @@ class Tokenizer:
 
         Their ids follow, in this order, those that there are.
         """
-        backend = tokenizers.Tokenizer.from_str(self._file)
+        content = json.loads(self._file)
+        if isinstance(content["model"]["vocab"], dict):
+            # The library gives out ids by counting the vocabulary, which may leave some out. There a token has its own.
+            more = {token: self.vocabulary_size + number for number, token in enumerate(tokens)}
+            content["model"]["vocab"] = self.vocabulary() | more
+        backend = tokenizers.Tokenizer.from_str(json.dumps(content))
         backend.add_tokens([tokenizers.AddedToken(token, normalized=False) for token in tokens])
         return Tokenizer(backend, self._special)
 
