@@ -118,12 +118,6 @@ def rules() -> Iterator[Rule]:
         lambda layer, encoder: layer != "none" and encoder == "frozen",
         "does not go with training.encoder=frozen",
     )
-    for key, value in (("training.encoder", "frozen"), ("encoder.adapters", "lora")):
-        yield Rule(
-            ("encoder.new_characters", key),
-            lambda least, chosen, value=value: least != "None" and chosen == value,
-            "embeddings of new tokens are learnt in training",
-        )
     yield Rule(
         ("training.patience", "training.keep"),
         lambda patience, keep: patience != "None" and keep == "last",

@@ -20,7 +20,7 @@ from minbert.multitask.sequences import Sequences, tokens_needed
 from minbert.recipe.recipe import Recipe
 from minbert.run_folder.unfinished import unfinished
 from minbert.running.texts import Texts, add_new_rows, check_steps, read_texts, task_sizes
-from minbert.running.vocabulary import add_new_characters, check_new_characters
+from minbert.running.vocabulary import add_new_characters
 from minbert.tasks.heads import Head
 from minbert.tasks.settings import TaskSettings
 from minbert.text.token_table import TokenTable
@@ -136,7 +136,6 @@ def make_learner(recipe: Recipe, prepared: Prepared, display: Display) -> Learne
 def _checked_texts(recipe: Recipe, display: Display) -> Texts:
     check_select(recipe.training.select, recipe.tasks)
     _check_sharing(recipe)
-    check_new_characters(recipe)
     texts = read_texts(recipe, display)
     _check_weights(recipe, texts)
     check_steps(recipe, task_sizes(recipe, texts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minbert.display.progress import Display
 from minbert.encoder.encoder import Encoder
-from minbert.errors import UserError, printable
+from minbert.errors import printable
 from minbert.recipe.recipe import Recipe
 from minbert.running.texts import Texts
 from minbert.text.new_characters import unknown_characters
@@ -13,26 +13,18 @@ from minbert.text.tokenizer import Tokenizer
 _SHOWN = 8
 
 
-def check_new_characters(recipe: Recipe) -> None:
-    """Refuse new tokens whose embeddings nothing would train.
-
-    Raises:
-        UserError: the encoder's own weights stay as they are.
-    """
-    trained = recipe.training.encoder == "finetuned" and recipe.encoder.adapters.trains_encoder
-    if recipe.encoder.new_characters is not None and not trained:
-        raise UserError(
-            "encoder.new_characters: the embeddings of new tokens are learnt in training, and this recipe leaves the "
-            "encoder's own weights as they are. Leave it out (encoder.new_characters=null), or train them."
-        )
-
-
 def add_new_characters(
     recipe: Recipe, texts: Texts, encoder: Encoder, tokenizer: Tokenizer, display: Display
 ) -> Tokenizer:
-    """Return the tokenizer with tokens for the characters that it lacks; ``encoder`` is given embeddings for them."""
+    """Return the tokenizer with tokens for the characters that it lacks; ``encoder`` is given embeddings for them.
+
+    There are none where the encoder's own weights stay as they are: nothing would train those embeddings.
+    """
     least = recipe.encoder.new_characters
     if least is None:
+        return tokenizer
+    if recipe.training.encoder == "frozen" or not recipe.encoder.adapters.trains_encoder:
+        display.note("encoder.new_characters: no tokens are added, as training leaves the encoder's own weights alone")
         return tokenizer
     columns = [column for name in recipe.tasks for column in texts["train", name].columns]
     characters = unknown_characters(tokenizer, (text for column in columns for text in column), least)
