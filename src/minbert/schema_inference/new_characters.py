@@ -26,8 +26,9 @@ def choose_new_characters(tasks: Sequence[InferredTask], name: str, encoder: Fin
     tokenizer = Tokenizer.from_files(find_encoder(name).folder)
     for task in tasks:
         new = unknown_characters(tokenizer, (text for row in task.texts for text in row), _LEAST)
-        rows = sum(not set(new).isdisjoint("".join(row)) for row in task.texts)
-        if rows >= _SHARE * len(task.texts) and new:
+        telling = set(new)
+        rows = sum(not telling.isdisjoint("".join(row)) for row in task.texts)
+        if new and rows >= _SHARE * len(task.texts):
             share, shown = f"{rows / len(task.texts):.0%}", printable(" ".join(new[:_SHOWN]))
             told = f"{share} of the rows of '{task.name}' have characters that {name} does not know, such as {shown}"
             encoder.set("new_characters", _LEAST, f"{told}; those in so many texts become tokens")

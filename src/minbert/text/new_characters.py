@@ -1,4 +1,4 @@
-"""Characters of texts, such as emoji or Han, that no token of a vocabulary has."""
+"""Characters of texts, such as emoji or Han, that a vocabulary has no tokens for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from minbert.text.tokenizer import Tokenizer
 
 
 def unknown_characters(tokenizer: Tokenizer, texts: Iterable[str], least: int) -> list[str]:
-    """Return the characters that no token of ``tokenizer`` has, the most frequent first.
+    """Return the characters of ``texts`` that ``tokenizer`` has no tokens for, the most frequent first.
 
     A word with one of them is read as one unknown token, whatever else is in it. Tokenizers that fall back to bytes
     know all characters.
